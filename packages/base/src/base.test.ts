@@ -1,0 +1,72 @@
+import { describe, expect, test } from "vitest"
+
+import * as b from "./index.ts"
+
+const point = b.struct({ x: [1, b.uint], name: [2, b.optional(b.textUpTo(5))], raw: [3, b.bytesOf(2)] })
+
+describe("struct", () => {
+  test("[RC1] encodes with integer keys in canonical order and decodes back", () => {
+    const bytes = point.encode({ raw: Uint8Array.of(1, 2), x: 7 })
+    expect(b.bytesToHex(bytes)).toBe("a2010703420102")
+    expect(point.decode(bytes, 100)).toEqual({ ok: true, value: { x: 7, raw: Uint8Array.of(1, 2) } })
+  })
+
+  test.each([
+    ["unknown key", "a3010703420102040a"],
+    ["missing key", "a10107"],
+    ["wrong order", "a2034201020107"],
+    ["duplicate key", "a3010701070342 0102".replace(" ", "")],
+    ["non-minimal integer", "a201180703420102"],
+    ["indefinite map", "bf010703420102ff"],
+    ["indefinite bytes", "a20107035f41014102ff"],
+    ["trailing byte", "a201070342010200"],
+    ["text key", "a2617807034201 02".replace(" ", "")],
+    ["negative value", "a2012003420102"],
+    ["float value", "a201f94700034201 02".replace(" ", "")],
+    ["tag", "a201c10703420102"],
+    ["undefined", "a201f703420102"],
+    ["wrong length", "a201070341 01".replace(" ", "")],
+    ["text too long", "a301070266616161616161034201 02".replace(" ", "")],
+    ["empty", ""],
+    ["2^53", "a2011b002000000000000003420102"],
+  ])("[RC1] refuses %s", (_name, hex) => {
+    expect(point.decode(b.hexToBytes(hex) ?? new Uint8Array(), 100)).toEqual({ ok: false, error: "malformed" })
+  })
+
+  test("[RC1] depth 10,000 is refused at once", () => {
+    expect(b.decodeCbor(new Uint8Array(10_000).fill(0x81), 20_000).ok).toBe(false)
+  })
+
+  test("[RC1] nested maps and arrays keep their key checks", () => {
+    const nested = b.encodeCbor(new Map([[1, [new Map([[2, "x"]]), 5, []]], [3, new Map()]]) as never)
+    expect(b.decodeCbor(nested, 100).ok).toBe(true)
+    // {1: [{"a": 0}]}: a text key one level down
+    expect(b.decodeCbor(b.hexToBytes("a10181a1616100") ?? new Uint8Array(), 100).ok).toBe(false)
+  })
+})
+
+describe("bytes", () => {
+  test("base64url and base32 refuse non-zero trailing bits", () => {
+    expect(b.base64urlToBytes("AA")).toEqual(Uint8Array.of(0))
+    expect(b.base64urlToBytes("AB")).toBeUndefined()
+    expect(b.base64urlToBytes("A")).toBeUndefined()
+    expect(b.base32ToBytes(b.bytesToBase32(Uint8Array.of(1, 2, 3)))).toEqual(Uint8Array.of(1, 2, 3))
+  })
+
+  test("ids round-trip and refuse foreign prefixes", () => {
+    const id = b.formatId("itm", new Uint8Array(16).fill(9))
+    expect(b.parseId("itm", id)).toEqual({ ok: true, value: new Uint8Array(16).fill(9) })
+    expect(b.parseId("dev", id).ok).toBe(false)
+  })
+
+  test("lp is length-prefixed with 4 bytes, integers as 8", () => {
+    expect(b.bytesToHex(b.lp("kf1/x", 1, Uint8Array.of(9)))).toBe("000000056b66312f780000000800000000000000010000000109")
+  })
+
+  test("a secret never prints", () => {
+    const s = b.secret<"VaultKey">(Uint8Array.of(1, 2, 3))
+    expect(`${s} ${JSON.stringify({ s })}`).toBe('<secret> {"s":"<secret>"}')
+    s.wipe()
+    expect(() => s.reveal()).toThrow()
+  })
+})

@@ -1,0 +1,79 @@
+import { decode, encode, rfc8949EncodeOptions, Tokenizer, type Token } from "cborg"
+
+import { equalBytes } from "./bytes.ts"
+import { err, ok, type Result } from "./result.ts"
+
+/**
+ * Deterministic CBOR (RFC 8949 section 4.2) of the subset that Keyferry uses: unsigned integers up to 2^53-1,
+ * byte strings, UTF-8 text, booleans, null, arrays, and maps whose keys are unsigned integers.
+ * No floats, tags, negative or indefinite values. The only file that knows the CBOR library.
+ */
+export type CborValue =
+  | number
+  | string
+  | boolean
+  | null
+  | Uint8Array
+  | readonly CborValue[]
+  | ReadonlyMap<number, CborValue>
+
+export type CborError = "not-canonical"
+
+const MAX_DEPTH = 16
+const STRICT = {
+  strict: true,
+  useMaps: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  allowNaN: false,
+  allowInfinity: false,
+  allowBigInt: false,
+  rejectDuplicateMapKeys: true,
+}
+
+/** Throws only for values outside `CborValue`, which is a defect of the caller. */
+export const encodeCbor = (value: CborValue): Uint8Array => encode(value, rfc8949EncodeOptions)
+
+/**
+ * Strict: anything that would not be encoded to exactly the same bytes is refused, before it reaches a caller.
+ * Shapes   bytes ≤ maxBytes; depth ≤ 16
+ * Errors   not-canonical: malformed, non-canonical, duplicate or non-integer key, forbidden type, trailing bytes, too large
+ */
+export const decodeCbor = (bytes: Uint8Array, maxBytes: number): Result<CborValue, CborError> => {
+  if (bytes.length === 0 || bytes.length > maxBytes) return err("not-canonical")
+  try {
+    const value = decode(bytes, { ...STRICT, tokenizer: new BoundedTokenizer(bytes, STRICT) }) as CborValue
+    // Key order is the one rule the library does not check: encoding again does, and everything else with it.
+    return equalBytes(encodeCbor(value), bytes) ? ok(value) : err("not-canonical")
+  } catch {
+    return err("not-canonical")
+  }
+}
+
+/** Refuses forbidden types and nesting while reading, so that depth 10,000 costs nothing. */
+class BoundedTokenizer extends Tokenizer {
+  readonly #open: number[] = []
+  readonly #expectKey: boolean[] = []
+
+  override next(): Token {
+    const token = super.next()
+    const name = token.type.name
+    if (name === "negint" || name === "float" || name === "tag" || name === "undefined") throw new Error("type")
+    const frame = this.#open.length - 1
+    if (frame >= 0) {
+      if (this.#expectKey[frame] === true && (this.#open[frame] ?? 0) % 2 === 0 && name !== "uint") throw new Error("key")
+      this.#open[frame] = (this.#open[frame] ?? 0) - 1
+    }
+    if (name === "array" || name === "map") {
+      const count = token.value as number
+      this.#open.push(name === "map" ? count * 2 : count)
+      this.#expectKey.push(name === "map")
+      if (this.#open.length > MAX_DEPTH) throw new Error("depth")
+    }
+    while (this.#open.length > 0 && this.#open[this.#open.length - 1] === 0) {
+      this.#open.pop()
+      this.#expectKey.pop()
+    }
+    return token
+  }
+}
