@@ -1,1 +1,6 @@
-export {}
+export * from "./errors.ts"
+export * from "./messages/sync.ts"
+export * from "./routes.ts"
+export * from "./signatures.ts"
+export * from "./version.ts"
+export type { Discovery, JsonBody, JsonReply, JsonRoute } from "./messages/json.ts"

@@ -1,1 +1,3 @@
-export {}
+export * from "./calls.ts"
+export * from "./channel.ts"
+export * from "./frames.ts"
