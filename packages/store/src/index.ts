@@ -1,1 +1,7 @@
-export {}
+export { sql } from "kysely"
+export type { ColumnType, Generated, Insertable, Selectable, Transaction, Updateable } from "kysely"
+export { isUniqueViolation, StoreError, storeFailureOf, type StoreFailure, type StoreFailureCode } from "./errors.ts"
+export { lockFolder, type FolderLock, type FolderLocked } from "./folder-lock.ts"
+export type { ColumnTypes, DialectName, Migration, MigrationContext, MigrationRun } from "./migrations.ts"
+export { rollBack, type RollBack, type Settled } from "./roll-back.ts"
+export { openStore, type Reader, type Store, type StoreOptions } from "./store.ts"

@@ -1,0 +1,173 @@
+import { chmodSync, closeSync, fsyncSync, openSync } from "node:fs"
+import { constants, DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+
+import { SqliteDialect, type Dialect, type SqliteDatabase, type SqliteStatement } from "kysely"
+
+import { StoreError } from "./errors.ts"
+
+/**
+ * The only module that opens SQLite. The runtime's permission model does not restrict SQLite, so what one connection may
+ * do is closed here: no other file can be attached, no extension loaded, no schema written by hand.
+ */
+export interface SqliteOptions {
+  /** A file path, or `:memory:`. */
+  readonly path: string
+  /** Overwrites deleted content, for stores whose rows are keys. */
+  readonly secureDelete: boolean
+}
+
+export interface SqliteConnection {
+  readonly dialect: Dialect
+  /** Writes a consistent copy. Only before the connection is sealed, because it needs what `seal` takes away. */
+  readonly copyTo: (path: string) => void
+  /** Forbids ATTACH and everything else that reaches another file. Cannot be undone. */
+  readonly seal: () => void
+  readonly run: (sql: string) => readonly Record<string, unknown>[]
+  readonly close: () => void
+}
+
+const BUSY_TIMEOUT_MS = 5_000
+const MAX_STATEMENTS = 500
+
+/** Opens, with full durability: a commit that returned survives a power cut. Throws the driver's errors. */
+export const openSqlite = ({ path, secureDelete }: SqliteOptions): SqliteConnection => {
+  if (path !== ":memory:") {
+    // Created here, because SQLite would create it readable for others; the -wal and -shm files take the same mode.
+    closeSync(openSync(path, "a", 0o600))
+    chmodSync(path, 0o600)
+  }
+  const db = new DatabaseSync(path, {
+    timeout: BUSY_TIMEOUT_MS,
+    enableForeignKeyConstraints: true,
+    enableDoubleQuotedStringLiterals: false,
+    allowExtension: false,
+    defensive: true,
+  })
+  try {
+    for (const pragma of [
+      "journal_mode = WAL",
+      "synchronous = FULL",
+      "fullfsync = ON",
+      "trusted_schema = OFF",
+      "cell_size_check = ON",
+      "temp_store = MEMORY",
+      "cache_size = -32768",
+      "journal_size_limit = 67108864",
+      `secure_delete = ${secureDelete ? "ON" : "OFF"}`,
+    ])
+      db.exec(`PRAGMA ${pragma}`)
+    // The first statement that really reads the file, so that a damaged one is found now.
+    db.prepare("SELECT count(*) FROM sqlite_schema").all()
+  } catch (error) {
+    db.close()
+    throw error
+  }
+  return Object.freeze({
+    dialect: new SqliteDialect({ database: adapt(db) }),
+    copyTo: (target: string) => copy(db, target),
+    seal: () => seal(db),
+    run: (sql: string) => db.prepare(sql).all(),
+    close: () => db.close(),
+  })
+}
+
+/**
+ * Takes SQLite's exclusive lock on a file of its own and keeps it until `release` or the end of the process.
+ * Throws the driver's busy error where another process, or this one, holds it.
+ */
+export const holdExclusive = (path: string): { readonly release: () => void } => {
+  closeSync(openSync(path, "a", 0o600))
+  const db = new DatabaseSync(path, { timeout: 0, allowExtension: false, defensive: true })
+  try {
+    db.exec("PRAGMA journal_mode = MEMORY")
+    db.exec("BEGIN EXCLUSIVE")
+  } catch (error) {
+    db.close()
+    throw error
+  }
+  return Object.freeze({ release: () => db.close() })
+}
+
+const seal = (db: DatabaseSync): void =>
+  db.setAuthorizer((action, arg1, arg2) => {
+    if (action === constants.SQLITE_ATTACH || action === constants.SQLITE_DETACH) return constants.SQLITE_DENY
+    if (action === constants.SQLITE_FUNCTION && arg2 === "load_extension") return constants.SQLITE_DENY
+    if (action === constants.SQLITE_PRAGMA && !ALLOWED_PRAGMAS.has(arg1 ?? "")) return constants.SQLITE_DENY
+    return constants.SQLITE_OK
+  })
+
+const ALLOWED_PRAGMAS = new Set(["wal_checkpoint", "quick_check", "integrity_check", "page_count", "page_size"])
+
+const copy = (db: DatabaseSync, target: string): void => {
+  db.prepare("VACUUM INTO ?").run(target)
+  chmodSync(target, 0o600)
+  const file = openSync(target, "r")
+  fsyncSync(file)
+  closeSync(file)
+}
+
+/** The subset of a SQLite driver that Kysely asks for, over the runtime's own, with prepared statements kept. */
+const adapt = (db: DatabaseSync): SqliteDatabase => {
+  const statements = new Map<string, SqliteStatement>()
+  let mustBeOpen = false
+  const assertOpen = (): void => {
+    // A full disk or an I/O error makes SQLite roll the whole transaction back by itself. What follows in the same
+    // closure would then be committed statement by statement.
+    if (mustBeOpen && !db.isTransaction)
+      throw new StoreError({ code: "store-unavailable", detail: "The database ended the transaction by itself." })
+  }
+  const control: Readonly<Record<string, () => void>> = {
+    // A transaction that starts by reading could not be upgraded when another process wrote meanwhile.
+    begin: () => {
+      db.exec("BEGIN IMMEDIATE")
+      mustBeOpen = true
+    },
+    commit: () => {
+      assertOpen()
+      db.exec("COMMIT")
+      mustBeOpen = false
+    },
+    rollback: () => {
+      mustBeOpen = false
+      if (db.isTransaction) db.exec("ROLLBACK")
+    },
+  }
+  return {
+    close: () => db.close(),
+    prepare: (sql) => {
+      const known = statements.get(sql)
+      if (known !== undefined) return known
+      const command = control[sql]
+      const statement = command === undefined ? wrap(db.prepare(sql), assertOpen) : commandStatement(command)
+      if (statements.size >= MAX_STATEMENTS) statements.delete(statements.keys().next().value ?? "")
+      statements.set(sql, statement)
+      return statement
+    },
+  }
+}
+
+const wrap = (statement: StatementSync, assertOpen: () => void): SqliteStatement => ({
+  reader: statement.columns().length > 0,
+  all: (parameters) => {
+    assertOpen()
+    return statement.all(...(parameters as SQLInputValue[]))
+  },
+  run: (parameters) => {
+    assertOpen()
+    return statement.run(...(parameters as SQLInputValue[]))
+  },
+  iterate: (parameters) => {
+    assertOpen()
+    return statement.iterate(...(parameters as SQLInputValue[]))
+  },
+})
+
+const commandStatement = (command: () => void): SqliteStatement => ({
+  reader: false,
+  all: () => [],
+  run: () => {
+    command()
+    return { changes: 0, lastInsertRowid: 0 }
+  },
+  iterate: () => [][Symbol.iterator](),
+})
