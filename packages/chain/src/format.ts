@@ -64,8 +64,8 @@ export type Payload = TypeOf<typeof payloadStruct>
 
 export const HOLDER_DEVICE = 1
 export const HOLDER_PASSWORD = 2
-export const HOLDER_PASSKEY = 3
-export const HOLDER_RECOVERY = 4
+export const HOLDER_RECOVERY = 3
+export const HOLDER_PASSKEY = 4
 
 /** auth_pk, lease_pk and lease_id are mandatory for a device and forbidden elsewhere; rec_pk likewise for a recovery slot. */
 export const holderStruct = struct({
@@ -149,14 +149,19 @@ export const policySetStruct = struct({
 })
 export type Policy = TypeOf<typeof policySetStruct>
 
-/** key and sk_sealed stand together: always for a recovery slot, and for a password slot if the old password was exposed. */
+/**
+ * key and sk_sealed stand together: always for a recovery or passkey slot, and for a password slot if the old password was
+ * exposed. Without them wraps_hash stands alone: the wraps of the current epoch for the added slots.
+ */
 export const slotReplaceStruct = struct({
   removed: [1, listOf(id16, 4)],
   added: [2, listOf(holderStruct, 4)],
   key: [3, optional(accountEpochStruct)],
   skSealed: [4, optional(skSealed)],
+  wrapsHash: [5, optional(hash)],
 })
 
+/** removed names everything that dies: lost holders and always the password and recovery slots that are replaced. */
 export const recoveryUsedStruct = struct({
   device: [1, holderStruct],
   removed: [2, listOf(id16, 64)],

@@ -1,0 +1,248 @@
+import type { Result } from "@keyferry/base"
+import type { ErrorCode, Failure } from "@keyferry/protocol"
+
+/*
+ * What an app sees of Keyferry on one device and one profile. Everything returns a `Result` with a code of the one
+ * error table. Nothing here prints, asks or keeps a password.
+ */
+export type Outcome<T> = Promise<Result<T, Failure>>
+
+export type SyncPolicy = "synced" | "local-only"
+export type ItemClass = "strict" | "standard"
+
+export interface ItemSummary {
+  /** itm_… */
+  readonly id: string
+  readonly vault: string
+  readonly kind: string
+  readonly title: string
+  /** One line that never holds a secret. */
+  readonly summary: string
+  readonly tags: readonly string[]
+  readonly policy: SyncPolicy
+  readonly class: ItemClass
+  readonly rev: number
+  readonly updatedAtMs: number
+  /** `synced` here and at the server, `waiting` to be sent, `local` by choice, `closed` if strict and the server was not asked. */
+  readonly custody: "synced" | "waiting" | "local" | "closed"
+  readonly conflicts: number
+  readonly deletedAtMs?: number
+}
+
+export interface FieldValue {
+  readonly name: string
+  readonly value: string
+  readonly secret: boolean
+}
+
+export interface ItemView extends ItemSummary {
+  readonly fields: readonly FieldValue[]
+  readonly createdAtMs: number
+  /** Values of a conflict that did not win, newest last. */
+  readonly alternatives: readonly { readonly field: string; readonly value: string; readonly deviceId: string; readonly rev: number }[]
+}
+
+export interface ItemInput {
+  readonly kind: string
+  readonly title: string
+  readonly fields: readonly FieldValue[]
+  readonly tags?: readonly string[]
+  readonly vault?: string
+  readonly policy?: SyncPolicy
+  readonly class?: ItemClass
+}
+
+export interface ItemChange {
+  readonly title?: string
+  readonly tags?: readonly string[]
+  /** A value of `null` takes the field out. */
+  readonly fields?: readonly { readonly name: string; readonly value: string | null; readonly secret?: boolean }[]
+  readonly class?: ItemClass
+}
+
+export interface Revision {
+  readonly rev: number
+  readonly atMs: number
+  readonly deviceId: string
+  readonly title: string
+  readonly fields: readonly FieldValue[]
+}
+
+export interface Progress {
+  readonly step: "uploading" | "retrieving" | "opening" | "importing" | "rotating"
+  readonly done: number
+  readonly total: number
+}
+export type OnProgress = (progress: Progress) => void
+
+export interface DeviceInfo {
+  readonly id: string
+  readonly name: string
+  readonly platform: string
+  /** From the verified chain where the device is in it; `pending` and `confirmed` come from the server's list. */
+  readonly state: string
+  readonly isThis: boolean
+  readonly how: "first" | "device" | "kit" | "passkey" | "recovery" | "none"
+  readonly addedAtMs: number
+  readonly lastSeenMs: number
+  /** Still opened by the old kit until it unlocks next. */
+  readonly oldKit: boolean
+}
+
+/** What a removed device could read, worst first. */
+export interface RotationEntry {
+  readonly itemId: string
+  readonly kind: string
+  readonly title: string
+  readonly harm: "withdraws" | "trades" | "signs-in" | "reads" | "other"
+  readonly why: string
+  readonly doneAtMs?: number
+}
+
+export interface Status {
+  readonly mode: "none" | "local" | "account"
+  readonly lock: "locked" | "unlocked" | "standard-only" | "no-vault"
+  readonly lockCode?: ErrorCode
+  readonly unlockedUntilMs?: number
+  readonly account?: {
+    readonly id: string
+    readonly digits: string
+    readonly address: string
+    readonly server: string
+    readonly serverWords: string
+    readonly deviceId: string
+    readonly deviceName: string
+    readonly deviceState: string
+    readonly factors: readonly string[]
+    readonly frozen: boolean
+    readonly syncSuspended: boolean
+  }
+  /** An enrolment or a recovery that is under way on this device. */
+  readonly enrolment?: EnrolmentState
+  readonly sync: {
+    readonly on: boolean
+    readonly state: "off" | "up-to-date" | "working" | "waiting" | "offline" | "refused" | "frozen" | "busy"
+    readonly code?: ErrorCode
+    readonly detail?: string
+    readonly lastSyncMs?: number
+    readonly waiting: number
+    readonly conflicts: number
+    readonly synced: number
+    readonly localOnly: number
+    /** New items are synced without asking. */
+    readonly autoNew: boolean
+    /** The vault's switch for credentials. */
+    readonly credentials: boolean
+  }
+  readonly lastContactMs?: number
+  readonly graceUntilMs?: number
+}
+
+export interface EnrolmentState {
+  readonly purpose: "login" | "recovery"
+  readonly step: "second-factor" | "confirm" | "keys" | "done"
+  readonly address: string
+  readonly server: string
+  readonly state: string
+  /** Six digits, shown on this device only. */
+  readonly code?: string
+  readonly mailedTo?: string
+  readonly mail?: "queued" | "off" | "failed"
+  readonly reason?: ErrorCode
+  /** Another active device exists that may approve this one. */
+  readonly approver: boolean
+  readonly factors: readonly string[]
+}
+
+export interface Kit {
+  readonly code: string
+  readonly accountDigits: string
+  readonly serverWords: string
+  readonly address: string
+  readonly server: string
+}
+
+export interface Keyferry {
+  readonly status: () => Promise<Status>
+  /** Fires after every change of items or status; the app asks again for what it shows. */
+  readonly onChange: (listener: () => void) => () => void
+
+  // ── this device's store ──
+  readonly createLocal: (password: string) => Outcome<void>
+  readonly unlock: (password: string) => Outcome<{ readonly lock: Status["lock"]; readonly notice?: ErrorCode }>
+  readonly lock: () => Promise<void>
+  /** Checks the password again, for actions that want it fresh (five minutes). */
+  readonly confirmPassword: (password: string) => Outcome<void>
+  readonly close: () => Promise<void>
+
+  // ── items ──
+  readonly list: () => Outcome<readonly ItemSummary[]>
+  readonly bin: () => Outcome<readonly ItemSummary[]>
+  readonly get: (id: string) => Outcome<ItemView>
+  readonly add: (input: ItemInput) => Outcome<ItemSummary>
+  /** Many at once, one durable write; used by imports. */
+  readonly addMany: (inputs: readonly ItemInput[], onProgress?: OnProgress) => Outcome<readonly ItemSummary[]>
+  readonly edit: (id: string, change: ItemChange) => Outcome<ItemSummary>
+  readonly remove: (id: string) => Outcome<void>
+  readonly restore: (id: string, rev?: number) => Outcome<ItemSummary>
+  readonly history: (id: string) => Outcome<readonly Revision[]>
+  readonly resolve: (id: string, field: string, take: "current" | number) => Outcome<ItemSummary>
+  readonly setPolicy: (ids: readonly string[], policy: SyncPolicy, elsewhere?: "keep" | "delete") => Outcome<void>
+  readonly setClass: (ids: readonly string[], itemClass: ItemClass) => Outcome<void>
+  /** The vault's switch for all credentials, and whether new items sync by themselves. */
+  readonly setCredentialSync: (on: boolean, elsewhere?: "keep" | "delete") => Outcome<{ readonly items: number }>
+  readonly setAutomaticSync: (on: boolean) => Outcome<void>
+
+  // ── account ──
+  readonly signUp: (input: { readonly link: string; readonly address: string; readonly password: string; readonly deviceName: string }) => Outcome<Kit>
+  readonly loginStart: (input: { readonly server: string; readonly address: string; readonly password: string; readonly deviceName: string }) => Outcome<EnrolmentState>
+  readonly loginSecondFactor: (kind: "totp" | "recovery-code", code: string) => Outcome<EnrolmentState>
+  /** Asks the server for a mail with a link; also on a first device that waits. */
+  readonly requestMail: () => Outcome<{ readonly mail: "queued" | "off" | "failed"; readonly mailedTo: string; readonly code: string; readonly nextInS: number }>
+  readonly confirmation: () => Outcome<EnrolmentState>
+  readonly finishWithKit: (kitCode: string) => Outcome<void>
+  /** Starts the approval by words; resolves when an active device answered, with the three words to read out. */
+  readonly approvalWords: () => Outcome<{ readonly words: readonly string[] }>
+  /** The two reply words shown on the approving device, typed here; resolves when the keys arrived. */
+  readonly approvalReply: (reply: string) => Outcome<void>
+  readonly recoverStart: (input: { readonly server: string; readonly kitCode: string; readonly deviceName: string }) => Outcome<EnrolmentState>
+  readonly recoverFinish: (newPassword: string) => Outcome<Kit>
+
+  // ── second factor, password, kit ──
+  readonly twoFactorStart: () => Outcome<{ readonly otpauth: string }>
+  readonly twoFactorConfirm: (code: string) => Outcome<{ readonly factors: readonly string[] }>
+  readonly twoFactorCheck: (kind: "totp" | "recovery-code", code: string) => Outcome<void>
+  readonly recoveryCodes: () => Outcome<{ readonly codes: readonly string[] }>
+  readonly twoFactorOff: (input: { readonly password: string; readonly suspendSync: boolean }) => Outcome<{ readonly devices: number }>
+  readonly changePassword: (input: { readonly password: string; readonly newPassword: string; readonly exposed: boolean }) => Outcome<void>
+  readonly replaceKit: (input: { readonly password: string }) => Outcome<Kit>
+  readonly checkKit: (kitCode: string) => Outcome<void>
+
+  // ── sync ──
+  /** Turns sync on here. `items`: which existing items are uploaded; local-only ones stay. */
+  readonly syncOn: (input: { readonly items: "all" | "none" | readonly string[]; readonly autoNew: boolean }, onProgress?: OnProgress) => Outcome<{ readonly uploaded: number }>
+  readonly syncOff: () => Outcome<void>
+  readonly syncResume: () => Outcome<void>
+  readonly syncNow: (onProgress?: OnProgress) => Outcome<{ readonly sent: number; readonly received: number }>
+  /** Frozen vaults keep their evidence here. */
+  readonly evidence: () => Outcome<readonly { readonly code: ErrorCode; readonly atMs: number; readonly detail: string }[]>
+
+  // ── devices ──
+  readonly devices: () => Outcome<readonly DeviceInfo[]>
+  readonly renameDevice: (id: string, name: string) => Outcome<void>
+  /** First half on the approving device: the words typed there are compared; answers the reply words. */
+  readonly approve: (id: string, words: string) => Outcome<{ readonly reply: readonly string[]; readonly done: Promise<Result<void, Failure>> }>
+  readonly denyDevice: (id: string) => Outcome<void>
+  readonly removeDevice: (input: { readonly id: string; readonly reason: "retired" | "lost" | "unknown"; readonly kitCode?: string }, onProgress?: OnProgress) => Outcome<{ readonly rotation: readonly RotationEntry[]; readonly rotatedVaults: number; readonly replaceKit: boolean }>
+  readonly rotationList: () => Outcome<readonly RotationEntry[]>
+  readonly rotationDone: (itemId: string) => Outcome<void>
+
+  // ── leaving ──
+  /** What would be lost by clearing this device. */
+  readonly leaving: () => Outcome<{ readonly unsynced: readonly ItemSummary[]; readonly waiting: number; readonly lastDevice: boolean; readonly address: string }>
+  readonly signOut: (input: { readonly clear: boolean; readonly confirmed: boolean; readonly kitCode?: string; readonly typedAddress?: string }) => Outcome<void>
+  readonly exportArchive: (input: { readonly passphrase?: string; readonly recipients?: readonly string[] }) => Outcome<Uint8Array>
+  readonly importArchive: (bytes: Uint8Array, key: { readonly passphrase?: string; readonly identity?: string }, mode: "skip" | "keep-both") => Outcome<{ readonly added: number; readonly skipped: number; readonly refused: readonly string[] }>
+  /** Opens this device's store with the kit and no server, and makes it a store under the new password. */
+  readonly rescue: (kitCode: string, newPassword: string) => Outcome<{ readonly items: number }>
+}
