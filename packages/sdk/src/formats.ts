@@ -1,0 +1,187 @@
+import { bool, bytesOf, bytesUpTo, listOf, oneOf, optional, struct, textUpTo, tuple, type TypeOf, uint } from "@keyferry/base"
+
+/*
+ * What a device keeps, version 1. Tables of the device store:
+ *
+ *   clear    device    this struct, readable while locked: public values and salts only
+ *            auth      the request-signing seed, sealed under a key from the device secret alone (needed while locked)
+ *            chain     the account's links and a MAC over them under a key from the device secret (decision: a locked
+ *                      device verifies its own removal)
+ *            rescue    the local keys wrapped to the recovery slot of the account
+ *   bundle   on        the device key bundle under K_on: opens only with the server's lease answer
+ *            off       the grace bundle under K_off: opens offline, holds the standard local key and nothing else
+ *            local     the local keys under a key from password and device secret, before there is an account
+ *            enrol     keys of an enrolment that is under way, under a key from password and device secret
+ *   item     <item id> a local item, sealed under the local key of its class
+ *   state    …         sealed under the standard local key: vaults, settings, rotation list, evidence
+ *
+ * Source: spec/leases.md, spec/sync.md
+ */
+const id32 = bytesOf(32)
+const id16 = bytesOf(16)
+const key32 = bytesOf(32)
+const position = tuple(uint, bytesOf(32))
+
+export const MODE_LOCAL = 1
+export const MODE_ACCOUNT = 2
+
+export const serverRecord = struct({
+  origin: [1, textUpTo(300)],
+  deploymentId: [2, textUpTo(64)],
+  opaquePk: [3, bytesUpTo(64)],
+  leaseTokenPk: [4, bytesOf(32)],
+})
+export type ServerRecord = TypeOf<typeof serverRecord>
+
+export const accountRecord = struct({
+  server: [1, serverRecord],
+  accountUuid: [2, textUpTo(64)],
+  accountId: [3, id32],
+  address: [4, textUpTo(254)],
+  deviceId: [5, id16],
+  deviceName: [6, textUpTo(100)],
+  leaseId: [7, id16],
+  leasePk: [8, bytesOf(32)],
+  /** Seconds of the newest lease token, for `status` while locked. */
+  lastContactS: [9, uint],
+  graceUntilS: [10, uint],
+})
+export type AccountRecord = TypeOf<typeof accountRecord>
+
+export const deviceRecord = struct({
+  version: [1, oneOf(1)],
+  mode: [2, oneOf(MODE_LOCAL, MODE_ACCOUNT)],
+  saltOn: [3, bytesOf(32)],
+  saltOff: [4, bytesOf(32)],
+  account: [5, optional(accountRecord)],
+  /** Set when the device saw its own signed removal: nothing opens any more and the rest is being wiped. */
+  removed: [6, optional(textUpTo(64))],
+})
+export type DeviceRecord = TypeOf<typeof deviceRecord>
+
+/** Everything secret of an account on this device, except what a slot derives. Sealed under K_on. */
+export const keyBundle = struct({
+  sigSeed: [1, key32],
+  kemSeed: [2, key32],
+  accountSeeds: [3, listOf(tuple(uint, key32), 4096)],
+  vaultKeys: [4, listOf(tuple(id32, uint, key32), 65_536)],
+  standardKey: [5, key32],
+  strictKey: [6, key32],
+  /** K_off, so that the grace bundle can be renewed without the password. Absent when the grace is 0. */
+  offlineKey: [7, optional(key32)],
+  accountHead: [8, position],
+})
+export type KeyBundle = TypeOf<typeof keyBundle>
+
+/** Sealed under K_off. `highWaterMs` is the latest time seen; `unlocks` what is left. */
+export const graceBundle = struct({
+  standardKey: [1, key32],
+  token: [2, bytesUpTo(1024)],
+  highWaterMs: [3, uint],
+  unlocks: [4, uint],
+})
+export type GraceBundle = TypeOf<typeof graceBundle>
+
+export const localBundle = struct({ standardKey: [1, key32], strictKey: [2, key32] })
+
+/** Keys and places of an enrolment under way; survives a restart of the program. */
+export const enrolBundle = struct({
+  purpose: [1, oneOf(1, 2)],
+  server: [2, serverRecord],
+  accountUuid: [3, textUpTo(64)],
+  accountId: [4, id32],
+  address: [5, textUpTo(254)],
+  deviceId: [6, id16],
+  deviceName: [7, textUpTo(100)],
+  sigSeed: [8, key32],
+  kemSeed: [9, key32],
+  authSeed: [10, key32],
+  session: [11, textUpTo(64)],
+  step: [12, oneOf(1, 2, 3)],
+  factors: [13, listOf(textUpTo(16), 8)],
+  code: [14, optional(textUpTo(6))],
+  mailedTo: [15, optional(textUpTo(254))],
+  mail: [16, optional(textUpTo(16))],
+  leaseId: [17, optional(id16)],
+  leasePk: [18, optional(bytesOf(32))],
+  /** OPAQUE export key of this login, 64 bytes. */
+  exportKey: [19, optional(bytesOf(64))],
+  kitCode: [20, optional(bytesOf(20))],
+  password: [21, optional(textUpTo(1024))],
+})
+export type EnrolBundle = TypeOf<typeof enrolBundle>
+
+export const POLICY_SYNCED = 1
+export const POLICY_LOCAL = 2
+
+/**
+ * One item on this device. `body` is what the person sees; `base` the newest body that the server has, while an edit
+ * waits; rev, epoch, ctHash describe the server's newest revision, 0 and zeros for an item that is not there.
+ */
+export const localItem = struct({
+  itemId: [1, id16],
+  vaultId: [2, id32],
+  rev: [3, uint],
+  epoch: [4, uint],
+  ctHash: [5, bytesOf(32)],
+  /** Empty for a tombstone. */
+  body: [6, bytesUpTo(70_000)],
+  policy: [7, oneOf(POLICY_SYNCED, POLICY_LOCAL)],
+  strict: [8, bool],
+  /** 0, or when it went to the bin. */
+  deletedAtMs: [9, uint],
+  /** Something here is not at the server yet. */
+  waiting: [10, bool],
+  base: [11, optional(bytesUpTo(70_000))],
+  /** Of the server's newest revision: who wrote it, for history and conflicts. */
+  by: [12, id16],
+})
+export type LocalItem = TypeOf<typeof localItem>
+
+/** A vault's verified state: enough to verify again from the leaves in the items. */
+export const vaultRow = struct({
+  vaultId: [1, id32],
+  authorityLinks: [2, listOf(bytesUpTo(256 * 1024), 4096)],
+  headLink: [3, bytesUpTo(256 * 1024)],
+  /** Leaves without an item row here: [item id, rev, epoch, ct_hash, tombstone]. */
+  otherLeaves: [4, listOf(tuple(id16, uint, uint, bytesOf(32), uint), 1_000_000)],
+  wraps: [5, listOf(tuple(uint, bytesUpTo(1400), listOf(bytesOf(32), 256)), 4096)],
+  prevSealed: [6, listOf(tuple(uint, bytesUpTo(400)), 4096)],
+  frozen: [7, optional(textUpTo(64))],
+  /** Where a first read stopped: the last item id of the last page applied. */
+  resumeAfter: [8, optional(id16)],
+})
+export type VaultRow = TypeOf<typeof vaultRow>
+
+export const settingsRow = struct({
+  syncOn: [1, bool],
+  autoNew: [2, bool],
+  credentials: [3, bool],
+  lastSyncMs: [4, uint],
+  /** Server log id, 16 bytes, and commit number last seen. */
+  logId: [5, optional(bytesOf(16))],
+  commit: [6, uint],
+})
+export type Settings = TypeOf<typeof settingsRow>
+
+export const rotationRow = struct({
+  itemId: [1, id16],
+  kind: [2, textUpTo(64)],
+  title: [3, textUpTo(70_000)],
+  harm: [4, textUpTo(16)],
+  why: [5, textUpTo(300)],
+  doneAtMs: [6, uint],
+  removedAtMs: [7, uint],
+})
+
+export const evidenceRow = struct({
+  code: [1, textUpTo(64)],
+  atMs: [2, uint],
+  detail: [3, textUpTo(1000)],
+  known: [4, optional(bytesUpTo(256 * 1024))],
+  served: [5, optional(bytesUpTo(256 * 1024))],
+})
+
+/** Links of the account in clear beside the store, with a MAC under a key from the device secret. */
+export const chainRow = struct({ links: [1, listOf(bytesUpTo(256 * 1024), 65_536)], mac: [2, bytesOf(32)] })
+export const rescueRow = struct({ slotId: [1, id16], standard: [2, bytesUpTo(1400)], strict: [3, bytesUpTo(1400)] })

@@ -1,0 +1,182 @@
+import { bytesToBase64url, err, formatId, ok, type Result, utf8, utf8ToText } from "@keyferry/base"
+import {
+  CLIENT_HEADER,
+  contentDigest,
+  type Discovery,
+  type ErrorCode,
+  type Failure,
+  isErrorCode,
+  type JsonBody,
+  type JsonReply,
+  type JsonRoute,
+  PROTOCOL_VERSION,
+  type RouteName,
+  routes,
+  signatureBase,
+  signatureHeader,
+  signatureInput,
+  type SignatureTag,
+} from "@keyferry/protocol"
+
+import type { HttpReply, HttpRequest, SdkPorts } from "./ports.ts"
+
+/** Signs requests as one device (or with the kit's key). The private half stays with whoever made this. */
+export interface RequestSigner {
+  readonly keyId: string
+  readonly tag: SignatureTag
+  readonly sign: (message: Uint8Array) => Promise<Uint8Array>
+}
+
+export interface Credentials {
+  readonly signer?: RequestSigner
+  readonly session?: string
+}
+
+export type Answer<T> = Promise<Result<T, Failure>>
+
+/** One server, spoken to by the route table. Failures of the network are values: `network-unreachable`, `timed-out`. */
+export interface Transport {
+  readonly origin: string
+  readonly json: <R extends JsonRoute>(route: R, body: JsonBody<R>, as: Credentials, query?: string) => Answer<JsonReply<R>>
+  readonly cbor: (route: RouteName, body: Uint8Array | undefined, as: Credentials, query?: string) => Answer<Uint8Array>
+  readonly events: (
+    route: RouteName,
+    body: Uint8Array,
+    as: Credentials,
+    onEvent: (data: string) => void,
+  ) => Answer<{ readonly close: () => void; readonly closed: Promise<void> }>
+  readonly discover: () => Answer<Discovery>
+}
+
+const TIMEOUT_MS = 30_000
+
+export const createTransport = (ports: SdkPorts, origin: string): Transport => {
+  const url = new URL(origin)
+  // Server time minus ours, learnt from one `clock-skew` answer; a request is then signed once more.
+  let skewMs = 0
+
+  const build = async (route: RouteName, body: Uint8Array | undefined, as: Credentials, query: string): Promise<HttpRequest> => {
+    const { method, path, body: bodyType } = routes[route]
+    const headers: Record<string, string> = { [CLIENT_HEADER]: `${ports.client} protocol/${PROTOCOL_VERSION}` }
+    const content = body ?? (bodyType === "none" ? undefined : utf8("{}"))
+    const covered =
+      content === undefined
+        ? undefined
+        : {
+            contentType: bodyType === "cbor" ? "application/cbor" : "application/json",
+            contentDigest: contentDigest(ports.primitives.sha256(content)),
+            idempotencyKey: formatId("req", ports.random.bytes(16)),
+          }
+    if (covered !== undefined) {
+      headers["content-type"] = covered.contentType
+      headers["content-digest"] = covered.contentDigest
+      headers["idempotency-key"] = covered.idempotencyKey
+    }
+    if (as.session !== undefined) headers["authorization"] = `Bearer ${as.session}`
+    if (as.signer !== undefined) {
+      const parameters = {
+        createdS: Math.floor((ports.clock.nowMs() + skewMs) / 1000),
+        nonce: bytesToBase64url(ports.random.bytes(16)),
+        keyId: as.signer.keyId,
+        tag: as.signer.tag,
+      }
+      const base = signatureBase(
+        { method, authority: url.host, path, query, ...(covered === undefined ? {} : { body: covered }) },
+        parameters,
+      )
+      headers["signature-input"] = signatureInput(covered !== undefined, parameters)
+      headers["signature"] = signatureHeader(await as.signer.sign(base))
+    }
+    return {
+      method,
+      url: `${url.origin}${path}${query === "" ? "" : `?${query}`}`,
+      headers,
+      timeoutMs: TIMEOUT_MS,
+      ...(content === undefined ? {} : { body: content }),
+    }
+  }
+
+  const send = async (route: RouteName, body: Uint8Array | undefined, as: Credentials, query: string): Answer<Uint8Array> => {
+    for (let attempt = 0; ; attempt++) {
+      const reply = await ports.http.send(await build(route, body, as, query))
+      if (reply === undefined) return err({ code: "network-unreachable" })
+      if (reply.status < 400) return ok(reply.body)
+      const failed = failureOf(reply)
+      if (failed.code === "clock-skew" && failed.serverTimeMs !== undefined && as.signer !== undefined && attempt === 0) {
+        skewMs = failed.serverTimeMs - ports.clock.nowMs()
+        continue
+      }
+      return err(failed)
+    }
+  }
+
+  return Object.freeze<Transport>({
+    origin: url.origin,
+    json: async (route, body, as, query = "") => {
+      const payload = routes[route].body === "none" ? undefined : utf8(JSON.stringify(body))
+      const reply = await send(route, payload, as, query)
+      if (!reply.ok) return reply
+      const parsed = parseJson(reply.value)
+      // The server's own schema made it; a hostile server can only make the flow fail, every use checks what it takes.
+      return parsed === undefined ? err({ code: "malformed" }) : ok(parsed as never)
+    },
+    cbor: (route, body, as, query = "") => send(route, body, as, query),
+    events: async (route, body, as, onEvent) => {
+      let buffered = ""
+      const opened = await ports.http.stream(await build(route, body, as, ""), (chunk) => {
+        buffered += utf8ToText(chunk) ?? ""
+        for (let end = buffered.indexOf("\n\n"); end >= 0; end = buffered.indexOf("\n\n")) {
+          const block = buffered.slice(0, end)
+          buffered = buffered.slice(end + 2)
+          const event = block.split("\n").filter((l) => l.startsWith("data:")).map((l) => l.slice(5).trim()).join("")
+          if (event !== "") onEvent(event)
+        }
+      })
+      if (opened.ok) return ok(opened.value)
+      return err(opened.error === undefined ? { code: "network-unreachable" } : failureOf(opened.error))
+    },
+    discover: async () => {
+      const reply = await ports.http.send({
+        method: "GET",
+        url: `${url.origin}/.well-known/keyferry`,
+        headers: { [CLIENT_HEADER]: `${ports.client} protocol/${PROTOCOL_VERSION}` },
+        timeoutMs: TIMEOUT_MS,
+      })
+      if (reply === undefined) return err({ code: "network-unreachable" })
+      const parsed = reply.status === 200 ? parseJson(reply.body) : undefined
+      return parsed === undefined || !isDiscovery(parsed) ? err({ code: "not-found", detail: `No Keyferry server answers at ${url.origin}.` }) : ok(parsed)
+    },
+  })
+}
+
+const parseJson = (bytes: Uint8Array): unknown => {
+  const text = utf8ToText(bytes)
+  if (text === undefined) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const isDiscovery = (value: unknown): value is Discovery =>
+  typeof value === "object" &&
+  value !== null &&
+  ["deploymentId", "opaquePk", "leaseTokenPk", "origin"].every((k) => typeof (value as Record<string, unknown>)[k] === "string")
+
+const STATUS_CODES: Readonly<Record<number, ErrorCode>> = { 404: "not-found", 413: "too-large", 426: "unsupported-version", 429: "rate-limited", 503: "strongroom-unavailable", 504: "timed-out" }
+
+const failureOf = (reply: HttpReply): Failure => {
+  const problem = parseJson(reply.body) as Record<string, unknown> | undefined
+  const code = problem?.["code"]
+  const known = typeof code === "string" && isErrorCode(code) ? code : (STATUS_CODES[reply.status] ?? "internal")
+  const detail = problem?.["detail"]
+  const retryAfterS = problem?.["retryAfter"]
+  const serverTimeMs = problem?.["serverTimeMs"]
+  return {
+    code: known,
+    ...(typeof detail === "string" && detail.length <= 300 ? { detail } : {}),
+    ...(typeof retryAfterS === "number" ? { retryAfterS } : {}),
+    ...(typeof serverTimeMs === "number" ? { serverTimeMs } : {}),
+  }
+}
