@@ -45,6 +45,20 @@ describe("struct", () => {
   })
 })
 
+describe("memory", () => {
+  test.each([10, 200, 250, 300, 5000])("%i encoded bytes are plain and own their memory, and so do decoded ones", (size) => {
+    const bytes = b.encodeCbor(new Map([[1, new Uint8Array(size)]]))
+    expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype)
+    expect(bytes.buffer.byteLength).toBe(bytes.length)
+    const input = Buffer.from(bytes)
+    const decoded = b.decodeCbor(input, 10_000)
+    const inner = decoded.ok && decoded.value instanceof Map ? (decoded.value.get(1) as Uint8Array) : undefined
+    expect(inner && Object.getPrototypeOf(inner)).toBe(Uint8Array.prototype)
+    input.fill(1)
+    expect(inner).toEqual(new Uint8Array(size))
+  })
+})
+
 describe("bytes", () => {
   test("base64url and base32 refuse non-zero trailing bits", () => {
     expect(b.base64urlToBytes("AA")).toEqual(Uint8Array.of(0))

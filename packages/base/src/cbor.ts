@@ -31,8 +31,12 @@ const STRICT = {
   rejectDuplicateMapKeys: true,
 }
 
-/** Throws only for values outside `CborValue`, which is a defect of the caller. */
-export const encodeCbor = (value: CborValue): Uint8Array => encode(value, rfc8949EncodeOptions)
+/** Throws only for values outside `CborValue`, which is a defect of the caller. The bytes own their memory. */
+export const encodeCbor = (value: CborValue): Uint8Array => {
+  const bytes = encode(value, rfc8949EncodeOptions)
+  // Under Node the library answers some sizes with a view into the pool that all buffers share, or with a Buffer.
+  return isPlain(bytes) && bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
+}
 
 /**
  * Strict: anything that would not be encoded to exactly the same bytes is refused, before it reaches a caller.
@@ -42,13 +46,17 @@ export const encodeCbor = (value: CborValue): Uint8Array => encode(value, rfc894
 export const decodeCbor = (bytes: Uint8Array, maxBytes: number): Result<CborValue, CborError> => {
   if (bytes.length === 0 || bytes.length > maxBytes) return err("not-canonical")
   try {
-    const value = decode(bytes, { ...STRICT, tokenizer: new BoundedTokenizer(bytes, STRICT) }) as CborValue
+    const plain = isPlain(bytes) ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const value = decode(plain, { ...STRICT, tokenizer: new BoundedTokenizer(plain, STRICT) }) as CborValue
     // Key order is the one rule the library does not check: encoding again does, and everything else with it.
     return equalBytes(encodeCbor(value), bytes) ? ok(value) : err("not-canonical")
   } catch {
     return err("not-canonical")
   }
 }
+
+/** A subclass such as Node's Buffer slices by reference, so a decoded value would share memory with its input. */
+const isPlain = (bytes: Uint8Array): boolean => Object.getPrototypeOf(bytes) === Uint8Array.prototype
 
 /** Refuses forbidden types and nesting while reading, so that depth 10,000 costs nothing. */
 class BoundedTokenizer extends Tokenizer {
