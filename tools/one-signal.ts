@@ -25,6 +25,10 @@ const emitOnce = (name: string, ...rest: readonly unknown[]): boolean => {
   return Reflect.apply(emit, process, [name, ...rest])
 }
 
+// Children forked by the server do not inherit this preload.
+const at = process.execArgv.indexOf("--import")
+if (at >= 0 && process.execArgv[at + 1]?.endsWith("one-signal.ts")) process.execArgv.splice(at, 2)
+
 // Node binds `process.emit` when the first listener of a signal is added, which is after this line.
 Object.defineProperty(process, "emit", { value: emitOnce, configurable: true, writable: true })
 
