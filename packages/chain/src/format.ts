@@ -11,6 +11,7 @@ import {
   type TypeOf,
   uint,
 } from "@keyferry/base"
+import { CHAIN_KIND, type ChainKind } from "@keyferry/crypto"
 
 /*
  * The bytes of every link. Once released, a number here is never given another meaning.
@@ -23,10 +24,11 @@ import {
  * Source: spec/chains.md
  */
 
-export const CHAIN_ACCOUNT = 1
-export const CHAIN_TEAM = 2
-export const CHAIN_VAULT = 3
-export type ChainKind = typeof CHAIN_ACCOUNT | typeof CHAIN_TEAM | typeof CHAIN_VAULT
+/** The numbers are those of ids and wraps. */
+export const CHAIN_ACCOUNT = CHAIN_KIND.account
+export const CHAIN_TEAM = CHAIN_KIND.team
+export const CHAIN_VAULT = CHAIN_KIND.vault
+export type { ChainKind }
 
 export const MAX_LINK_BYTES = 256 * 1024
 export const MAX_OPS_PER_LINK = 1000
