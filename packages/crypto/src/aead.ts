@@ -1,4 +1,15 @@
-import { bytesOf, bytesUpTo, equalBytes, err, lp, ok, type Random, type Result, type Secret, struct } from "@keyferry/base"
+import {
+  bytesOf,
+  bytesUpTo,
+  equalBytes,
+  err,
+  lp,
+  ok,
+  type Random,
+  type Result,
+  type Secret,
+  struct,
+} from "@keyferry/base"
 
 import { H } from "./hash.ts"
 import type { Primitives } from "./primitives/primitives.ts"
@@ -28,7 +39,11 @@ export interface OpenInput extends Omit<SealInput, "plaintext"> {
 const MAX_SEALED_CT = 1 << 20
 
 /** Sealed bytes as they travel inside other structures. Source   spec/keys.md KE7 */
-export const sealedStruct = struct({ salt: [1, bytesOf(32)], commit: [2, bytesOf(32)], ct: [3, bytesUpTo(MAX_SEALED_CT)] })
+export const sealedStruct = struct({
+  salt: [1, bytesOf(32)],
+  commit: [2, bytesOf(32)],
+  ct: [3, bytesUpTo(MAX_SEALED_CT)],
+})
 
 /** A one-time key from the given key and a fresh salt, AES-256-GCM under it, and a commitment. Source   spec/keys.md KE6 */
 export const sealCommitting = async (p: Primitives, random: Random, input: SealInput): Promise<Sealed> => {

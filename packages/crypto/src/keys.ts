@@ -49,12 +49,8 @@ export const deriveAccountSym = async (
 ): Promise<AccountSym> => secret<"AccountSym">(await kdf(p, seed.reveal(), accountSalt, lp("kf1/uk-sym", epoch), 32))
 
 /** Published in the signed rotation: a member who was given another key notices. Source   spec/keys.md KE8 */
-export const vaultConfirm = (
-  p: Primitives,
-  key: VaultKey,
-  vaultSalt: Uint8Array,
-  epoch: number,
-): Promise<Uint8Array> => kdf(p, key.reveal(), vaultSalt, lp("kf1/vk-confirm", epoch), 32)
+export const vaultConfirm = (p: Primitives, key: VaultKey, vaultSalt: Uint8Array, epoch: number): Promise<Uint8Array> =>
+  kdf(p, key.reveal(), vaultSalt, lp("kf1/vk-confirm", epoch), 32)
 
 export interface SlotKeys {
   readonly sigSeed: SigSeed

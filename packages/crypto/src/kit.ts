@@ -54,11 +54,8 @@ export const parseKitCode = (p: Primitives, text: string): Result<RecoveryCode, 
 }
 
 /** Source   spec/keys.md KE15 */
-export const deriveSecretKey = async (
-  p: Primitives,
-  code: RecoveryCode,
-  accountSalt: Uint8Array,
-): Promise<SecretKey> => secret<"SecretKey">(await kdf(p, code.reveal(), accountSalt, lp("kf1/secret-key"), 16))
+export const deriveSecretKey = async (p: Primitives, code: RecoveryCode, accountSalt: Uint8Array): Promise<SecretKey> =>
+  secret<"SecretKey">(await kdf(p, code.reveal(), accountSalt, lp("kf1/secret-key"), 16))
 
 /** The recovery slot is derived from the code itself. Source   spec/keys.md KE9 */
 export const recoverySlotSecret = (code: RecoveryCode): SlotSecret => secret<"SlotSecret">(code.reveal().slice())

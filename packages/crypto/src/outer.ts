@@ -1,4 +1,14 @@
-import { bytesOf, bytesUpTo, type LpPart, lp, oneOf, type Random, type Result, type Secret, struct } from "@keyferry/base"
+import {
+  bytesOf,
+  bytesUpTo,
+  type LpPart,
+  lp,
+  oneOf,
+  type Random,
+  type Result,
+  type Secret,
+  struct,
+} from "@keyferry/base"
 
 import { openCommitting, sealCommitting } from "./aead.ts"
 import type { Primitives } from "./primitives/primitives.ts"
@@ -48,7 +58,12 @@ export const decodeOuter = (bytes: Uint8Array): Result<OuterRecord, "malformed">
 export const sealOuter = async (
   p: Primitives,
   random: Random,
-  input: { readonly key: OuterKey; readonly dekId: Uint8Array; readonly place: OuterPlace; readonly plaintext: Uint8Array },
+  input: {
+    readonly key: OuterKey
+    readonly dekId: Uint8Array
+    readonly place: OuterPlace
+    readonly plaintext: Uint8Array
+  },
 ): Promise<OuterRecord> => {
   const { key, dekId, place, plaintext } = input
   const sealed = await sealCommitting(p, random, { key, label: LABEL, header: outerAad(place, dekId), plaintext })

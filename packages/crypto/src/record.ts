@@ -61,7 +61,7 @@ export interface SealedRecord {
   readonly ct: Uint8Array
 }
 
-/** Source   spec/records.md RC4 */
+/** Source   spec/records.md RC5 */
 export const encodeRecord = (record: SealedRecord): Uint8Array => recordStruct.encode(record)
 
 /** Errors: malformed, before any key is needed. */
@@ -89,7 +89,7 @@ export interface RecordToSeal {
   readonly plaintext: Uint8Array
 }
 
-/** Pads and seals one revision of one item under the vault key of its epoch. Source   spec/records.md RC5 */
+/** Pads and seals one revision of one item under the vault key of its epoch. Source   spec/records.md RC4 */
 export const sealRecord = async (p: Primitives, random: Random, input: RecordToSeal): Promise<SealedRecord> => {
   const header = headerStruct.encode({ v: 1, suite: 1, ...input.header })
   const plaintext = pad(input.plaintext)
@@ -110,7 +110,7 @@ export interface OpenedRecord {
   readonly plaintext: Uint8Array
 }
 
-/** Errors: cannot-open, whatever the reason. The copy of the ids inside the plaintext is for `items` to check. Source   spec/records.md RC5 */
+/** Errors: cannot-open, whatever the reason. The copy of the ids inside the plaintext is for `items` to check. Source   spec/records.md RC4 */
 export const openRecord = async (p: Primitives, input: RecordToOpen): Promise<Result<OpenedRecord, "cannot-open">> => {
   const { key, record } = input
   const opened = await openCommitting(p, { key, label: LABEL, header: record.header, sealed: record })

@@ -52,7 +52,10 @@ export const sasTranscriptHash = (p: Primitives, t: SasTranscript): Uint8Array =
  * Errors: wrong-count, unknown-word.
  */
 export const parseWords = (text: string, count: number): Result<readonly string[], "wrong-count" | "unknown-word"> => {
-  const typed = text.toLowerCase().split(/[^a-z]+/).filter((word) => word !== "")
+  const typed = text
+    .toLowerCase()
+    .split(/[^a-z]+/)
+    .filter((word) => word !== "")
   if (typed.length !== count) return err("wrong-count")
   const words: string[] = []
   for (const word of typed) {

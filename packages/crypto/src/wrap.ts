@@ -109,7 +109,10 @@ export const wrapsHash = (p: Primitives, entries: readonly WrapEntry[]): Uint8Ar
     const next = sorted[i + 1]
     if (next !== undefined && equalBytes(entry.recipient, next.recipient)) throw new Defect("two wraps for a recipient")
   }
-  return wrapsHashOfHashes(p, sorted.map((entry) => wrapEntryHash(p, entry)))
+  return wrapsHashOfHashes(
+    p,
+    sorted.map((entry) => wrapEntryHash(p, entry)),
+  )
 }
 
 /** The same from the entries' hashes, sorted by recipient: what a recipient computes who was sent only its own entry. */

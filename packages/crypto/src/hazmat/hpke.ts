@@ -29,7 +29,11 @@ export const hpkeSeal = async (
   plaintext: Uint8Array,
 ): Promise<{ readonly enc: Uint8Array; readonly ct: Uint8Array }> => {
   const recipientPublicKey = await kem.deserializePublicKey(new Uint8Array(publicKey))
-  const sender = await suite.createSenderContext({ recipientPublicKey, info: bufferOf(info), ekm: bufferOf(random.bytes(64)) })
+  const sender = await suite.createSenderContext({
+    recipientPublicKey,
+    info: bufferOf(info),
+    ekm: bufferOf(random.bytes(64)),
+  })
   const ct = await sender.seal(bufferOf(plaintext), bufferOf(aad))
   return { enc: new Uint8Array(sender.enc), ct: new Uint8Array(ct) }
 }

@@ -29,7 +29,9 @@ export const noblePrimitives: Primitives = {
   ed25519PublicKey: async (seed) => ed25519.getPublicKey(seed),
   ed25519Sign: async (seed, message) => ed25519.sign(message, seed),
   ed25519Verify: async (publicKey, message, signature) =>
-    signature.length === 64 && isAcceptableEd25519Key(publicKey) && verifyWithoutCofactor(publicKey, message, signature),
+    signature.length === 64 &&
+    isAcceptableEd25519Key(publicKey) &&
+    verifyWithoutCofactor(publicKey, message, signature),
   argon2id: async (password, salt, options) =>
     argon2id(password, salt, {
       m: options.memoryKiB,

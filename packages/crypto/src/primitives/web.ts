@@ -14,7 +14,9 @@ export const webPrimitives = (subtle: SubtleCrypto, hasEd25519: boolean): Primit
     ...noblePrimitives,
     hmacSha256: async (key, bytes) => {
       const algorithm = { name: "HMAC", hash: "SHA-256" }
-      const imported = await subtle.importKey("raw", copy(key), algorithm, false, ["sign"])
+      // WebCrypto refuses an empty key; HMAC fills keys up with zeros, so one zero byte is the same key.
+      const raw = copy(key.length === 0 ? new Uint8Array(1) : key)
+      const imported = await subtle.importKey("raw", raw, algorithm, false, ["sign"])
       return new Uint8Array(await subtle.sign("HMAC", imported, copy(bytes)))
     },
     hkdfSha512: async (ikm, salt, info, length) => {
