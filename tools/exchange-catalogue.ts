@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
+import { format, type FormatConfig } from "oxfmt"
+
 /*
  * Writes packages/items/src/catalogue/exchanges.json from a pinned release of ccxt and the hand-written overlay.
  * ccxt is 67 MB, so it is installed in a temporary folder for this run and never becomes a dependency.
@@ -78,8 +80,10 @@ const fieldsOf = (row: CcxtRow, overlay: Overlay): readonly string[] =>
     return overlay.rename?.[field] ?? field
   })
 
-const buildCatalogue = (): string => {
-  const overlays = JSON.parse(readFileSync(new URL("overlay.json", FOLDER), "utf8")) as Readonly<Record<string, Overlay>>
+const buildCatalogue = async (): Promise<string> => {
+  const overlays = JSON.parse(readFileSync(new URL("overlay.json", FOLDER), "utf8")) as Readonly<
+    Record<string, Overlay>
+  >
   const entries = new Map<string, unknown>()
   for (const row of listExchanges()) {
     const { rename: _applied, fields: _listed, ...rest } = overlays[row.id] ?? {}
@@ -88,14 +92,14 @@ const buildCatalogue = (): string => {
     entries.set(row.id, { name: row.name, site: row.site, testnet: row.testnet, fields, ...rest })
   }
   for (const [id, overlay] of Object.entries(overlays)) if (!entries.has(id)) entries.set(id, overlay)
-  const lines = [...entries]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([id, entry]) => `${JSON.stringify(id)}:${JSON.stringify(entry)}`)
-  return `{"source":"ccxt ${CCXT} and overlay.json","exchanges":{\n${lines.join(",\n")}\n}}\n`
+  const sorted = Object.fromEntries([...entries].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  const options = JSON.parse(readFileSync(new URL("../.oxfmtrc.json", import.meta.url), "utf8")) as FormatConfig
+  const catalogue = { source: `ccxt ${CCXT} and overlay.json`, exchanges: sorted }
+  return (await format("exchanges.json", JSON.stringify(catalogue), options)).code
 }
 
 const target = new URL("exchanges.json", FOLDER)
-const catalogue = buildCatalogue()
+const catalogue = await buildCatalogue()
 if (process.argv.includes("--check")) {
   if (readFileSync(target, "utf8") !== catalogue) {
     console.error("exchanges.json is stale: run node tools/exchange-catalogue.ts")
@@ -104,5 +108,5 @@ if (process.argv.includes("--check")) {
   console.log("exchanges.json is what ccxt and the overlay give")
 } else {
   writeFileSync(target, catalogue)
-  console.log(`wrote ${catalogue.split("\n").length - 3} exchanges, ${catalogue.length} characters`)
+  console.log(`wrote exchanges.json, ${catalogue.length} characters`)
 }

@@ -20,7 +20,10 @@ export interface BuiltFields {
  * An empty value leaves its field out.
  * Errors   credential-malformed with the field and the reason
  */
-export const buildFields = (kind: Kind, input: Iterable<readonly [name: string, value: string]>): Result<BuiltFields, FieldProblem> => {
+export const buildFields = (
+  kind: Kind,
+  input: Iterable<readonly [name: string, value: string]>,
+): Result<BuiltFields, FieldProblem> => {
   const entries = [...input]
   const known: Record<string, string> = {}
   for (const [name, value] of entries) known[findFieldSpec(kind.fields, name)?.name ?? name] = value.trim()

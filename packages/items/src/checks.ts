@@ -12,23 +12,31 @@ export const isPort: ValueCheck = (value) =>
 
 /** Host name, IPv4 or IPv6 address, without scheme, port or path. */
 export const isAddress: ValueCheck = (value) =>
-  /^[^\s/@[\]?#]+$/.test(value) && value.length <= 255 && (isIpv6(value) || !value.includes(":")) ? undefined : "not-an-address"
+  /^[^\s/@[\]?#]+$/.test(value) && value.length <= 255 && (isIpv6(value) || !value.includes(":"))
+    ? undefined
+    : "not-an-address"
 
 /** One web address a line. Credentials inside an address would be a secret in a visible field. */
 export const areUrls: ValueCheck = (value) =>
-  value.split("\n").every((line) => line.trim() === "" || /^[a-z][a-z0-9+.-]*:\/\/[^\s@/]+(?:[/?#]\S*)?$/i.test(line.trim()))
+  value
+    .split("\n")
+    .every((line) => line.trim() === "" || /^[a-z][a-z0-9+.-]*:\/\/[^\s@/]+(?:[/?#]\S*)?$/i.test(line.trim()))
     ? undefined
     : "not-a-url"
 
 /** `2027-03-01`, or with a time in UTC: `2027-03-01T12:00:00Z`. */
 export const isDate: ValueCheck = (value) =>
-  /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?Z)?$/.test(value) && isRealDay(value) ? undefined : "not-a-date"
+  /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?Z)?$/.test(value) && isRealDay(value)
+    ? undefined
+    : "not-a-date"
 
 /** An `otpauth://totp/` or `otpauth://hotp/` address with a base32 secret, or such a secret alone. */
 export const isOtp: ValueCheck = (value) => {
   if (!/^otpauth:/i.test(value)) return isBase32(value) ? undefined : "not-an-otp"
   const match = /^otpauth:\/\/(?:totp|hotp)\/[^?]*\?(.+)$/i.exec(value)
-  const parameters = new Map((match?.[1] ?? "").split("&").map((pair) => [pair.split("=")[0]?.toLowerCase(), pair.slice(pair.indexOf("=") + 1)]))
+  const parameters = new Map(
+    (match?.[1] ?? "").split("&").map((pair) => [pair.split("=")[0]?.toLowerCase(), pair.slice(pair.indexOf("=") + 1)]),
+  )
   const digits = parameters.get("digits") ?? "6"
   const period = parameters.get("period") ?? "30"
   return isBase32(parameters.get("secret") ?? "") && /^(?:5|6|7|8)$/.test(digits) && /^[1-9]\d{0,3}$/.test(period)
@@ -37,7 +45,9 @@ export const isOtp: ValueCheck = (value) => {
 }
 
 export const isPrivateKeyText: ValueCheck = (value) =>
-  /^-----BEGIN (?:OPENSSH |RSA |EC |ENCRYPTED )?PRIVATE KEY-----\n[^]+\n-----END (?:OPENSSH |RSA |EC |ENCRYPTED )?PRIVATE KEY-----\n?$/.test(value)
+  /^-----BEGIN (?:OPENSSH |RSA |EC |ENCRYPTED )?PRIVATE KEY-----\n[^]+\n-----END (?:OPENSSH |RSA |EC |ENCRYPTED )?PRIVATE KEY-----\n?$/.test(
+    value,
+  )
     ? undefined
     : "not-a-private-key"
 

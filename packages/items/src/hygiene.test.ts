@@ -2,7 +2,16 @@ import { readFileSync, statSync } from "node:fs"
 
 import { describe, expect, test } from "vitest"
 
-import { buildFields, exchangeById, exchangeFieldSpecs, exchangeIds, isMainWalletKey, kindByName, normaliseField, toExchangeId } from "./index.ts"
+import {
+  buildFields,
+  exchangeById,
+  exchangeFieldSpecs,
+  exchangeIds,
+  isMainWalletKey,
+  kindByName,
+  normaliseField,
+  toExchangeId,
+} from "./index.ts"
 
 const token = { name: "t", label: "T", secret: true, input: "token" } as const
 const exact = { name: "p", label: "P", secret: true, input: "exact" } as const
@@ -18,7 +27,10 @@ const exchange = (input: Record<string, string>) => {
 describe("values as they are typed", () => {
   test("spaces, line ends and invisible characters around a token go, and it is said", () => {
     for (const raw of [" abc", "abc\n", "\ufeffabc\u200b", "\u00a0abc\r\n"]) {
-      expect(normaliseField(token, raw)).toEqual({ ok: true, value: { value: "abc", trimmed: true, lineBreaksRestored: false } })
+      expect(normaliseField(token, raw)).toEqual({
+        ok: true,
+        value: { value: "abc", trimmed: true, lineBreaksRestored: false },
+      })
     }
     expect(normaliseField(token, "abc")).toMatchObject({ value: { trimmed: false } })
   })
@@ -38,7 +50,10 @@ describe("values as they are typed", () => {
     [pem, "a\nb", "newline"],
     [exact, "x".repeat(60_001), "too-long"],
   ] as const)("%# is refused with its field and reason", (spec, raw, reason) => {
-    expect(normaliseField(spec, raw)).toEqual({ ok: false, error: { code: "credential-malformed", field: spec.name, reason } })
+    expect(normaliseField(spec, raw)).toEqual({
+      ok: false,
+      error: { code: "credential-malformed", field: spec.name, reason },
+    })
   })
 
   test("a problem never carries the value", () => {
@@ -51,7 +66,10 @@ describe("values as they are typed", () => {
     expect(normaliseField(pem, PEM.replaceAll("\n", "\r\n"))).toEqual({ ok: true, value: kept })
     expect(normaliseField(pem, PEM.trim())).toEqual({ ok: true, value: kept })
     expect(normaliseField(pem, `\n  ${PEM}\n`)).toEqual({ ok: true, value: { ...kept, trimmed: true } })
-    expect(normaliseField(pem, PEM.replaceAll("\n", "\\n"))).toEqual({ ok: true, value: { ...kept, lineBreaksRestored: true } })
+    expect(normaliseField(pem, PEM.replaceAll("\n", "\\n"))).toEqual({
+      ok: true,
+      value: { ...kept, lineBreaksRestored: true },
+    })
   })
 
   test("60,000 spaces around a token take no time", () => {
@@ -91,7 +109,9 @@ describe("field checks", () => {
     if (kind === undefined) throw new Error(name)
     const input = new Map([...Object.entries(kind.example.fields), [field, value] as const])
     const result = buildFields(kind, input)
-    expect(result.ok ? undefined : [result.error.field, result.error.reason]).toEqual(reason === undefined ? undefined : [field, reason])
+    expect(result.ok ? undefined : [result.error.field, result.error.reason]).toEqual(
+      reason === undefined ? undefined : [field, reason],
+    )
   })
 
   test("a host that leaves the credential to its members names none", () => {
@@ -115,7 +135,9 @@ describe("exchange keys", () => {
       ["passphrase", { value: "p p", secret: true }],
       ["region", { value: "eea", secret: false }],
     ])
-    expect(exchange({ exchange: "okx", key: "k", secret: "s" })).toMatchObject({ error: { field: "passphrase", reason: "missing" } })
+    expect(exchange({ exchange: "okx", key: "k", secret: "s" })).toMatchObject({
+      error: { field: "passphrase", reason: "missing" },
+    })
     expect(exchange({ exchange: "okx", key: "k", secret: "s", passphrase: "p", region: "mars" })).toMatchObject({
       error: { field: "region", reason: "not-a-choice" },
     })
@@ -129,20 +151,30 @@ describe("exchange keys", () => {
   })
 
   test("an exchange of tomorrow needs something secret and nothing else", () => {
-    expect(exchange({ exchange: "Brand New", key: "k" })).toMatchObject({ error: { field: "secret", reason: "missing" } })
+    expect(exchange({ exchange: "Brand New", key: "k" })).toMatchObject({
+      error: { field: "secret", reason: "missing" },
+    })
     expect(exchange({ exchange: "Brand New", token: "t" }).ok).toBe(true)
   })
 
   test("a swapped pair is refused where the shape is known, and only there", () => {
-    expect(exchange({ exchange: "coinbase", key: PEM, secret: KEY })).toMatchObject({ error: { field: "key", reason: "swapped" } })
-    expect(exchange({ exchange: "coinbase", key: PEM.replaceAll("\n", "\\n"), secret: KEY })).toMatchObject({ error: { reason: "swapped" } })
+    expect(exchange({ exchange: "coinbase", key: PEM, secret: KEY })).toMatchObject({
+      error: { field: "key", reason: "swapped" },
+    })
+    expect(exchange({ exchange: "coinbase", key: PEM.replaceAll("\n", "\\n"), secret: KEY })).toMatchObject({
+      error: { reason: "swapped" },
+    })
     const right = exchange({ exchange: "coinbase", key: KEY, secret: PEM.replaceAll("\n", "\\n") })
     expect(right.ok && right.value.notices).toEqual([{ field: "secret", what: "line-breaks-restored" }])
-    expect(exchange({ exchange: "kraken", key: `${"A".repeat(86)}==`, secret: "A".repeat(56) })).toMatchObject({ error: { reason: "swapped" } })
+    expect(exchange({ exchange: "kraken", key: `${"A".repeat(86)}==`, secret: "A".repeat(56) })).toMatchObject({
+      error: { reason: "swapped" },
+    })
     expect(exchange({ exchange: "kraken", key: "unusual", secret: "A".repeat(56) }).ok).toBe(true)
     expect(exchange({ exchange: "binance", key: "A".repeat(64), secret: PEM }).ok).toBe(true)
     const wallet = `0x${"a".repeat(40)}`
-    expect(exchange({ exchange: "hyperliquid", "wallet-address": "b".repeat(64), "private-key": wallet })).toMatchObject({
+    expect(
+      exchange({ exchange: "hyperliquid", "wallet-address": "b".repeat(64), "private-key": wallet }),
+    ).toMatchObject({
       error: { field: "wallet-address", reason: "swapped" },
     })
     expect(exchange({ exchange: "hyperliquid", "wallet-address": wallet, "private-key": "b".repeat(64) }).ok).toBe(true)
@@ -171,7 +203,10 @@ describe("exchange keys", () => {
   })
 
   test("every word of the overlay is in the catalogue", () => {
-    const overlay = JSON.parse(readFileSync(new URL("catalogue/overlay.json", import.meta.url), "utf8")) as Record<string, object>
+    const overlay = JSON.parse(readFileSync(new URL("catalogue/overlay.json", import.meta.url), "utf8")) as Record<
+      string,
+      object
+    >
     for (const [id, { rename: _applied, ...entry }] of Object.entries<{ rename?: object }>(overlay)) {
       expect(exchangeById(id)).toMatchObject(entry)
     }

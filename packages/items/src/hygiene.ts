@@ -34,16 +34,22 @@ export const normaliseField = (spec: FieldSpec, raw: string): Result<NormalisedF
     const reason = spec.check?.(value)
     if (reason !== undefined) return err(fieldProblem(spec.name, reason))
   }
-  return ok({ value, trimmed: trimmed.trimEnd() !== restored.trimEnd() || trimmed.length < restored.length, lineBreaksRestored: restored !== unified })
+  return ok({
+    value,
+    trimmed: trimmed.trimEnd() !== restored.trimEnd() || trimmed.length < restored.length,
+    lineBreaksRestored: restored !== unified,
+  })
 }
 
-export const isPemBlock = (text: string): boolean => /^-----BEGIN [A-Z0-9 ]+-----\n[^]*\n-----END [A-Z0-9 ]+-----\n?$/.test(text)
+export const isPemBlock = (text: string): boolean =>
+  /^-----BEGIN [A-Z0-9 ]+-----\n[^]*\n-----END [A-Z0-9 ]+-----\n?$/.test(text)
 
 const restoreLineBreaks = (text: string): string =>
   /-----BEGIN [A-Z0-9 ]+-----\\n/.test(text) && !text.trim().includes("\n") ? text.replaceAll("\\n", "\n") : text
 
 // White space of every script, and the invisible characters that web pages put around copied keys.
-const isOuterSpace = (unit: string | undefined): boolean => unit !== undefined && /[\s\u200b-\u200d\u2060\ufeff]/.test(unit)
+const isOuterSpace = (unit: string | undefined): boolean =>
+  unit !== undefined && /[\s\u200b-\u200d\u2060\ufeff]/.test(unit)
 
 const trimEnds = (text: string): string => {
   let start = 0

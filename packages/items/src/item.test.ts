@@ -14,7 +14,13 @@ import {
 } from "./index.ts"
 
 const place = { itemId: new Uint8Array(16).fill(7), vaultId: new Uint8Array(32).fill(9) }
-const small = makeItem({ ...place, kind: "note", title: "T", fields: new Map([["text", { value: "x", secret: true }]]), nowMs: 5 })
+const small = makeItem({
+  ...place,
+  kind: "note",
+  title: "T",
+  fields: new Map([["text", { value: "x", secret: true }]]),
+  nowMs: 5,
+})
 
 const body = (changes: Readonly<Record<number, CborValue | undefined>> = {}): Uint8Array => {
   const map = new Map<number, CborValue>([
@@ -49,7 +55,15 @@ describe("item bodies", () => {
     ["no kind", { 1: undefined }],
     ["an empty kind", { 1: "" }],
     ["version 0", { 2: 0 }],
-    ["two fields of one name", { 6: [["a", "1", true], ["a", "2", true]] }],
+    [
+      "two fields of one name",
+      {
+        6: [
+          ["a", "1", true],
+          ["a", "2", true],
+        ],
+      },
+    ],
     ["a field without a name", { 6: [["", "1", true]] }],
     ["a field without its mark", { 6: [["a", "1"]] }],
     ["tags that are no list", { 7: "a" }],
@@ -72,7 +86,8 @@ describe("item bodies", () => {
   })
 
   test("what does not fit the largest padding is refused, what just fits is not", () => {
-    const withText = (length: number) => encodeItem({ ...small, fields: new Map([["text", { value: "x".repeat(length), secret: true }]]) })
+    const withText = (length: number) =>
+      encodeItem({ ...small, fields: new Map([["text", { value: "x".repeat(length), secret: true }]]) })
     const empty = withText(60_000)
     const room = MAX_ITEM_BYTES - (empty.ok ? empty.value.length : 0)
     const full = withText(60_000 + room)
@@ -88,10 +103,23 @@ describe("item bodies", () => {
 
   test("any text in any field survives", () => {
     const text = fc.string({ unit: "binary", maxLength: 50 })
-    const fields = fc.uniqueArray(fc.tuple(text.filter((name) => name !== ""), text, fc.boolean()), { selector: ([name]) => name, maxLength: 8 })
+    const fields = fc.uniqueArray(
+      fc.tuple(
+        text.filter((name) => name !== ""),
+        text,
+        fc.boolean(),
+      ),
+      { selector: ([name]) => name, maxLength: 8 },
+    )
     fc.assert(
       fc.property(text, fields, fc.array(text, { maxLength: 4 }), text, (title, entries, tags, notes) => {
-        const item = { ...small, title, notes, tags, fields: new Map(entries.map(([name, value, secret]) => [name, { value, secret }])) }
+        const item = {
+          ...small,
+          title,
+          notes,
+          tags,
+          fields: new Map(entries.map(([name, value, secret]) => [name, { value, secret }])),
+        }
         const bytes = encodeItem(item)
         expect(bytes.ok && decodeItem(bytes.value, place)).toEqual({ ok: true, value: item })
       }),

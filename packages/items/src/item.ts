@@ -125,7 +125,10 @@ export const encodeItem = (item: Item): Result<Uint8Array, "too-large" | "not-te
   ])
   if (item.notes !== "") map.set(11, item.notes)
   if (item.alternatives.length > 0) {
-    map.set(12, item.alternatives.map((other) => [other.field, other.value, other.deviceId, other.revision]))
+    map.set(
+      12,
+      item.alternatives.map((other) => [other.field, other.value, other.deviceId, other.revision]),
+    )
   }
   if (item.origin !== undefined) map.set(13, [item.origin.source, item.origin.id])
   for (const [key, value] of item.unknownKeys) if (key > LAST_KEY) map.set(key, value)
@@ -159,7 +162,8 @@ export const decodeItem = (bytes: Uint8Array, place: ItemPlace): Result<Item, "m
   const notes = map.has(11) ? read(map, 11, text) : ""
   const alternatives = map.has(12) ? read(map, 12, alternativeList) : []
   const origin = map.has(13) ? read(map, 13, originPair) : null
-  if (itemId === undefined || vaultId === undefined || title === undefined || fields === undefined) return err("malformed")
+  if (itemId === undefined || vaultId === undefined || title === undefined || fields === undefined)
+    return err("malformed")
   if (tags === undefined || createdMs === undefined || updatedMs === undefined) return err("malformed")
   if (notes === undefined || alternatives === undefined || origin === undefined) return err("malformed")
   // What the encoder leaves out must not come as an empty value, or one item would have two forms.
@@ -216,9 +220,7 @@ const encodeFlags = (item: Item): ReadonlyMap<number, CborValue> => {
   return flags
 }
 
-const decodeFlags = (
-  flags: ReadonlyMap<number, CborValue>,
-): Pick<Item, "leaseClass" | "unknownFlags"> | undefined => {
+const decodeFlags = (flags: ReadonlyMap<number, CborValue>): Pick<Item, "leaseClass" | "unknownFlags"> | undefined => {
   const chosen = flags.get(1)
   if (flags.has(0) || (chosen !== undefined && chosen !== 0 && chosen !== 1)) return undefined
   const unknownFlags = new Map([...flags].filter(([key]) => key > LAST_FLAG))

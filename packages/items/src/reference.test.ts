@@ -2,7 +2,15 @@ import { formatId } from "@keyferry/base"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 
-import { DEFAULT_VAULT, formatReference, matchField, matchItem, matchName, parseReference, type Reference } from "./index.ts"
+import {
+  DEFAULT_VAULT,
+  formatReference,
+  matchField,
+  matchItem,
+  matchName,
+  parseReference,
+  type Reference,
+} from "./index.ts"
 
 const itemId = formatId("itm", new Uint8Array(16).fill(1))
 
@@ -63,11 +71,20 @@ describe("references", () => {
   test("what was formatted parses back to the same, for any names", () => {
     const part = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }).filter((text) => text.isWellFormed())
     const target = fc.oneof(
-      fc.record({ by: fc.constant("name" as const), vault: fc.oneof(part, fc.constant("~"), fc.constant(DEFAULT_VAULT)), item: part }),
+      fc.record({
+        by: fc.constant("name" as const),
+        vault: fc.oneof(part, fc.constant("~"), fc.constant(DEFAULT_VAULT)),
+        item: part,
+      }),
       fc.record({ by: fc.constant("id" as const), itemId: fc.constant(itemId) }),
     )
-    const query = fc.uniqueArray(fc.tuple(part, part), { selector: ([name]) => name, maxLength: 3 }).map((pairs) => new Map(pairs))
-    const reference = fc.record({ target, section: part, field: part, query }, { requiredKeys: ["target", "field", "query"] })
+    const query = fc
+      .uniqueArray(fc.tuple(part, part), { selector: ([name]) => name, maxLength: 3 })
+      .map((pairs) => new Map(pairs))
+    const reference = fc.record(
+      { target, section: part, field: part, query },
+      { requiredKeys: ["target", "field", "query"] },
+    )
     fc.assert(
       fc.property(reference, (made) => {
         const text = formatReference(made)
@@ -102,7 +119,10 @@ describe("matching", () => {
   ]
 
   test("exact wins, then any case, and two candidates are named", () => {
-    expect(matchItem(get("kf://Personal/github/otp"), vaults, items, "v1")).toMatchObject({ ok: true, value: { id: "i2" } })
+    expect(matchItem(get("kf://Personal/github/otp"), vaults, items, "v1")).toMatchObject({
+      ok: true,
+      value: { id: "i2" },
+    })
     expect(matchItem(get("kf://desk/github/otp"), vaults, items, "v1")).toMatchObject({ ok: true, value: { id: "i3" } })
     expect(matchItem(get("kf://~/GITHUB/otp"), vaults, items, "v1")).toEqual({
       ok: false,
@@ -115,26 +135,56 @@ describe("matching", () => {
   })
 
   test("what is not there is told apart", () => {
-    expect(matchItem(get("kf://Nowhere/x/y"), vaults, items, "v1")).toEqual({ ok: false, error: { code: "not-found", what: "vault" } })
-    expect(matchItem(get("kf://Desk/y/y"), vaults, items, "v1")).toEqual({ ok: false, error: { code: "not-found", what: "item" } })
-    expect(matchItem(get("kf://~/y/y"), vaults, items, undefined)).toEqual({ ok: false, error: { code: "not-found", what: "vault" } })
-    expect(matchItem(get(`kf://id:${itemId}/y`), [], items, undefined)).toMatchObject({ ok: true, value: { name: "x" } })
+    expect(matchItem(get("kf://Nowhere/x/y"), vaults, items, "v1")).toEqual({
+      ok: false,
+      error: { code: "not-found", what: "vault" },
+    })
+    expect(matchItem(get("kf://Desk/y/y"), vaults, items, "v1")).toEqual({
+      ok: false,
+      error: { code: "not-found", what: "item" },
+    })
+    expect(matchItem(get("kf://~/y/y"), vaults, items, undefined)).toEqual({
+      ok: false,
+      error: { code: "not-found", what: "vault" },
+    })
+    expect(matchItem(get(`kf://id:${itemId}/y`), [], items, undefined)).toMatchObject({
+      ok: true,
+      value: { name: "x" },
+    })
   })
 
   test("fields match by name, alias, case, section, and through a reference", () => {
-    const of = (kind: string, ...names: string[]) => ({ kind, fields: new Map(names.map((name) => [name, { value: "", secret: true }])) })
+    const of = (kind: string, ...names: string[]) => ({
+      kind,
+      fields: new Map(names.map((name) => [name, { value: "", secret: true }])),
+    })
     const field = (text: string, item: ReturnType<typeof of>) => matchField(get(`kf://v/i/${text}`), item)
     expect(field("user", of("login", "username"))).toEqual({ ok: true, value: { here: true, name: "username" } })
-    expect(field("secret-access-key", of("api-token", "token"))).toEqual({ ok: true, value: { here: true, name: "token" } })
+    expect(field("secret-access-key", of("api-token", "token"))).toEqual({
+      ok: true,
+      value: { here: true, name: "token" },
+    })
     expect(field("apiKey", of("exchange-key", "key"))).toEqual({ ok: true, value: { here: true, name: "key" } })
-    expect(field("PRIVATE-KEY", of("ssh-key", "private-key"))).toEqual({ ok: true, value: { here: true, name: "private-key" } })
-    expect(field("AWS/region", of("login", "AWS/region"))).toEqual({ ok: true, value: { here: true, name: "AWS/region" } })
-    expect(field("database_url", of("env-set", "DATABASE_URL"))).toEqual({ ok: true, value: { here: true, name: "DATABASE_URL" } })
+    expect(field("PRIVATE-KEY", of("ssh-key", "private-key"))).toEqual({
+      ok: true,
+      value: { here: true, name: "private-key" },
+    })
+    expect(field("AWS/region", of("login", "AWS/region"))).toEqual({
+      ok: true,
+      value: { here: true, name: "AWS/region" },
+    })
+    expect(field("database_url", of("env-set", "DATABASE_URL"))).toEqual({
+      ok: true,
+      value: { here: true, name: "DATABASE_URL" },
+    })
     expect(field("key", of("env-set", "KEY", "Key"))).toEqual({
       ok: false,
       error: { code: "ambiguous", what: "field", candidates: ["KEY", "Key"] },
     })
-    expect(field("user", of("host", "address"))).toEqual({ ok: true, value: { here: false, through: "credential", field: "username" } })
+    expect(field("user", of("host", "address"))).toEqual({
+      ok: true,
+      value: { here: false, through: "credential", field: "username" },
+    })
     expect(field("nothing", of("host", "address"))).toEqual({ ok: false, error: { code: "not-found", what: "field" } })
   })
 })

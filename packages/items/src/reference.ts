@@ -142,7 +142,11 @@ export const matchItem = <T extends NamedItem>(
     vaultId = vault.value.id
   }
   if (vaultId === undefined) return err({ code: "not-found", what: "vault" })
-  return matchName("item", target.item, [...items].filter((item) => item.vaultId === vaultId))
+  return matchName(
+    "item",
+    target.item,
+    [...items].filter((item) => item.vaultId === vaultId),
+  )
 }
 
 /** A field of the item itself, or one of the item that a field refers to (a host's `user` is its credential's). */

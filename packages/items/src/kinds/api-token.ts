@@ -25,7 +25,14 @@ export const apiToken = defineKind({
     },
     { name: "session-token", label: "Session token", secret: true, input: "token" },
     { name: "url", label: "Web address", secret: false, multiline: true, check: areUrls },
-    { name: "expires-at", label: "Expires", secret: false, input: "token", aliases: ["expires", "expiry"], check: isDate },
+    {
+      name: "expires-at",
+      label: "Expires",
+      secret: false,
+      input: "token",
+      aliases: ["expires", "expiry"],
+      check: isDate,
+    },
   ],
   parse: (values) =>
     values.id?.startsWith("AKIA") === false && values.token.startsWith("AKIA")
@@ -34,6 +41,11 @@ export const apiToken = defineKind({
   summary: (visible) => [visible.service, visible.id].filter(Boolean).join(" · "),
   example: {
     title: "AWS deploy",
-    fields: { service: "AWS", id: "AKIAIOSFODNN7EXAMPLE", token: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "expires-at": "2030-01-31" },
+    fields: {
+      service: "AWS",
+      id: "AKIAIOSFODNN7EXAMPLE",
+      token: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+      "expires-at": "2030-01-31",
+    },
   },
 })

@@ -15,12 +15,16 @@ export const envSet = defineKind({
   fields: [],
   customField: (name) => ({ name, label: name, secret: true, multiline: true, input: "exact" }),
   parse: (_values, fields) => {
-    for (const name of fields.keys()) if (!VARIABLE_NAME.test(name)) return err(fieldProblem(name, "not-a-variable-name"))
+    for (const name of fields.keys())
+      if (!VARIABLE_NAME.test(name)) return err(fieldProblem(name, "not-a-variable-name"))
     return ok(new Map([...fields].map(([name, field]) => [name, field.value])))
   },
   summary: (_visible, fields) => {
     const names = [...fields.keys()]
     return names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ")
   },
-  example: { title: "web/.env", fields: { DATABASE_URL: "postgres://app:not-a-secret@db.example.net/app", MODE: "production" } },
+  example: {
+    title: "web/.env",
+    fields: { DATABASE_URL: "postgres://app:not-a-secret@db.example.net/app", MODE: "production" },
+  },
 })

@@ -1,6 +1,12 @@
 import { err, ok } from "@keyferry/base"
 
-import { EXCHANGE_FIELDS, type Exchange, exchangeById, exchangeFieldSpecs, toExchangeId } from "../catalogue/exchanges.ts"
+import {
+  EXCHANGE_FIELDS,
+  type Exchange,
+  exchangeById,
+  exchangeFieldSpecs,
+  toExchangeId,
+} from "../catalogue/exchanges.ts"
 import { isDate } from "../checks.ts"
 import { type FieldSpec, fieldProblem } from "../field.ts"
 import { isPemBlock } from "../hygiene.ts"
@@ -29,7 +35,14 @@ const ABOUT_THE_KEY = [
   { name: "sub-account", label: "Sub-account", secret: false },
   { name: "permissions", label: "Permissions", secret: false, hint: "read, trade, transfer, withdraw" },
   { name: "ip-allow-list", label: "Allowed IP addresses", secret: false, multiline: true, aliases: ["ip-list", "ips"] },
-  { name: "expires-at", label: "Expires", secret: false, input: "token", aliases: ["expires", "expiry"], check: isDate },
+  {
+    name: "expires-at",
+    label: "Expires",
+    secret: false,
+    input: "token",
+    aliases: ["expires", "expiry"],
+    check: isDate,
+  },
 ] as const satisfies readonly FieldSpec[]
 
 /**
@@ -62,7 +75,11 @@ export const exchangeKey = defineKind({
     return exchange !== undefined || holdsSecret ? ok(values) : err(fieldProblem("secret", "missing"))
   },
   summary: (visible) =>
-    [exchangeById(visible.exchange ?? "")?.name ?? visible.exchange, visible.environment === "test" ? "test" : "", visible["sub-account"]]
+    [
+      exchangeById(visible.exchange ?? "")?.name ?? visible.exchange,
+      visible.environment === "test" ? "test" : "",
+      visible["sub-account"],
+    ]
       .filter(Boolean)
       .join(" · "),
   example: {
@@ -101,7 +118,10 @@ const PAIRS = [
 ] as const
 
 /** The public half of a pair that holds the other's value. Sure cases only: an unknown shape is never refused. */
-const findSwapped = (exchange: Exchange | undefined, values: Readonly<Record<string, string | undefined>>): string | undefined => {
+const findSwapped = (
+  exchange: Exchange | undefined,
+  values: Readonly<Record<string, string | undefined>>,
+): string | undefined => {
   for (const [open, hidden] of PAIRS) {
     const openValue = values[open]
     const hiddenValue = values[hidden]

@@ -15,7 +15,15 @@ export const host = defineKind({
   credential: false,
   defaultClass: "standard",
   fields: [
-    { name: "address", label: "Address", secret: false, required: true, input: "token", aliases: ["hostname", "ip"], check: isAddress },
+    {
+      name: "address",
+      label: "Address",
+      secret: false,
+      required: true,
+      input: "token",
+      aliases: ["hostname", "ip"],
+      check: isAddress,
+    },
     { name: "port", label: "Port", secret: false, input: "token", check: isPort },
     {
       name: "credential",
@@ -54,6 +62,11 @@ export const host = defineKind({
   summary: (visible) => [visible.address, visible.port].filter(Boolean).join(":"),
   example: {
     title: "Bastion",
-    fields: { address: "bastion.example.net", port: "22", credential: "itm_aeaqcaibaeaqcaibaeaqcaibae", "credential-choice": "shared" },
+    fields: {
+      address: "bastion.example.net",
+      port: "22",
+      credential: "itm_aeaqcaibaeaqcaibaeaqcaibae",
+      "credential-choice": "shared",
+    },
   },
 })

@@ -13,7 +13,15 @@ export const identity = defineKind({
   fields: [
     { name: "username", label: "User name", secret: false, required: true, input: "token", aliases: ["user"] },
     { name: "password", label: "Password", secret: true, input: "exact", aliases: ["pass"] },
-    { name: "key", label: "SSH key", secret: false, input: "token", aliases: ["ssh-key"], refersTo: ["ssh-key"], check: isItemId },
+    {
+      name: "key",
+      label: "SSH key",
+      secret: false,
+      input: "token",
+      aliases: ["ssh-key"],
+      refersTo: ["ssh-key"],
+      check: isItemId,
+    },
   ],
   parse: (values) => ok(values),
   summary: (visible) => visible.username ?? "",

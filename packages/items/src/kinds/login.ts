@@ -13,7 +13,14 @@ export const login = defineKind({
   fields: [
     { name: "username", label: "User name", secret: false, aliases: ["user", "login", "email"] },
     { name: "password", label: "Password", secret: true, input: "exact", aliases: ["pass", "pw"] },
-    { name: "url", label: "Web addresses", secret: false, multiline: true, aliases: ["urls", "uri", "website"], check: areUrls },
+    {
+      name: "url",
+      label: "Web addresses",
+      secret: false,
+      multiline: true,
+      aliases: ["urls", "uri", "website"],
+      check: areUrls,
+    },
     {
       name: "otp",
       label: "One-time password",

@@ -9,7 +9,17 @@ export const note = defineKind({
   latest: 1,
   credential: true,
   defaultClass: "standard",
-  fields: [{ name: "text", label: "Text", secret: true, required: true, multiline: true, input: "exact", aliases: ["note", "body"] }],
+  fields: [
+    {
+      name: "text",
+      label: "Text",
+      secret: true,
+      required: true,
+      multiline: true,
+      input: "exact",
+      aliases: ["note", "body"],
+    },
+  ],
   parse: (values) => ok(values),
   summary: () => "",
   example: { title: "Recovery codes", fields: { text: "1111-2222\n3333-4444\n" } },

@@ -32,13 +32,15 @@ export const sshKey = defineKind({
     { name: "comment", label: "Comment", secret: false },
   ],
   parse: (values) => ok(values),
-  summary: (visible) => [visible.comment ?? commentOf(visible["public-key"]), visible.fingerprint].filter(Boolean).join(" · "),
+  summary: (visible) =>
+    [visible.comment ?? commentOf(visible["public-key"]), visible.fingerprint].filter(Boolean).join(" · "),
   example: {
     title: "Deploy key",
     fields: {
       // Shaped like a key, holding only the words "not a real key".
       "private-key": "-----BEGIN OPENSSH PRIVATE KEY-----\nbm90IGEgcmVhbCBrZXk=\n-----END OPENSSH PRIVATE KEY-----\n",
-      "public-key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBERERERERERERERERERERERERERERERERERERERERER deploy@example.com",
+      "public-key":
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBERERERERERERERERERERERERERERERERERERERERER deploy@example.com",
       fingerprint: "SHA256:B8x8aR1FCsVUn01Hgc9nVYUDqSXXNBbd2ICKZVMFXpM",
       comment: "deploy@example.com",
     },
