@@ -85,10 +85,12 @@ describe("comparison words", () => {
     expect(serverWords(p, key).join(" ")).toBe("derby peace basil stay")
   })
 
-  test("[KE20] thirty digits in six groups, each from five bytes of the account id", () => {
+  test("[KE20] thirty digits in six groups: the account id as a number, modulo 10^30", () => {
     expect(fingerprintDigits(new Uint8Array(32))).toBe("00000 00000 00000 00000 00000 00000")
-    const uid = hex(`0000000001${"00000186a1"}${"ffffffffff"}${"00".repeat(17)}`)
-    expect(fingerprintDigits(uid)).toBe("00001 00001 27775 00000 00000 00000")
+    expect(fingerprintDigits(new Uint8Array(32).with(31, 7))).toBe("00000 00000 00000 00000 00000 00007")
+    // 10^30 + 12345 in hexadecimal.
+    expect(fingerprintDigits(hex("000000000000000000000000000000000000000c9f2c9cd04674edea40003039"))).toBe("00000 00000 00000 00000 00000 12345")
+    expect(fingerprintDigits(new Uint8Array(32).fill(255))).toBe("64056 40394 57584 00791 31296 39935")
     expect(() => fingerprintDigits(new Uint8Array(31))).toThrow("32 bytes")
   })
 })

@@ -70,16 +70,13 @@ export const parseWords = (text: string, count: number): Result<readonly string[
 export const serverWords = (p: Primitives, staticPk: Uint8Array): readonly string[] =>
   wordsOf(H(p, lp("kf1/server-words", staticPk)), 4)
 
-/** The account id for a person to compare: six groups of five digits, from its first 30 bytes. Source   spec/keys.md KE20 */
+/** The account id for a person to compare: as a big-endian number modulo 10^30, in six groups. Source   spec/keys.md KE20 */
 export const fingerprintDigits = (uid: Uint8Array): string => {
   if (uid.length !== 32) throw new Defect("an account id has 32 bytes")
-  const groups: string[] = []
-  for (let at = 0; at < 30; at += 5) {
-    let value = 0
-    for (const byte of uid.subarray(at, at + 5)) value = value * 256 + byte
-    groups.push(String(value % 100_000).padStart(5, "0"))
-  }
-  return groups.join(" ")
+  let value = 0n
+  for (const byte of uid) value = (value << 8n) | BigInt(byte)
+  const digits = String(value % 10n ** 30n).padStart(30, "0")
+  return (digits.match(/.{5}/g) ?? []).join(" ")
 }
 
 const transcriptParts = (t: SasTranscript): readonly Uint8Array[] => [
