@@ -42,14 +42,15 @@ export interface Route {
   readonly limit: "default" | "login" | "second-factor" | "mail" | "confirm" | "lease"
 }
 
-const route = (
+// The type keeps who owns a route and what its body is, so that a missing handler does not compile.
+const route = <O extends Route["owner"], B extends Route["body"]>(
   method: Route["method"],
   path: string,
   actor: Actor,
-  owner: Route["owner"],
-  body: Route["body"],
+  owner: O,
+  body: B,
   rest: Partial<Pick<Route, "reply" | "states" | "fresh" | "limit">> = {},
-): Route => ({
+): Route & { readonly owner: O; readonly body: B } => ({
   method,
   path: `/api/v1${path}`,
   actor,

@@ -71,6 +71,8 @@ export const executed = struct({
   deviceId: [8, optional(bytesOf(16))],
   /** Commit number of this request's own change, 0 for none: its notice is published before the answer is sent. */
   commit: [9, uint],
+  /** Set with `clock-skew`: milliseconds since 1970. */
+  serverTimeMs: [10, optional(uint)],
 })
 export type Executed = TypeOf<typeof executed>
 
