@@ -1,0 +1,261 @@
+import { Defect, equalBytes, err, ok, type Clock, type Random, type Result } from "@keyferry/base"
+import { makeLeaseKey } from "@keyferry/crypto"
+import type { Failure } from "@keyferry/protocol"
+import { openStore, type Store, type StoreFailure } from "@keyferry/store"
+
+import type { LeaseKeyId, LeaseStore, Tombstone } from "../lease-store.ts"
+import { leaseContext, type LeaseKek } from "./kek.ts"
+import {
+  appendTombstone,
+  type ChainHead,
+  chainHeads,
+  deleteLease,
+  insertLease,
+  killLease,
+  type LeaseRow,
+  type LeaseTx,
+  lockLease,
+  openIntents,
+  raiseHead,
+  readLease,
+  type TombstoneEntry,
+  tombstonesOf,
+  updateLease,
+} from "./rows.ts"
+import { leaseMigrations, type LeaseTables } from "./tables.ts"
+
+export const MAX_ATTEMPTS = 10
+
+/** What transaction A of an evaluation hands out: everything to evaluate outside, and the number of this evaluation. */
+export interface BegunEvaluation {
+  readonly row: LeaseRow & { readonly sealed: Uint8Array }
+  readonly attempt: number
+}
+
+/** The lease store with what only this folder uses. Source: spec/leases.md */
+export interface LeaseDatabase extends LeaseStore {
+  readonly store: Store<LeaseTables>
+  /**
+   * Transaction A: counts the attempt, whatever happens after, and reads the key.
+   * Errors: lease-refused (no such lease, ended, or dead), account-frozen, lease-locked
+   */
+  readonly beginEvaluation: (deviceId: Uint8Array, leaseId: Uint8Array) => Promise<Result<BegunEvaluation, Failure>>
+  /**
+   * Transaction B, the point that counts: gives the answer a serial if the row is still what A saw.
+   * Errors: lease-refused, account-frozen
+   */
+  readonly settle: (
+    deviceId: Uint8Array,
+    leaseId: Uint8Array,
+    expiresMs: number,
+  ) => Promise<Result<{ readonly serial: number }, Failure>>
+  /** A proven success: everything up to `attempt` was no guess. False: dead, or an old number. */
+  readonly unlocked: (deviceId: Uint8Array, leaseId: Uint8Array, attempt: number) => Promise<boolean>
+  readonly read: (deviceId: Uint8Array) => Promise<LeaseRow | undefined>
+  readonly openIntents: () => Promise<readonly TombstoneEntry[]>
+  readonly void: (tombstones: readonly Tombstone[]) => Promise<void>
+  readonly raiseHeads: (heads: readonly ChainHead[]) => Promise<void>
+  readonly chainHeads: () => Promise<readonly ChainHead[]>
+}
+
+export interface LeaseStoreOptions {
+  /** `sqlite:/path/leases.db`, or a database of its own. */
+  readonly url: string
+  readonly kek: LeaseKek
+  readonly deploymentId: string
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** Errors: those of `openStore`. Deleted content is overwritten, because its rows are keys. */
+export const openLeaseStore = async (options: LeaseStoreOptions): Promise<Result<LeaseDatabase, StoreFailure>> => {
+  const { url, clock } = options
+  const opened = await openStore<LeaseTables>({
+    url,
+    migrations: leaseMigrations,
+    name: "leases",
+    clock,
+    secureDelete: true,
+  })
+  return opened.ok ? ok(createLeaseDatabase(opened.value, options)) : opened
+}
+
+const refused = err<Failure>({ code: "lease-refused" })
+const frozen = err<Failure>({ code: "account-frozen" })
+
+const createLeaseDatabase = (store: Store<LeaseTables>, options: LeaseStoreOptions): LeaseDatabase => {
+  const { kek, clock, random, deploymentId } = options
+
+  const mayEvaluate = (row: LeaseRow, leaseId: Uint8Array): Result<Uint8Array, Failure> => {
+    const isOver = row.state === "reserved" && row.reserved_until_ms <= clock.nowMs()
+    if (row.state === "dead" || row.sealed === null || isOver || !equalBytes(row.lease_id, leaseId)) return refused
+    return row.frozen === 1 ? frozen : ok(row.sealed)
+  }
+
+  const makeReserved = async (deviceId: Uint8Array, untilMs: number): Promise<LeaseRow> => {
+    const pair = makeLeaseKey(random)
+    const leaseId = random.bytes(16)
+    const wrapped = await kek.wrap(pair.secretKey.reveal(), leaseContext(deploymentId, deviceId, leaseId))
+    pair.secretKey.wipe()
+    if (!wrapped.ok) throw new Defect("the lease key could not be wrapped", { cause: wrapped.error.code })
+    return {
+      device_id: deviceId,
+      state: "reserved",
+      frozen: 0,
+      attempts: 0,
+      evaluations: 0,
+      lease_id: leaseId,
+      lease_pk: pair.publicKey,
+      kek_id: wrapped.value.kekId,
+      sealed: wrapped.value.sealed,
+      serial: 0,
+      expires_ms: 0,
+      reserved_until_ms: untilMs,
+    }
+  }
+
+  const reserve = async (deviceId: Uint8Array, untilMs: number): Promise<LeaseKeyId> => {
+    const isOpen = (row: LeaseRow): boolean => row.state === "reserved" && row.reserved_until_ms > clock.nowMs()
+    const known = await store.read((db) => readLease(db, deviceId))
+    if (known !== undefined && isOpen(known)) return keyId(known)
+    for (;;) {
+      const made = await makeReserved(deviceId, untilMs)
+      const reserved = await store.transaction(async (tx) => {
+        // A row under a version that rotation has already passed over would be lost with that version.
+        if (made.kek_id !== kek.currentId()) return undefined
+        const row = await lockLease(store, tx, deviceId)
+        if (row !== undefined && isOpen(row)) return keyId(row)
+        if (row !== undefined && row.state !== "reserved") throw new Defect("a device id with a lease reserves another")
+        if (row !== undefined) await deleteLease(tx, deviceId)
+        await insertLease(tx, made)
+        return keyId(made)
+      })
+      if (reserved !== undefined) return reserved
+    }
+  }
+
+  const makeLive = (deviceId: Uint8Array): Promise<boolean> =>
+    store.transaction(async (tx) => {
+      const row = await lockLease(store, tx, deviceId)
+      if (row === undefined || row.state === "dead") return false
+      if (row.state === "live") return true
+      if (row.reserved_until_ms <= clock.nowMs()) return false
+      await updateLease(tx, deviceId, { state: "live", reserved_until_ms: 0 })
+      return true
+    })
+
+  const beginEvaluation = (deviceId: Uint8Array, leaseId: Uint8Array): Promise<Result<BegunEvaluation, Failure>> =>
+    store.transaction(async (tx): Promise<Result<BegunEvaluation, Failure>> => {
+      const row = await lockLease(store, tx, deviceId)
+      if (row === undefined) return refused
+      const sealed = mayEvaluate(row, leaseId)
+      if (!sealed.ok) return sealed
+      if (row.attempts >= MAX_ATTEMPTS) return err({ code: "lease-locked" })
+      const attempt = row.evaluations + 1
+      await updateLease(tx, deviceId, { attempts: row.attempts + 1, evaluations: attempt })
+      return ok({ row: { ...row, sealed: sealed.value }, attempt })
+    })
+
+  const settle = (
+    deviceId: Uint8Array,
+    leaseId: Uint8Array,
+    expiresMs: number,
+  ): Promise<Result<{ readonly serial: number }, Failure>> =>
+    store.transaction(async (tx): Promise<Result<{ readonly serial: number }, Failure>> => {
+      const row = await lockLease(store, tx, deviceId)
+      if (row === undefined) return refused
+      const still = mayEvaluate(row, leaseId)
+      if (!still.ok) return still
+      const serial = row.serial + 1
+      await updateLease(tx, deviceId, { serial, expires_ms: expiresMs })
+      return ok({ serial })
+    })
+
+  const unlocked = (deviceId: Uint8Array, leaseId: Uint8Array, attempt: number): Promise<boolean> =>
+    store.transaction(async (tx) => {
+      const row = await lockLease(store, tx, deviceId)
+      if (row === undefined || !mayEvaluate(row, leaseId).ok) return false
+      // Only an evaluation since the last success can be proven; the ones after it stay counted.
+      const oldest = row.evaluations - row.attempts
+      if (attempt <= oldest || attempt > row.evaluations) return false
+      await updateLease(tx, deviceId, { attempts: row.evaluations - attempt })
+      return true
+    })
+
+  const append = async (tx: LeaseTx, tombstone: Tombstone, phase: "intent" | "done" | "void"): Promise<void> => {
+    const known = (await tombstonesOf(tx, tombstone.what, tombstone.id)).find((entry) =>
+      equalBytes(entry.linkHash, tombstone.linkHash),
+    )
+    const isSettled = phase === "intent" ? known !== undefined && known.phase !== "void" : known?.phase === phase
+    if (!isSettled) await appendTombstone(tx, tombstone, phase, clock.nowMs())
+  }
+  const appendAll = (tombstones: readonly Tombstone[], phase: "done" | "void"): Promise<void> =>
+    store.transaction(async (tx) => {
+      for (const tombstone of tombstones) await append(tx, tombstone, phase)
+    })
+
+  const kill = async (deviceIds: readonly Uint8Array[], tombstones: readonly Tombstone[]): Promise<void> => {
+    await store.transaction(async (tx) => {
+      for (const deviceId of deviceIds) await killLease(tx, deviceId)
+      for (const tombstone of tombstones) await append(tx, tombstone, "intent")
+      if (deviceIds.length > 0) await markForRotation(tx, kek, clock.nowMs())
+    })
+    // The key also stands in the log beside the file until it is moved over.
+    store.checkpoint()
+  }
+
+  return Object.freeze<LeaseDatabase>({
+    store,
+    reserve,
+    makeLive,
+    beginEvaluation,
+    settle,
+    unlocked,
+    kill,
+    forget: async (deviceId) => {
+      await store.transaction(async (tx) => {
+        const row = await lockLease(store, tx, deviceId)
+        if (row?.state === "reserved") await deleteLease(tx, deviceId)
+      })
+      store.checkpoint()
+    },
+    setFrozen: (deviceIds, isFrozen) =>
+      store.transaction(async (tx) => {
+        for (const deviceId of deviceIds) await updateLease(tx, deviceId, { frozen: isFrozen ? 1 : 0 })
+      }),
+    attempts: async (deviceId) => {
+      const row = await store.read((db) => readLease(db, deviceId))
+      return row === undefined || row.state !== "live"
+        ? undefined
+        : { leaseId: row.lease_id, attempts: row.evaluations, locked: row.attempts >= MAX_ATTEMPTS }
+    },
+    resetAttempts: (deviceId, attempt) =>
+      store.transaction(async (tx) => {
+        const row = await lockLease(store, tx, deviceId)
+        if (row === undefined || row.state !== "live" || row.evaluations !== attempt) return false
+        await updateLease(tx, deviceId, { attempts: 0 })
+        return true
+      }),
+    confirm: (tombstones) => appendAll(tombstones, "done"),
+    void: (tombstones) => appendAll(tombstones, "void"),
+    isBuried: async (what, id) =>
+      (await store.read((db) => tombstonesOf(db, what, id))).some((entry) => entry.phase !== "void"),
+    openIntents: () => store.read((db) => openIntents(db)),
+    read: (deviceId) => store.read((db) => readLease(db, deviceId)),
+    raiseHeads: (heads) =>
+      store.transaction(async (tx) => {
+        for (const head of heads) await raiseHead(tx, head)
+      }),
+    chainHeads: () => store.read((db) => chainHeads(db)),
+    close: () => store.close(),
+  })
+}
+
+const markForRotation = (tx: LeaseTx, kek: LeaseKek, nowMs: number): Promise<unknown> =>
+  tx
+    .insertInto("retired_kek")
+    .values({ kek_id: kek.currentId(), since_ms: nowMs })
+    .onConflict((c) => c.column("kek_id").doNothing())
+    .execute()
+
+const keyId = (row: LeaseRow): LeaseKeyId => ({ leaseId: row.lease_id, leasePk: row.lease_pk })

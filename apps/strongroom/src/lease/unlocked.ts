@@ -1,0 +1,65 @@
+import { err, ok, parseId } from "@keyferry/base"
+import { verifyLabel, verifyUnlockOk } from "@keyferry/crypto"
+
+import type { SigningDevice, StrongroomContext } from "../context.ts"
+import { fieldBytes, type Handler } from "../execute.ts"
+import { grant, type LeaseParts, placeOf } from "./evaluate.ts"
+
+const CREATED_WINDOW_S = 60
+
+/**
+ * The device shows with its chain key, which only the opened bundle holds, that an evaluation succeeded. Counting starts
+ * anew, and a device that was approved is active from here on.
+ * Errors: malformed, signature-invalid, replay-rejected (not an evaluation since the last success), lease-refused
+ * Source   spec/leases.md LS8
+ */
+export const leaseUnlocked =
+  ({ leases }: LeaseParts): Handler<"lease.unlocked"> =>
+  async (ctx, { device }, body) => {
+    const leaseId = parseId("lea", body.leaseId)
+    const signature = fieldBytes(body.signature, 64)
+    if (!leaseId.ok || !signature.ok) return err({ code: "malformed" })
+    const proven = { deviceId: device.deviceId, leaseId: leaseId.value, attempt: body.attempt }
+    if (!(await verifyUnlockOk(ctx.primitives, device.sigPk, proven, signature.value)))
+      return err({ code: "signature-invalid" })
+    if (!(await leases.unlocked(device.deviceId, leaseId.value, body.attempt))) return err({ code: "replay-rejected" })
+    return ok({ reply: { state: await activate(ctx, device) } })
+  }
+
+const activate = async (ctx: StrongroomContext, device: SigningDevice): Promise<string> => {
+  if (device.state !== "approved") return device.state
+  const { value } = await ctx.change(async ({ tx, event }) => {
+    const { numUpdatedRows } = await tx
+      .updateTable("device")
+      .set({ state: "active", state_ms: ctx.clock.nowMs(), expires_ms: 0 })
+      .where("id", "=", device.deviceId)
+      .where("state", "=", "approved")
+      .executeTakeFirstOrThrow()
+    if (numUpdatedRows === 1n)
+      await event({ accountUuid: device.accountUuid, kind: "device-active", deviceId: device.deviceId })
+    const row = await tx.selectFrom("device").select("state").where("id", "=", device.deviceId).executeTakeFirstOrThrow()
+    return row.state
+  })
+  return value
+}
+
+/**
+ * A new token without an evaluation, for a device that is unlocked: its chain key signs.
+ * Errors: malformed, clock-skew, signature-invalid, lease-refused, account-frozen
+ * Source   spec/leases.md LS9
+ */
+export const renewLease =
+  ({ leases }: LeaseParts): Handler<"lease.renew"> =>
+  async (ctx, { device }, body) => {
+    const leaseId = parseId("lea", body.leaseId)
+    const signature = fieldBytes(body.signature, 64)
+    if (!leaseId.ok || !signature.ok) return err({ code: "malformed" })
+    const nowMs = ctx.clock.nowMs()
+    if (Math.abs(body.createdS - nowMs / 1000) > CREATED_WINDOW_S)
+      return err({ code: "clock-skew", serverTimeMs: nowMs })
+    const parts = [device.deviceId, leaseId.value, body.createdS] as const
+    if (!(await verifyLabel(ctx.primitives, device.sigPk, signature.value, "kf1/lease-renew", ...parts)))
+      return err({ code: "signature-invalid" })
+    const token = await grant(ctx, leases, device.deviceId, leaseId.value, await placeOf(ctx, device))
+    return token.ok ? ok({ reply: { token: token.value } }) : token
+  }
