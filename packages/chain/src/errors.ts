@@ -1,7 +1,7 @@
 /**
  * Why a link, a chain or a served state was refused. Every code names one rule of spec/chains.md; the details are
  * public values (sequence numbers, hashes, ids in hex), never key material.
- * Source   spec/chains.md, CH1–CH44
+ * Source   spec/chains.md, CH1–CH45
  */
 export type ChainError =
   /** Larger than its limit, not canonical, or a shape that no writer of this format makes. `what` names the part. */
