@@ -97,7 +97,9 @@ describe("links", () => {
 
   test("[CH2] a payload that is not canonical is refused although its signature is right", async () => {
     const payload = new Uint8Array([...genesis.payload, 0])
-    expect(code(await verifyGenesis(await signAll(payload, device, [device, password, recovery])))).toBe("chain-malformed")
+    expect(code(await verifyGenesis(await signAll(payload, device, [device, password, recovery])))).toBe(
+      "chain-malformed",
+    )
   })
 
   test("[CH3] one changed bit of payload or signature, or another key, is an invalid signature", async () => {
@@ -150,13 +152,18 @@ describe("links", () => {
     const link = await policyLink()
     expect(code(await verify(await changed(link, device, [], { suite: 0 })))).toBe("suite-unknown")
     expect(code(await verify(await changed(link, device, [], { suite: 2 })))).toBe("suite-unknown")
-    expect(code(await verifyGenesis(await changed(genesis, device, [device, password, recovery], { suite: 2 })))).toBe("suite-unknown")
+    expect(code(await verifyGenesis(await changed(genesis, device, [device, password, recovery], { suite: 2 })))).toBe(
+      "suite-unknown",
+    )
     const raised = { ...state, policy: { ...state.policy, minSuite: 2 } }
     expect(code(await verify(link, raised))).toBe("suite-below-floor")
   })
 })
 
-const digitsOfMax = ((2n ** 256n - 1n) % 10n ** 30n).toString().padStart(30, "0").replace(/(.{5})(?=.)/g, "$1 ")
+const digitsOfMax = ((2n ** 256n - 1n) % 10n ** 30n)
+  .toString()
+  .padStart(30, "0")
+  .replace(/(.{5})(?=.)/g, "$1 ")
 
 describe("genesis", () => {
   const everybody = (): FixtureHolder[] => [device, password, recovery]
@@ -176,7 +183,9 @@ describe("genesis", () => {
   })
 
   test("[CH7] the numbers of the holder kinds are those that slot keys are derived with", () => {
-    expect([chain.HOLDER_DEVICE, chain.HOLDER_PASSWORD, chain.HOLDER_RECOVERY, chain.HOLDER_PASSKEY]).toEqual([1, 2, 3, 4])
+    expect([chain.HOLDER_DEVICE, chain.HOLDER_PASSWORD, chain.HOLDER_RECOVERY, chain.HOLDER_PASSKEY]).toEqual([
+      1, 2, 3, 4,
+    ])
     expect(HOLDER_KIND).toEqual({ device: 1, passwordSlot: 2, recoverySlot: 3, passkeySlot: 4 })
   })
 
@@ -197,16 +206,28 @@ describe("genesis", () => {
     const [d, w, r] = h as [chain.Holder, chain.Holder, chain.Holder]
     expect(code(await verifyGenesis(await withBody({}, [w, d, r])))).toBe("chain-malformed")
     expect(code(await verifyGenesis(await withBody({}, [d, w])))).toBe("chain-malformed")
-    const bySlot = await signAll(chain.payloadStruct.encode({ ...payloadOf(genesis), byHolder: w.id }), password, everybody())
+    const bySlot = await signAll(
+      chain.payloadStruct.encode({ ...payloadOf(genesis), byHolder: w.id }),
+      password,
+      everybody(),
+    )
     expect(code(await verifyGenesis(bySlot))).toBe("signer-not-active")
-    expect(code(await verifyGenesis(await signAll(genesis.payload, password, everybody())))).toBe("chain-signature-invalid")
+    expect(code(await verifyGenesis(await signAll(genesis.payload, password, everybody())))).toBe(
+      "chain-signature-invalid",
+    )
     for (const missing of everybody()) {
       const rest = everybody().filter((x) => x !== missing)
-      expect(code(await verifyGenesis(await signAll(genesis.payload, device, rest)))).toBe("proof-of-possession-missing")
+      expect(code(await verifyGenesis(await signAll(genesis.payload, device, rest)))).toBe(
+        "proof-of-possession-missing",
+      )
     }
     expect(code(await verifyGenesis(await withBody({ key: fixture.makeKey(2) as never })))).toBe("epoch-wrong")
-    expect(code(await verifyGenesis(await withBody({ key: { ...fixture.makeKey(1), prevSealedHash: ZERO } as never })))).toBe("chain-malformed")
-    expect(code(await verifyGenesis(await withBody({ key: { ...fixture.makeKey(1), kemPk: d.kemPk } as never })))).toBe("chain-malformed")
+    expect(
+      code(await verifyGenesis(await withBody({ key: { ...fixture.makeKey(1), prevSealedHash: ZERO } as never }))),
+    ).toBe("chain-malformed")
+    expect(code(await verifyGenesis(await withBody({ key: { ...fixture.makeKey(1), kemPk: d.kemPk } as never })))).toBe(
+      "chain-malformed",
+    )
     expect(code(await verifyGenesis(await withBody({ minSuite: 2 })))).toBe("suite-unknown")
     expect(code(await verifyGenesis(await withBody({ minSuite: 0 })))).toBe("suite-unknown")
     expect(code(await verifyGenesis(await withBody({ skSealed: new Uint8Array() })))).toBe("chain-malformed")
@@ -253,13 +274,25 @@ describe("place and signer", () => {
       ["seen-wrong", { seen: [] }],
       ["seen-wrong", { seen: [[state.id, seq, ZERO]] }],
       ["seen-wrong", { seen: [[state.id, 0, hash]] }],
-      ["seen-wrong", { seen: [[state.id, seq, hash], [state.id, seq, hash]] }],
+      [
+        "seen-wrong",
+        {
+          seen: [
+            [state.id, seq, hash],
+            [state.id, seq, hash],
+          ],
+        },
+      ],
       ["not-allowed", { byAccount: ZERO }],
       ["chain-wrong-id", { id: ZERO }],
       ["chain-wrong-id", { chain: 3 }],
     ]
-    for (const [expected, over] of cases) expect(code(await verify(await changed(link, device, [], over)))).toBe(expected)
-    const more = [[state.id, seq, hash], [new Uint8Array(32).fill(255), 9, ZERO]] as const
+    for (const [expected, over] of cases)
+      expect(code(await verify(await changed(link, device, [], over)))).toBe(expected)
+    const more = [
+      [state.id, seq, hash],
+      [new Uint8Array(32).fill(255), 9, ZERO],
+    ] as const
     expect(code(await verify(await changed(link, device, [], { seen: more })))).toBe("accepted")
   })
 
@@ -272,7 +305,11 @@ describe("place and signer", () => {
     expect(code(await verify(await policyLink({}, phone, three), three))).toBe("signer-not-active")
     const phoneEntry = chain.holderOf(three, phone.holder.id)
     expect(phoneEntry).toMatchObject({ addedAt: 2, removedAt: 3 })
-    expect([1, 2, 3].map((seq) => chain.holderAt(three, phone.holder.id, seq) !== undefined)).toEqual([false, true, false])
+    expect([1, 2, 3].map((seq) => chain.holderAt(three, phone.holder.id, seq) !== undefined)).toEqual([
+      false,
+      true,
+      false,
+    ])
   })
 
   test("[CH11] a body is not looked at before the signature was checked", async () => {
@@ -314,8 +351,12 @@ describe("holder.add", () => {
     const three = await verify(byPasskey, withPasskey)
     expect(three.ok && chain.holderOf(three.value, phone.holder.id)?.how).toBe(chain.ADDED_BY_PASSKEY)
     for (const how of [chain.HOW_DEVICE, chain.HOW_PASSKEY] as const)
-      expect(code(await verify(await addDeviceLink(fixture, state, password, phone, { ...zeros, how })))).toBe("not-allowed")
-    expect(code(await verify(await addDeviceLink(fixture, state, device, phone, { ...zeros, how: chain.HOW_KIT })))).toBe("not-allowed")
+      expect(code(await verify(await addDeviceLink(fixture, state, password, phone, { ...zeros, how })))).toBe(
+        "not-allowed",
+      )
+    expect(
+      code(await verify(await addDeviceLink(fixture, state, device, phone, { ...zeros, how: chain.HOW_KIT }))),
+    ).toBe("not-allowed")
   })
 
   test("[CH12] where the policy asks for approval, slots add nothing", async () => {
@@ -384,7 +425,10 @@ describe("holder.add", () => {
       const link = await addDeviceLink(fixture, three, device, { holder, signer: { ...signer, holderId: holder.id } })
       expect(code(await verify(link, three))).toBe("holder-reused")
     }
-    const sigAgain = { holder: { ...fresh.holder, sigPk: phone.holder.sigPk }, signer: { ...phone.signer, holderId: fresh.holder.id } }
+    const sigAgain = {
+      holder: { ...fresh.holder, sigPk: phone.holder.sigPk },
+      signer: { ...phone.signer, holderId: fresh.holder.id },
+    }
     expect(code(await verify(await addDeviceLink(fixture, three, device, sigAgain), three))).toBe("holder-reused")
     expect(code(await verify(await addDeviceLink(fixture, three, device, fresh), three))).toBe("accepted")
   })
@@ -413,7 +457,9 @@ describe("removal and rotation", () => {
     expect(code(await verify(await removeLink(fixture, two, phone, [id]), two))).toBe("not-allowed")
     expect(code(await verify(await removeLink(fixture, two, device, []), two))).toBe("chain-malformed")
     expect(code(await verify(await removeLink(fixture, two, device, [id, id]), two))).toBe("chain-malformed")
-    expect(code(await verify(await removeLink(fixture, two, device, [fixture.random.bytes(16)]), two))).toBe("not-allowed")
+    expect(code(await verify(await removeLink(fixture, two, device, [fixture.random.bytes(16)]), two))).toBe(
+      "not-allowed",
+    )
     const three = await extend(p, two, await removeLink(fixture, two, device, [id]))
     expect(code(await verify(await removeLink(fixture, three, device, [id]), three))).toBe("not-allowed")
     expect(code(await verify(await removeLink(fixture, two, password, [id]), two))).toBe("not-allowed")
@@ -433,12 +479,16 @@ describe("removal and rotation", () => {
 
   test("[CH14] only a device rotates the account key", async () => {
     const body = { key: fixture.makeKey(2), skSealed: SEALED }
-    const rotate = (by: FixtureHolder): Promise<Link> => signed(chain.ACCOUNT_KEY_ROTATE, chain.keyRotateStruct, body, by)
+    const rotate = (by: FixtureHolder): Promise<Link> =>
+      signed(chain.ACCOUNT_KEY_ROTATE, chain.keyRotateStruct, body, by)
     const next = await verify(await rotate(device))
     expect(next.ok && chain.newestAccountKey(next.value).epoch).toBe(2)
     expect(code(await verify(await rotate(password)))).toBe("not-allowed")
     expect(code(await verify(await rotate(recovery)))).toBe("not-allowed")
-    const unsealed = await signed(chain.ACCOUNT_KEY_ROTATE, chain.keyRotateStruct, { ...body, skSealed: new Uint8Array() })
+    const unsealed = await signed(chain.ACCOUNT_KEY_ROTATE, chain.keyRotateStruct, {
+      ...body,
+      skSealed: new Uint8Array(),
+    })
     expect(code(await verify(unsealed))).toBe("chain-malformed")
   })
 
@@ -490,11 +540,20 @@ describe("removal and rotation", () => {
     expect(await remove([])).toBe("not-allowed")
     expect(await remove([], chain.REASON_LOST)).toBe("accepted")
     expect(await remove([[id, seq, hash, new Uint8Array(64)]])).toBe("chain-signature-invalid")
-    expect(await remove([[id, 1, hash, await sign(lp("kf1/retire", two.id, id, 1, hash))]])).toBe("chain-signature-invalid")
-    expect(await remove([[id, 9, hash, await sign(lp("kf1/retire", two.id, id, 9, hash))]])).toBe("chain-signature-invalid")
+    expect(await remove([[id, 1, hash, await sign(lp("kf1/retire", two.id, id, 1, hash))]])).toBe(
+      "chain-signature-invalid",
+    )
+    expect(await remove([[id, 9, hash, await sign(lp("kf1/retire", two.id, id, 9, hash))]])).toBe(
+      "chain-signature-invalid",
+    )
     const other = await device.signer.sign(lp("kf1/retire", two.id, device.holder.id, seq, hash))
     expect(await remove([[device.holder.id, seq, hash, other]])).toBe("chain-malformed")
-    expect(await remove([[id, seq, hash, proof], [id, seq, hash, proof]])).toBe("chain-malformed")
+    expect(
+      await remove([
+        [id, seq, hash, proof],
+        [id, seq, hash, proof],
+      ]),
+    ).toBe("chain-malformed")
   })
 })
 
@@ -559,7 +618,9 @@ describe("slots", () => {
 
   test("[CH23] a recovery slot is not dropped in exchange for another kind", async () => {
     expect(code(await replace([recovery], []))).toBe("last-recovery-holder")
-    expect(code(await replace([recovery], [await fixture.makeHolder(chain.HOLDER_PASSWORD)]))).toBe("last-recovery-holder")
+    expect(code(await replace([recovery], [await fixture.makeHolder(chain.HOLDER_PASSWORD)]))).toBe(
+      "last-recovery-holder",
+    )
   })
 
   const fresh = async (): Promise<{ device: FixtureHolder; password: FixtureHolder; recovery: FixtureHolder }> => ({
@@ -573,7 +634,9 @@ describe("slots", () => {
     const added = await fresh()
     const next = await verify(await recoveryLink(fixture, state, recovery, added, allOld()))
     if (!next.ok) throw new Error(next.error.code)
-    expect(chain.activeHolders(next.value).map((e) => e.holder.id)).toEqual([added.device, added.password, added.recovery].map((h) => h.holder.id))
+    expect(chain.activeHolders(next.value).map((e) => e.holder.id)).toEqual(
+      [added.device, added.password, added.recovery].map((h) => h.holder.id),
+    )
     expect(next.value.keys.length).toBe(2)
     const again = await recoveryLink(fixture, next.value, recovery, await fresh(), [])
     expect(code(await verify(again, next.value))).toBe("signer-not-active")
@@ -593,15 +656,22 @@ describe("slots", () => {
     const unproven = { ...link, countersignatures: (link.countersignatures ?? []).slice(1) }
     expect(code(await verify(unproven))).toBe("proof-of-possession-missing")
     const key = fixture.makeKey(1)
-    expect(code(await verify(await recoveryLink(fixture, state, recovery, added, [d, w, r], { key })))).toBe("epoch-wrong")
-    const reused = { ...added, device: { ...added.device, holder: { ...added.device.holder, authPk: device.holder.sigPk } } }
+    expect(code(await verify(await recoveryLink(fixture, state, recovery, added, [d, w, r], { key })))).toBe(
+      "epoch-wrong",
+    )
+    const reused = {
+      ...added,
+      device: { ...added.device, holder: { ...added.device.holder, authPk: device.holder.sigPk } },
+    }
     expect(code(await verify(await recoveryLink(fixture, state, recovery, reused, [d, w, r])))).toBe("holder-reused")
   })
 
   test("[CH20] a recovery slot signs nothing else, and nobody else recovers", async () => {
     const phone = await newDevice()
     for (const how of [chain.HOW_DEVICE, chain.HOW_KIT, chain.HOW_PASSKEY] as const)
-      expect(code(await verify(await addDeviceLink(fixture, state, recovery, phone, { how, transcript: ZERO })))).toBe("not-allowed")
+      expect(code(await verify(await addDeviceLink(fixture, state, recovery, phone, { how, transcript: ZERO })))).toBe(
+        "not-allowed",
+      )
     const two = await addTo(state, phone)
     expect(code(await verify(await removeLink(fixture, two, recovery, [phone.holder.id]), two))).toBe("not-allowed")
     expect(code(await verify(await policyLink({}, recovery)))).toBe("not-allowed")
@@ -637,7 +707,13 @@ describe("slots", () => {
     const phone = await newDevice()
     const transcript = fixture.random.bytes(32)
     const { payload } = await addDeviceLink(fixture, state, device, phone, { transcript })
-    const approved = { accountId: state.id, head: state.head, approver: device.holder.id, holder: phone.holder, transcript }
+    const approved = {
+      accountId: state.id,
+      head: state.head,
+      approver: device.holder.id,
+      holder: phone.holder,
+      transcript,
+    }
     expect(chain.checkOwnAddition(payload, approved).ok).toBe(true)
     const wrong: [string, Partial<typeof approved>][] = [
       ["chain-wrong-id", { accountId: ZERO }],
@@ -679,7 +755,9 @@ describe("state", () => {
     expect(compare(two.head, [])).toEqual({ ok: true, value: [] })
     expect(code(compare(state.head, []))).toBe("chain-rolled-back")
     expect(code(compare({ seq: 1, hash: ZERO }, []))).toBe("chain-forked")
-    expect(compare(other.head, [b])).toMatchObject({ error: { code: "chain-forked", seq: 2, known: two.head.hash, served: other.head.hash } })
+    expect(compare(other.head, [b])).toMatchObject({
+      error: { code: "chain-forked", seq: 2, known: two.head.hash, served: other.head.hash },
+    })
     expect(code(compare(other.head, []))).toBe("chain-forked")
     const onOther = await policyLink({ graceMaxS: 4 }, device, other)
     expect(compare({ seq: 3, hash: ZERO }, [onOther])).toMatchObject({ error: { code: "chain-forked", seq: 2 } })

@@ -138,8 +138,7 @@ const verifyGenesis = async (p: Primitives, open: OpenLink): Promise<Checked<Acc
     return err({ code: "signer-not-active", seq: 1, holder: bytesToHex(payload.byHolder) })
   if (!(await isLinkSignedBy(p, link, device.sigPk))) return err({ code: "chain-signature-invalid", seq: 1 })
   const missing = await missingCountersignature(p, link, body.holders)
-  if (missing !== undefined)
-    return err({ code: "proof-of-possession-missing", seq: 1, holder: bytesToHex(missing) })
+  if (missing !== undefined) return err({ code: "proof-of-possession-missing", seq: 1, holder: bytesToHex(missing) })
   if (body.key.epoch !== 1) return err({ code: "epoch-wrong", expected: 1, epoch: body.key.epoch })
   if (body.key.prevSealedHash !== undefined) return malformed("prev_sealed_hash")
   if (body.holders.some((holder) => equalBytes(holder.kemPk, body.key.kemPk))) return malformed("account key reused")
@@ -176,8 +175,7 @@ const verifyNext = async (p: Primitives, state: AccountState, open: OpenLink): P
   if (!isSeenRight || !isStrictlySorted(payload.seen.map(([id]) => id))) return err({ code: "seen-wrong", seq })
   if (!equalBytes(payload.byAccount, state.id)) return err({ code: "not-allowed", seq, what: "foreign account" })
   const signer = holderAt(state, payload.byHolder, state.head.seq)
-  if (signer === undefined)
-    return err({ code: "signer-not-active", seq, holder: bytesToHex(payload.byHolder) })
+  if (signer === undefined) return err({ code: "signer-not-active", seq, holder: bytesToHex(payload.byHolder) })
   if (!(await isLinkSignedBy(p, link, signer.holder.sigPk))) return err({ code: "chain-signature-invalid", seq })
   const next = await applyBody({ p, state, open, signer: signer.holder })
   if (!next.ok) return next
@@ -317,7 +315,11 @@ const replaceSlots = async (signed: Signed): Promise<Checked<AccountState>> => {
   const body = parsed.value
   const removed = checkRemovable(state, body.removed, seq)
   if (!removed.ok) return removed
-  const kinds = (holders: readonly Holder[]): string => holders.map((h) => h.kind).sort().join()
+  const kinds = (holders: readonly Holder[]): string =>
+    holders
+      .map((h) => h.kind)
+      .sort()
+      .join()
   const removedHolders = removed.value.map((entry) => entry.holder)
   if (removedHolders.some((holder) => holder.kind === HOLDER_DEVICE)) return notAllowed(signed, "a device is no slot")
   if (kinds(removedHolders) !== kinds(body.added))

@@ -1,14 +1,15 @@
 import { bytesToHex, equalBytes, err, isZero, ok } from "@keyferry/base"
 import { type Primitives, verifyRetire } from "@keyferry/crypto"
 
+import { type AccountEpoch, HOLDER_DEVICE, HOLDER_PASSWORD, HOLDER_RECOVERY, type Holder } from "./format.ts"
 import {
-  type AccountEpoch,
-  HOLDER_DEVICE,
-  HOLDER_PASSWORD,
-  HOLDER_RECOVERY,
-  type Holder,
-} from "./format.ts"
-import { type AccountKeyEntry, type AccountState, activeHolders, hashAt, type HolderEntry, holderOf } from "./account-state.ts"
+  type AccountKeyEntry,
+  type AccountState,
+  activeHolders,
+  hashAt,
+  type HolderEntry,
+  holderOf,
+} from "./account-state.ts"
 import type { ChainError } from "./errors.ts"
 import { areDistinct, type OpenLink } from "./link.ts"
 import type { Checked } from "./ports.ts"
@@ -56,7 +57,11 @@ export const reusedHolder = (state: AccountState | undefined, added: readonly Ho
 }
 
 /** A new epoch follows the newest one and can be walked back from (CH21). */
-export const checkAccountEpoch = (state: AccountState, key: AccountEpoch, added: readonly Holder[]): Checked<undefined> => {
+export const checkAccountEpoch = (
+  state: AccountState,
+  key: AccountEpoch,
+  added: readonly Holder[],
+): Checked<undefined> => {
   const expected = (state.keys.at(-1)?.epoch ?? 0) + 1
   if (key.epoch !== expected) return err({ code: "epoch-wrong", expected, epoch: key.epoch })
   if (key.prevSealedHash === undefined) return malformed("prev_sealed_hash")
@@ -100,7 +105,12 @@ export const withAdded = (state: AccountState, added: readonly HolderEntry[]): A
   return { ...state, holders }
 }
 
-export const withKey = (state: AccountState, open: OpenLink, key: AccountEpoch, skSealed: Uint8Array): AccountState => ({
+export const withKey = (
+  state: AccountState,
+  open: OpenLink,
+  key: AccountEpoch,
+  skSealed: Uint8Array,
+): AccountState => ({
   ...state,
   keys: [...state.keys, keyEntry(open, key)],
   skSealed,

@@ -214,6 +214,11 @@ export const rotateLink = (
   over: { readonly epoch?: Partial<VaultEpoch>; readonly root?: Uint8Array; readonly count?: number } = {},
 ): Promise<Link> => {
   const epoch = { ...vaultEpoch(p, fixture, account, currentEpoch(state).epoch + 1), ...over.epoch }
-  const body = { epoch, reason: ROTATE_REMOVAL, root: over.root ?? state.root, count: over.count ?? state.count } as const
+  const body = {
+    epoch,
+    reason: ROTATE_REMOVAL,
+    root: over.root ?? state.root,
+    count: over.count ?? state.count,
+  } as const
   return signAll(vaultPayload(state, account, VAULT_EPOCH_ROTATE, epochRotateStruct, body, writerOf(by)), by)
 }

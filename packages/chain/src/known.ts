@@ -43,7 +43,8 @@ export const compareWithKnown = (
     const { payload, hash } = opened.value
     const { seq } = payload
     const mine = placeOf(known, seq)
-    if (mine !== undefined && !equalBytes(mine, hash)) return err({ code: "chain-forked", seq, known: mine, served: hash })
+    if (mine !== undefined && !equalBytes(mine, hash))
+      return err({ code: "chain-forked", seq, known: mine, served: hash })
     if (seq <= known.head.seq) continue
     if (seq !== expectedSeq) return err({ code: "chain-out-of-order", expectedSeq, seq })
     // A link that continues something else than our head is the other half of a fork at our head.
@@ -74,7 +75,10 @@ export const isForkProof = async (p: Primitives, a: Link, b: Link, sigPk: Uint8A
   if (!left.ok || !right.ok) return false
   const [x, y] = [left.value.payload, right.value.payload]
   const samePlace =
-    x.chain === y.chain && x.seq === y.seq && x.seq > 1 && bytesToHex(x.id) === bytesToHex(y.id) &&
+    x.chain === y.chain &&
+    x.seq === y.seq &&
+    x.seq > 1 &&
+    bytesToHex(x.id) === bytesToHex(y.id) &&
     bytesToHex(x.byHolder) === bytesToHex(y.byHolder)
   if (!samePlace || equalBytes(left.value.hash, right.value.hash)) return false
   return (await isLinkSignedBy(p, a, sigPk)) && isLinkSignedBy(p, b, sigPk)

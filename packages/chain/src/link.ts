@@ -12,14 +12,7 @@ import {
 } from "@keyferry/base"
 import { chainId, type Primitives, verifyCountersignature, verifyLink, ZERO_ID } from "@keyferry/crypto"
 
-import {
-  type ChainKind,
-  type Link,
-  linkStruct,
-  MAX_LINK_BYTES,
-  type Payload,
-  payloadStruct,
-} from "./format.ts"
+import { type ChainKind, type Link, linkStruct, MAX_LINK_BYTES, type Payload, payloadStruct } from "./format.ts"
 import type { Checked, Head, LinkSigner } from "./ports.ts"
 
 /*

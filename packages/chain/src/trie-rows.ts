@@ -38,7 +38,9 @@ export const putIntoRows = async (
   // Deepest first, so that every parent sees its children's new hashes.
   for (const prefix of [...changed].sort((a, b) => b.length - a.length)) {
     if (prefix === "") continue
-    rowAt(rows, prefix.slice(0, -1))[digitAt(prefix, prefix.length - 1)] = { hash: rowHash(p, rowAt(rows, prefix), prefix.length) }
+    rowAt(rows, prefix.slice(0, -1))[digitAt(prefix, prefix.length - 1)] = {
+      hash: rowHash(p, rowAt(rows, prefix), prefix.length),
+    }
   }
   return {
     root: rootOfRow(p, rows.get("")),

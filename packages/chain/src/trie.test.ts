@@ -33,7 +33,12 @@ const anyId = fc
     tail.map((byte, i) => (shared >= (i + 1) * 8 ? 0xaa : shared > i * 8 ? 0xa0 | (byte & 0x0f) : byte)),
   )
 const anyLeaf: fc.Arbitrary<Leaf> = fc
-  .record({ itemId: anyId, rev: fc.integer({ min: 1, max: 9 }), epoch: fc.integer({ min: 1, max: 3 }), tombstone: fc.boolean() })
+  .record({
+    itemId: anyId,
+    rev: fc.integer({ min: 1, max: 9 }),
+    epoch: fc.integer({ min: 1, max: 3 }),
+    tombstone: fc.boolean(),
+  })
   .map((l) => ({ ...l, ctHash: new Uint8Array(32).fill(l.tombstone ? 0 : l.rev) }))
 
 const newestOf = (leaves: readonly Leaf[]): Leaf[] => [
@@ -98,18 +103,25 @@ describe("the trie", () => {
 
   test("[CH38] an uncommitted tree sees its own changes, and the store sees none", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyLeaf, { minLength: 1, maxLength: 8 }), fc.array(anyLeaf, { maxLength: 8 }), async (first, second) => {
-        const rows = createRowMap()
-        const stored = createStoredTree(p, { readRows: rows.readRows, readLeaves: async (ids) => ids.map(() => undefined) })
-        const one = await stored.put(first)
-        const two = await one.tree.put(second)
-        const memory = await (await createMemoryTree(createTrie(p)).put(first)).tree.put(second)
-        expect(two.root).toEqual(memory.root)
-        const ids = [...first, ...second].map((l) => l.itemId)
-        expect(await two.tree.leavesOf(ids)).toEqual(await memory.tree.leavesOf(ids))
-        expect(await rootOfRows(p, rows)).toEqual(emptyRoot(p))
-        expect(await rootOfRows(p, rows.with(two.tree.changedRows))).toEqual(two.root)
-      }),
+      fc.asyncProperty(
+        fc.array(anyLeaf, { minLength: 1, maxLength: 8 }),
+        fc.array(anyLeaf, { maxLength: 8 }),
+        async (first, second) => {
+          const rows = createRowMap()
+          const stored = createStoredTree(p, {
+            readRows: rows.readRows,
+            readLeaves: async (ids) => ids.map(() => undefined),
+          })
+          const one = await stored.put(first)
+          const two = await one.tree.put(second)
+          const memory = await (await createMemoryTree(createTrie(p)).put(first)).tree.put(second)
+          expect(two.root).toEqual(memory.root)
+          const ids = [...first, ...second].map((l) => l.itemId)
+          expect(await two.tree.leavesOf(ids)).toEqual(await memory.tree.leavesOf(ids))
+          expect(await rootOfRows(p, rows)).toEqual(emptyRoot(p))
+          expect(await rootOfRows(p, rows.with(two.tree.changedRows))).toEqual(two.root)
+        },
+      ),
       { numRuns: 100 },
     )
   })

@@ -92,12 +92,8 @@ const put = (id: Uint8Array, rev = 1, over: Partial<{ epoch: number; hash: Uint8
 ]
 const del = (id: Uint8Array, rev: number, epoch = 1): Op => [OP_DEL, id, rev, epoch, new Uint8Array(32), 0]
 
-const itemsLink = async (
-  ops: readonly Op[],
-  by = laptop,
-  step = vault,
-  as: AccountState = state,
-): Promise<Link> => signAll(await itemsPayload(step.state, as, step.tree, ops, writerOf(by)), by)
+const itemsLink = async (ops: readonly Op[], by = laptop, step = vault, as: AccountState = state): Promise<Link> =>
+  signAll(await itemsPayload(step.state, as, step.tree, ops, writerOf(by)), by)
 
 /** The same link with some fields of its payload changed, signed again. */
 const changed = (link: Link, by: FixtureHolder, over: Partial<Payload>): Promise<Link> => {
@@ -159,7 +155,9 @@ describe("genesis of a vault", () => {
   test("[CH28] needs the owner's account and one of its devices", async () => {
     const nobody = await verifyVaultLink(p, undefined, genesis, { account: () => undefined, tree: emptyTree() })
     expect(code(nobody)).toBe("not-allowed")
-    expect(code(await verifyFrom(undefined, await vaultGenesisLink(p, fixture, state, account.password)))).toBe("not-allowed")
+    expect(code(await verifyFrom(undefined, await vaultGenesisLink(p, fixture, state, account.password)))).toBe(
+      "not-allowed",
+    )
   })
 })
 
@@ -182,7 +180,8 @@ describe("place, signer, floor", () => {
 
   test("[CH27] acl.set and later types stop the reader", async () => {
     const link = await itemsLink([put(fixture.random.bytes(16))])
-    for (const type of [2, 5]) expect(code(await verify(await changed(link, laptop, { type })))).toBe("link-type-unknown")
+    for (const type of [2, 5])
+      expect(code(await verify(await changed(link, laptop, { type })))).toBe("link-type-unknown")
   })
 
   test("[CH30] any device of the owner writes, with what it has seen", async () => {
@@ -193,10 +192,15 @@ describe("place, signer, floor", () => {
     expect(code(await verify(await changed(link, phone, { seen: [] })))).toBe("seen-wrong")
     expect(code(await verify(await changed(link, phone, { seen: [[state.id, seq, state.id]] })))).toBe("seen-wrong")
     expect(code(await verify(await changed(link, phone, { seen: [[state.id, 0, hash]] })))).toBe("seen-wrong")
-    const twice = [[state.id, seq, hash], [state.id, seq, hash]] as const
+    const twice = [
+      [state.id, seq, hash],
+      [state.id, seq, hash],
+    ] as const
     expect(code(await verify(await changed(link, phone, { seen: twice })))).toBe("seen-wrong")
     expect(code(await verify(await changed(link, phone, { byAccount: vault.state.id })))).toBe("not-allowed")
-    expect(code(await verifyFrom(vault, await itemsLink([put(fixture.random.bytes(16))], account.recovery)))).toBe("not-allowed")
+    expect(code(await verifyFrom(vault, await itemsLink([put(fixture.random.bytes(16))], account.recovery)))).toBe(
+      "not-allowed",
+    )
     const stranger = await fixture.makeHolder(HOLDER_DEVICE)
     expect(code(await verify(await itemsLink([put(fixture.random.bytes(16))], stranger)))).toBe("signer-not-active")
   })
@@ -215,9 +219,21 @@ describe("place, signer, floor", () => {
 
   test("[CH6] the suite floor is the one at the head that the writer saw", async () => {
     const link = await itemsLink([put(fixture.random.bytes(16))])
-    const raised = { ...state, suiteFloors: [[1, 1], [2, 2]] as const }
+    const raised = {
+      ...state,
+      suiteFloors: [
+        [1, 1],
+        [2, 2],
+      ] as const,
+    }
     expect(code(await verifyFrom(vault, link, { account: raised }))).toBe("suite-below-floor")
-    const later = { ...state, suiteFloors: [[1, 1], [3, 2]] as const }
+    const later = {
+      ...state,
+      suiteFloors: [
+        [1, 1],
+        [3, 2],
+      ] as const,
+    }
     expect(code(await verifyFrom(vault, link, { account: later }))).toBe("accepted")
     expect(code(await verify(await changed(link, laptop, { suite: 0 })))).toBe("suite-unknown")
   })
@@ -237,9 +253,20 @@ describe("rotation", () => {
     const old = [state.id, 1, p.sha256(state.keys[0]?.kemPk ?? new Uint8Array())] as const
     const ghost = [new Uint8Array(32).fill(255), 1, right[2]] as const
     const rotate = async (recipients: VaultEpoch["recipients"]): Promise<string> =>
-      code(await verifyFrom(vault, await rotateLink(p, fixture, vault.state, removed, laptop, { epoch: { recipients } }), { account: removed }))
+      code(
+        await verifyFrom(vault, await rotateLink(p, fixture, vault.state, removed, laptop, { epoch: { recipients } }), {
+          account: removed,
+        }),
+      )
     expect(await rotate([right])).toBe("accepted")
-    for (const wrong of [[], [old], [right, ghost], [right, right], [[right[0], 2, old[2]] as const], [[right[0], 1, right[2]] as const]])
+    for (const wrong of [
+      [],
+      [old],
+      [right, ghost],
+      [right, right],
+      [[right[0], 2, old[2]] as const],
+      [[right[0], 1, right[2]] as const],
+    ])
       expect(await rotate(wrong)).toBe("recipients-wrong")
     const genesisFor = vaultGenesisLink(p, fixture, state, laptop, { recipients: [ghost] })
     expect(code(await verifyFrom(undefined, await genesisFor))).toBe("recipients-wrong")
@@ -267,17 +294,31 @@ describe("rotation", () => {
   })
 
   test("[CH33] after the rotation a removed device cannot date its links back, nor anybody fall behind it", async () => {
-    const rotated = valueOf(await verifyFrom(vault, await rotateLink(p, fixture, vault.state, removed, laptop), { account: removed }))
+    const rotated = valueOf(
+      await verifyFrom(vault, await rotateLink(p, fixture, vault.state, removed, laptop), { account: removed }),
+    )
     const ops = [put(fixture.random.bytes(16), 1, { epoch: 2 })]
     const backdated = await itemsLink(ops, phone, rotated, state)
-    expect(await verifyFrom(rotated, backdated, { account: removed })).toMatchObject({ error: { code: "signer-below-floor", seen: 2, floor: 3 } })
-    expect(code(await verifyFrom(rotated, await itemsLink(ops, laptop, rotated, state), { account: removed }))).toBe("signer-below-floor")
-    expect(code(await verifyFrom(rotated, await itemsLink(ops, phone, rotated, removed), { account: removed }))).toBe("signer-not-active")
-    expect(code(await verifyFrom(rotated, await itemsLink(ops, laptop, rotated, removed), { account: removed }))).toBe("accepted")
+    expect(await verifyFrom(rotated, backdated, { account: removed })).toMatchObject({
+      error: { code: "signer-below-floor", seen: 2, floor: 3 },
+    })
+    expect(code(await verifyFrom(rotated, await itemsLink(ops, laptop, rotated, state), { account: removed }))).toBe(
+      "signer-below-floor",
+    )
+    expect(code(await verifyFrom(rotated, await itemsLink(ops, phone, rotated, removed), { account: removed }))).toBe(
+      "signer-not-active",
+    )
+    expect(code(await verifyFrom(rotated, await itemsLink(ops, laptop, rotated, removed), { account: removed }))).toBe(
+      "accepted",
+    )
   })
 
   test("[CH33] items links raise no floor", async () => {
-    const one = valueOf(await verifyFrom(vault, await itemsLink([put(fixture.random.bytes(16))], laptop, vault, removed), { account: removed }))
+    const one = valueOf(
+      await verifyFrom(vault, await itemsLink([put(fixture.random.bytes(16))], laptop, vault, removed), {
+        account: removed,
+      }),
+    )
     expect(one.state.floors).toEqual(vault.state.floors)
   })
 
@@ -299,7 +340,14 @@ describe("rotation", () => {
     expect(code(await verifyNow(again, rotated))).toBe("accepted")
     const genesisBehind = await vaultGenesisLink(p, fixture, state, laptop)
     expect(code(await verifyFrom(undefined, genesisBehind, { account: removed, atCommit: true }))).toBe("epoch-stale")
-    expect(code(await verifyFrom(undefined, await vaultGenesisLink(p, fixture, removed, laptop), { account: removed, atCommit: true }))).toBe("accepted")
+    expect(
+      code(
+        await verifyFrom(undefined, await vaultGenesisLink(p, fixture, removed, laptop), {
+          account: removed,
+          atCommit: true,
+        }),
+      ),
+    ).toBe("accepted")
   })
 })
 
@@ -417,11 +465,20 @@ describe("first read", () => {
     removed = await extend(p, state, await removeLink(fixture, state, laptop, [phone.holder.id]))
     const at = (step: VaultStep<MemoryTree>, link: Link): Promise<VaultStep<MemoryTree>> =>
       verifyFrom(step, link, { account: removed }).then(valueOf)
-    const one = await at(vault, await itemsLink(ids.map((x) => put(x)), phone))
+    const one = await at(
+      vault,
+      await itemsLink(
+        ids.map((x) => put(x)),
+        phone,
+      ),
+    )
     middle = await at(one, await itemsLink([del(ids[0] ?? new Uint8Array(), 2)], laptop, one))
     rotation = await rotateLink(p, fixture, middle.state, removed, laptop)
     const rotated = await at(middle, rotation)
-    const two = await at(rotated, await itemsLink([put(fixture.random.bytes(16), 1, { epoch: 2 })], laptop, rotated, removed))
+    const two = await at(
+      rotated,
+      await itemsLink([put(fixture.random.bytes(16), 1, { epoch: 2 })], laptop, rotated, removed),
+    )
     head = await itemsLink([put(ids[1] ?? new Uint8Array(), 2, { epoch: 2 })], laptop, two, removed)
     end = await at(two, head)
   })
@@ -437,7 +494,7 @@ describe("first read", () => {
     const result = await read()
     if (!result.ok) throw new Error(result.error.code)
     expect(result.value.state).toEqual(end.state)
-    const shuffled = await read({ leaves: [...end.tree.trie.leaves()].reverse() })
+    const shuffled = await read({ leaves: [...end.tree.trie.leaves()].toReversed() })
     expect(code(shuffled)).toBe("accepted")
   })
 
@@ -471,7 +528,9 @@ describe("first read", () => {
     expect(code(await read({ authorityLinks: [rotation] }))).toBe("chain-out-of-order")
     expect(code(await read({ authorityLinks: [] }))).toBe("chain-malformed")
     expect(code(await read({ authorityLinks: [genesis, rotation, rotation] }))).toBe("chain-out-of-order")
-    expect(code(await read({ authorityLinks: [genesis, { ...rotation, signature: new Uint8Array(64) }] }))).toBe("chain-signature-invalid")
+    expect(code(await read({ authorityLinks: [genesis, { ...rotation, signature: new Uint8Array(64) }] }))).toBe(
+      "chain-signature-invalid",
+    )
     const byPhone = await changed(rotation, phone, { byHolder: phone.holder.id })
     expect(code(await read({ authorityLinks: [genesis, byPhone] }))).toBe("signer-not-active")
     expect(code(await read({ authorityLinks: [genesis, head] }))).toBe("authority-wrong")
@@ -493,16 +552,25 @@ describe("first read", () => {
     expect(code(await read({ headLink: backdated }))).toBe("signer-below-floor")
     const old = await changed(head, laptop, { seq: 4 })
     expect(code(await read({ headLink: old }))).toBe("chain-out-of-order")
-    const anotherRotation = await changed(rotation, laptop, { seq: 9, auth: [end.state.authority.seq, end.state.authority.hash] })
+    const anotherRotation = await changed(rotation, laptop, {
+      seq: 9,
+      auth: [end.state.authority.seq, end.state.authority.hash],
+    })
     expect(code(await read({ headLink: anotherRotation }))).toBe("chain-omission")
     const open = openLink(p, head)
     if (!open.ok) throw new Error("unreadable")
     const body = itemsStruct.fromCbor(open.value.payload.body)
-    const foreign = await changed(head, laptop, { body: itemsStruct.toCbor({ ...body, ops: [put(fixture.random.bytes(16), 1, { epoch: 2 })] }) })
+    const foreign = await changed(head, laptop, {
+      body: itemsStruct.toCbor({ ...body, ops: [put(fixture.random.bytes(16), 1, { epoch: 2 })] }),
+    })
     expect(code(await read({ headLink: foreign }))).toBe("chain-omission")
-    const wrongRev = await changed(head, laptop, { body: itemsStruct.toCbor({ ...body, ops: body.ops.map(([k, i, r, e, h, s]) => [k, i, r + 1, e, h, s] as const) }) })
+    const wrongRev = await changed(head, laptop, {
+      body: itemsStruct.toCbor({ ...body, ops: body.ops.map(([k, i, r, e, h, s]) => [k, i, r + 1, e, h, s] as const) }),
+    })
     expect(code(await read({ headLink: wrongRev }))).toBe("chain-omission")
-    const stale = await changed(head, laptop, { body: itemsStruct.toCbor({ ...body, ops: body.ops.map(([k, i, r, , h, s]) => [k, i, r, 1, h, s] as const) }) })
+    const stale = await changed(head, laptop, {
+      body: itemsStruct.toCbor({ ...body, ops: body.ops.map(([k, i, r, , h, s]) => [k, i, r, 1, h, s] as const) }),
+    })
     expect(code(await read({ headLink: stale }))).toBe("epoch-stale")
   })
 })

@@ -107,7 +107,8 @@ const checkGenesis = async (
   const { payload } = open
   if (payload.chain !== CHAIN_VAULT) return err({ code: "chain-wrong-id" })
   if (payload.seq !== 1) return err({ code: "chain-out-of-order", expectedSeq: 1, seq: payload.seq })
-  if (!isGenesisPlace(payload) || payload.type !== VAULT_GENESIS) return err({ code: "chain-malformed", what: "genesis" })
+  if (!isGenesisPlace(payload) || payload.type !== VAULT_GENESIS)
+    return err({ code: "chain-malformed", what: "genesis" })
   const signer = await checkVaultSigner(p, open, { owner: payload.byAccount, floor: 0, lookup, atCommit })
   if (!signer.ok) return signer
   const state = openVaultGenesis(p, open, signer.value)

@@ -40,7 +40,12 @@ export interface VaultSigner {
 export const checkVaultSigner = async (
   p: Primitives,
   open: OpenLink,
-  rules: { readonly owner: Uint8Array; readonly floor: number; readonly lookup: AccountLookup; readonly atCommit: boolean },
+  rules: {
+    readonly owner: Uint8Array
+    readonly floor: number
+    readonly lookup: AccountLookup
+    readonly atCommit: boolean
+  },
 ): Promise<Checked<VaultSigner>> => {
   const { payload, link } = open
   const { seq } = payload

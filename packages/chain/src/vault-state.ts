@@ -1,4 +1,16 @@
-import { bytesOf, bytesToHex, equalBytes, hexToBytes, listOf, ok, oneOf, type Result, struct, tuple, uint } from "@keyferry/base"
+import {
+  bytesOf,
+  bytesToHex,
+  equalBytes,
+  hexToBytes,
+  listOf,
+  ok,
+  oneOf,
+  type Result,
+  struct,
+  tuple,
+  uint,
+} from "@keyferry/base"
 import type { Primitives } from "@keyferry/crypto"
 
 import { accountKeyAt, type AccountState } from "./account-state.ts"
@@ -102,7 +114,13 @@ export const encodeVaultState = (state: VaultState): Uint8Array =>
     version: 1,
     head: [state.head.seq, state.head.hash],
     authority: [state.authority.seq, state.authority.hash],
-    epochs: state.epochs.map(({ seq, prev, byAccount, byHolder, ...epoch }) => ({ epoch, seq, prev, byAccount, byHolder })),
+    epochs: state.epochs.map(({ seq, prev, byAccount, byHolder, ...epoch }) => ({
+      epoch,
+      seq,
+      prev,
+      byAccount,
+      byHolder,
+    })),
     floors: [...state.floors].map(([id, seq]) => [hexId(id), seq] as const),
   })
 
