@@ -42,15 +42,15 @@ export interface Route {
   readonly limit: "default" | "login" | "second-factor" | "mail" | "confirm" | "lease"
 }
 
-// The type keeps who owns a route and what its body is, so that a missing handler does not compile.
-const route = <O extends Route["owner"], B extends Route["body"]>(
+// The type keeps who acts, who owns a route and what its body is, so that a missing or mistaken handler does not compile.
+const route = <A extends Actor, O extends Route["owner"], B extends Route["body"]>(
   method: Route["method"],
   path: string,
-  actor: Actor,
+  actor: A,
   owner: O,
   body: B,
   rest: Partial<Pick<Route, "reply" | "states" | "fresh" | "limit">> = {},
-): Route & { readonly owner: O; readonly body: B } => ({
+): Route & { readonly actor: A; readonly owner: O; readonly body: B } => ({
   method,
   path: `/api/v1${path}`,
   actor,

@@ -45,7 +45,8 @@ export const jsonMessages = {
     Type.Object({ kind: Type.Union([Type.Literal("totp"), Type.Literal("recovery-code")]), code: text(64) }, closed),
     Type.Object({ session }, closed),
   ),
-  "login.second-factor-reset": contract(empty, Type.Object({ readyAtMs: Type.Integer() }, closed)),
+  /** `session` is present once the time has come: asked again then, it raises to level 2 without the lost factor. */
+  "login.second-factor-reset": contract(empty, Type.Object({ readyAtMs: Type.Integer(), session: Type.Optional(session) }, closed)),
   "recovery.start": contract(empty, Type.Object({ session, accountId: id("acc"), factors: Type.Array(text(16)) }, closed)),
   "enrol.start": contract(
     Type.Object({ device: deviceKeys }, closed),
