@@ -1,0 +1,48 @@
+import { defineTemplate, paragraphs } from "../template.ts"
+
+/**
+ * A change of who may do what. Every kind of event that a person must hear of has its sentence here; an event without one
+ * is only logged.
+ */
+export const NOTICES = {
+  "device-approved": "A new device was added to your account. It can read what you sync.",
+  "device-removed":
+    "A device was removed from your account. Its keys are disabled, also when it never comes online again.",
+  "device-retired": "A device was signed out and cleared.",
+  "device-rejected":
+    "A waiting device was turned away because somebody answered “this was not me”. New devices are refused for 24 hours.",
+  "device-lease-locked": "Ten unlocks in a row failed on one of your devices. It is locked now; nothing is lost.",
+  "slot-replaced": "A way to open your account was replaced.",
+  "kit-replaced": "Your recovery kit was replaced. The older kit opens nothing any more.",
+  "password-changed": "The password of your account was changed.",
+  "recovery-used": "Your account was recovered with the kit. The kit that was used is void, and a new one was made.",
+  "factor-added": "A second factor was set up for your account.",
+  "factor-removed": "The second factor of your account was turned off, and sync was suspended.",
+  "recovery-codes-made": "New recovery codes were made. Older ones are void.",
+  "sync-suspended": "Sync was suspended. Everything already on your devices stays there.",
+  "factor-reset-requested":
+    "Somebody with your password or your kit says that the second factor is lost. In 72 hours they may go on without it. If this is not you, stop it from any of your devices.",
+  "factor-reset-cancelled": "The request to go on without a second factor was stopped.",
+  "factor-attempts-exceeded":
+    "There were too many wrong codes for your second factor. Somebody may know your password: change it.",
+  "operator-reset-two-factor":
+    "The operator of this server opened your account for one sign-in without a second factor, within 24 hours. Sync is suspended until you set up a new one.",
+  "address-change-requested": "Somebody with one of your devices asked to change the address of your account.",
+  "address-changed": "The address of your account was changed. This mailbox is no longer the one of the account.",
+} as const
+
+export type NoticeKind = keyof typeof NOTICES
+
+export const isNoticeKind = (kind: string): kind is NoticeKind => Object.hasOwn(NOTICES, kind)
+
+export const securityNotice = defineTemplate<{ kind: NoticeKind; at: string; origin: string }>({
+  name: "security-notice",
+  write: ({ kind, at, origin }) => ({
+    subject: `Security notice: ${kind.replaceAll("-", " ")}`,
+    body: paragraphs(
+      NOTICES[kind],
+      `Time: ${at}\nServer: ${origin}`,
+      "If this was you, there is nothing to do. If not, look at your devices with `kf device ls` and at `kf doctor`.",
+    ),
+  }),
+})

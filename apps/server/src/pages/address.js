@@ -1,0 +1,17 @@
+const button = document.getElementById("confirm")
+const status = document.getElementById("status")
+
+button.addEventListener("click", async () => {
+  button.disabled = true
+  const response = await fetch("/api/v1/address/confirm", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ token: location.hash.slice(1) }),
+  })
+  const answer = await response.json().catch(() => ({}))
+  button.hidden = response.ok
+  button.disabled = false
+  status.textContent = response.ok
+    ? `From now on the address of your account is ${answer.address}.`
+    : "This link cannot be used. Ask for a new one on your device."
+})

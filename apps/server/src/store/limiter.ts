@@ -1,0 +1,52 @@
+import { sql } from "@keyferry/store"
+
+import type { Db, Tx } from "./tables.ts"
+
+export interface Window {
+  readonly bucket: string
+  readonly points: number
+  readonly endsMs: number
+}
+
+/** Adds `points` to a window that starts anew after its end, and gives its state after that. */
+export const addPoints = async (
+  tx: Tx,
+  { bucket, points, nowMs, windowMs }: { bucket: string; points: number; nowMs: number; windowMs: number },
+): Promise<Window> => {
+  const row = await tx
+    .insertInto("limiter")
+    .values({ bucket, points, ends_ms: nowMs + windowMs })
+    .onConflict((c) =>
+      c.column("bucket").doUpdateSet({
+        points: sql<number>`case when limiter.ends_ms <= ${nowMs} then ${points} else limiter.points + ${points} end`,
+        ends_ms: sql<number>`case when limiter.ends_ms <= ${nowMs} then ${nowMs + windowMs} else limiter.ends_ms end`,
+      }),
+    )
+    .returning(["bucket", "points", "ends_ms"])
+    .executeTakeFirstOrThrow()
+  return { bucket: row.bucket, points: row.points, endsMs: row.ends_ms }
+}
+
+export const listWindows = async (db: Db, prefix: string, nowMs: number): Promise<readonly Window[]> => {
+  const rows = await db
+    .selectFrom("limiter")
+    .select(["bucket", "points", "ends_ms"])
+    .where("bucket", "like", `${prefix}%`)
+    .where("ends_ms", ">", nowMs)
+    .execute()
+  return rows.map((row) => ({ bucket: row.bucket, points: row.points, endsMs: row.ends_ms }))
+}
+
+/** Writes windows that were counted in memory. */
+export const saveWindows = async (tx: Tx, windows: readonly Window[]): Promise<void> => {
+  for (const { bucket, points, endsMs } of windows)
+    await tx
+      .insertInto("limiter")
+      .values({ bucket, points, ends_ms: endsMs })
+      .onConflict((c) => c.column("bucket").doUpdateSet({ points, ends_ms: endsMs }))
+      .execute()
+}
+
+export const deleteOldWindows = async (tx: Tx, nowMs: number): Promise<void> => {
+  await tx.deleteFrom("limiter").where("ends_ms", "<", nowMs).execute()
+}
