@@ -67,7 +67,8 @@ const IN_CHAIN: readonly DeviceState[] = ["pending-first", "approved", "active"]
 export const routes = {
   // ── signing up (decided: one strongroom transaction makes record, lease key, chain) ──
   "signup.start": route("POST", "/signup/start", "public", "server", "json", { limit: "login" }),
-  "signup.finish": route("POST", "/signup/finish", "reserved", "strongroom", "cbor"),
+  // Also from pending-first: the same genesis sent again, after its answer was lost, is answered the same.
+  "signup.finish": route("POST", "/signup/finish", "reserved", "strongroom", "cbor", { states: ["reserved", "pending-first"] }),
   // ── signing in on a new device ──
   "login.start": route("POST", "/login/start", "public", "server", "json", { limit: "login" }),
   "login.finish": route("POST", "/login/finish", "public", "server", "json", { limit: "login" }),
@@ -82,6 +83,7 @@ export const routes = {
   "enrol.relay-read": route("GET", "/enrol/relay", "session2", "server", "none"),
   "enrol.chain": route("GET", "/enrol/chain", "session3", "strongroom", "none", { reply: "cbor", states: ["confirmed"] }),
   "enrol.slot-wraps": route("GET", "/enrol/slot-wraps", "session3", "strongroom", "none", { reply: "cbor", states: ["confirmed"] }),
+  "enrol.password-start": route("POST", "/enrol/password-start", "session3", "strongroom", "json", { states: ["confirmed"], limit: "login" }),
   "enrol.append": route("POST", "/enrol/append", "session3", "strongroom", "cbor", { states: ["confirmed"] }),
   // ── the mailed link: what its page may do ──
   "confirm.describe": route("POST", "/confirm/describe", "public", "server", "json", { limit: "confirm" }),
@@ -101,7 +103,7 @@ export const routes = {
   repair: route("POST", "/repair", "device", "strongroom", "cbor"),
   feed: route("POST", "/feed", "device", "strongroom", "cbor", { reply: "stream" }),
   // ── lease ──
-  "lease.evaluate": route("POST", "/lease/evaluate", "device", "strongroom", "json", { states: ["reserved", ...IN_CHAIN], limit: "lease" }),
+  "lease.evaluate": route("POST", "/lease/evaluate", "device", "strongroom", "json", { states: ["reserved", "pending", "confirmed", ...IN_CHAIN], limit: "lease" }),
   "lease.unlocked": route("POST", "/lease/unlocked", "device", "strongroom", "json", { states: IN_CHAIN, limit: "lease" }),
   "lease.renew": route("POST", "/lease/renew", "device", "strongroom", "json", { limit: "lease" }),
   "lease.reset": route("POST", "/lease/reset", "session2", "server", "json", { limit: "lease" }),

@@ -11,9 +11,11 @@ import { bool, bytesOf, bytesUpTo, listOf, oneOf, optional, struct, textUpTo, tu
  *   bundle   on        the device key bundle under K_on: opens only with the server's lease answer
  *            off       the grace bundle under K_off: opens offline, holds the standard local key and nothing else
  *            local     the local keys under a key from password and device secret, before there is an account
- *            enrol     keys of an enrolment that is under way, under a key from password and device secret
  *   item     <item id> a local item, sealed under the local key of its class
- *   state    …         sealed under the standard local key: vaults, settings, rotation list, evidence
+ *   strict   <item id> the same for strict items, under the strict local key
+ *   vault    <id>      a vault's verified state, sealed under the standard local key
+ *   old      …         earlier bodies of items that are only here
+ *   state    …         sealed under the standard local key: settings, rotation list, evidence
  *
  * Source: spec/leases.md, spec/sync.md
  */
@@ -84,9 +86,15 @@ export type GraceBundle = TypeOf<typeof graceBundle>
 
 export const localBundle = struct({ standardKey: [1, key32], strictKey: [2, key32] })
 
-/** Keys and places of an enrolment under way; survives a restart of the program. */
-export const enrolBundle = struct({
-  purpose: [1, oneOf(1, 2)],
+export const PURPOSE_LOGIN = 1
+export const PURPOSE_RECOVERY = 2
+export const STEP_FACTOR = 1
+export const STEP_CONFIRM = 2
+export const STEP_KEYS = 3
+
+/** An enrolment under way; kept sealed among the states, so that it survives a restart of the program. */
+export const enrolmentStruct = struct({
+  purpose: [1, oneOf(PURPOSE_LOGIN, PURPOSE_RECOVERY)],
   server: [2, serverRecord],
   accountUuid: [3, textUpTo(64)],
   accountId: [4, id32],
@@ -97,19 +105,22 @@ export const enrolBundle = struct({
   kemSeed: [9, key32],
   authSeed: [10, key32],
   session: [11, textUpTo(64)],
-  step: [12, oneOf(1, 2, 3)],
+  step: [12, oneOf(STEP_FACTOR, STEP_CONFIRM, STEP_KEYS)],
   factors: [13, listOf(textUpTo(16), 8)],
   code: [14, optional(textUpTo(6))],
   mailedTo: [15, optional(textUpTo(254))],
   mail: [16, optional(textUpTo(16))],
   leaseId: [17, optional(id16)],
   leasePk: [18, optional(bytesOf(32))],
-  /** OPAQUE export key of this login, 64 bytes. */
+  /** OPAQUE export key of this login. */
   exportKey: [19, optional(bytesOf(64))],
   kitCode: [20, optional(bytesOf(20))],
   password: [21, optional(textUpTo(1024))],
+  state: [22, textUpTo(32)],
+  reason: [23, optional(textUpTo(64))],
+  approver: [24, bool],
 })
-export type EnrolBundle = TypeOf<typeof enrolBundle>
+export type Enrolment = TypeOf<typeof enrolmentStruct>
 
 export const POLICY_SYNCED = 1
 export const POLICY_LOCAL = 2
@@ -135,21 +146,22 @@ export const localItem = struct({
   base: [11, optional(bytesUpTo(70_000))],
   /** Of the server's newest revision: who wrote it, for history and conflicts. */
   by: [12, id16],
+  /** The record's kind: 1 item, 2 vault profile, 5 device label. */
+  recordKind: [13, uint],
 })
 export type LocalItem = TypeOf<typeof localItem>
 
-/** A vault's verified state: enough to verify again from the leaves in the items. */
+/** A vault's verified state. The leaves stand in the items; `otherLeaves` are those whose item this device does not keep. */
 export const vaultRow = struct({
   vaultId: [1, id32],
-  authorityLinks: [2, listOf(bytesUpTo(256 * 1024), 4096)],
-  headLink: [3, bytesUpTo(256 * 1024)],
-  /** Leaves without an item row here: [item id, rev, epoch, ct_hash, tombstone]. */
-  otherLeaves: [4, listOf(tuple(id16, uint, uint, bytesOf(32), uint), 1_000_000)],
-  wraps: [5, listOf(tuple(uint, bytesUpTo(1400), listOf(bytesOf(32), 256)), 4096)],
-  prevSealed: [6, listOf(tuple(uint, bytesUpTo(400)), 4096)],
-  frozen: [7, optional(textUpTo(64))],
-  /** Where a first read stopped: the last item id of the last page applied. */
-  resumeAfter: [8, optional(id16)],
+  state: [2, bytesUpTo(64 * 1024 * 1024)],
+  otherLeaves: [3, listOf(tuple(id16, uint, uint, bytesOf(32), uint), 1_000_000)],
+  /** [epoch, own wrap entry, hashes of all entries] and [epoch, sealed older key], kept for repair. */
+  wraps: [4, listOf(tuple(uint, bytesUpTo(1400), listOf(bytesOf(32), 256)), 4096)],
+  prevSealed: [5, listOf(tuple(uint, bytesUpTo(400)), 4096)],
+  frozen: [6, optional(textUpTo(64))],
+  /** Where a first read stopped: the last item id of the last page that was applied. */
+  resumeAfter: [7, optional(id16)],
 })
 export type VaultRow = TypeOf<typeof vaultRow>
 

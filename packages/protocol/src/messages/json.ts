@@ -64,6 +64,11 @@ export const jsonMessages = {
   "enrol.relay-send": contract(Type.Object({ body: b64(8192) }, closed), Type.Object({ n: Type.Integer() }, closed)),
   /** Query: after=<n> */
   "enrol.relay-read": contract(empty, relayMessages),
+  /** A new password for an account whose password is lost; its record commits with `recovery.used`. */
+  "enrol.password-start": contract(
+    Type.Object({ registrationRequest: b64(128) }, closed),
+    Type.Object({ registrationResponse: b64(256), accountUuid: text(64) }, closed),
+  ),
   "confirm.describe": contract(
     Type.Object({ token: b64(44) }, closed),
     Type.Object({ platform: text(64), requestedAtMs: Type.Integer() }, closed),

@@ -1,0 +1,217 @@
+import { bytesToHex, type Result, type Secret, err, ok, secret } from "@keyferry/base"
+import { type AccountState, decodeLink, type Link, verifyAccountChain } from "@keyferry/chain"
+import { type AccountSeed, type DeviceSecret, makeSigSeed, type SigSeed, type VaultKey } from "@keyferry/crypto"
+import type { Failure } from "@keyferry/protocol"
+
+import {
+  chainRow,
+  type DeviceRecord,
+  deviceRecord,
+  type LocalItem,
+  type Settings,
+  settingsRow,
+} from "./formats.ts"
+import type { Row, SdkPorts } from "./ports.ts"
+import { lockedKey, macOf, openRow, sealRow } from "./sealing.ts"
+import { createTransport, type RequestSigner, type Transport } from "./transport.ts"
+import type { Vault } from "./vault.ts"
+
+/** The keys of the two local classes. Without `strict` the device was opened offline: strict items stay closed. */
+export interface LocalKeys {
+  readonly standard: Secret<"StandardKey">
+  readonly strict?: Secret<"StrictKey">
+}
+
+/** Everything that only the server's lease answer opens. */
+export interface FullKeys {
+  readonly sigSeed: SigSeed
+  readonly kemSeed: Secret<"KemSeed">
+  readonly accountSeeds: ReadonlyMap<number, AccountSeed>
+  /** By vault id in hex, then epoch. */
+  readonly vaultKeys: ReadonlyMap<string, ReadonlyMap<number, VaultKey>>
+  readonly onKey: Secret<"OnlineKey">
+  readonly offlineKey?: Secret<"OfflineKey">
+}
+
+/** What is in memory of one device. One writer: every change goes through `serial`. */
+export interface Device {
+  readonly ports: SdkPorts
+  record: DeviceRecord | undefined
+  local: LocalKeys | undefined
+  full: FullKeys | undefined
+  account: AccountState | undefined
+  /** Account links as served, oldest first. */
+  links: readonly Uint8Array[]
+  items: Map<string, LocalItem>
+  /** Rows whose class is closed now. */
+  closedItems: number
+  vaults: Map<string, Vault>
+  settings: Settings
+  /** When the password was typed last (monotonic ms), for actions that want it fresh. */
+  passwordAtMs: number
+  unlockedUntilMs: number
+  readonly serial: <T>(work: () => Promise<T>) => Promise<T>
+  readonly changed: () => void
+}
+
+export const DEFAULT_SETTINGS: Settings = { syncOn: false, autoNew: false, credentials: true, lastSyncMs: 0, commit: 0 }
+
+export const createDevice = async (ports: SdkPorts, changed: () => void): Promise<Result<Device, Failure>> => {
+  const device: Device = {
+    ports,
+    record: undefined,
+    local: undefined,
+    full: undefined,
+    account: undefined,
+    links: [],
+    items: new Map(),
+    closedItems: 0,
+    vaults: new Map(),
+    settings: DEFAULT_SETTINGS,
+    passwordAtMs: Number.NEGATIVE_INFINITY,
+    unlockedUntilMs: 0,
+    serial: createSerial(),
+    changed,
+  }
+  const bytes = await ports.store.read("clear", "device")
+  if (bytes !== undefined) {
+    const record = deviceRecord.decode(bytes, 64 * 1024)
+    if (!record.ok) return err({ code: "store-corrupt" })
+    device.record = record.value
+    const loaded = await loadAccountChain(device)
+    if (!loaded.ok) return loaded
+  }
+  return ok(device)
+}
+
+/** One after the other, in the order of the calls; a failure of one does not stop the next. */
+export const createSerial = (): (<T>(work: () => Promise<T>) => Promise<T>) => {
+  let tail: Promise<unknown> = Promise.resolve()
+  return (work) => {
+    const next = tail.then(work, work)
+    tail = next.catch(() => undefined)
+    return next
+  }
+}
+
+export const recordRow = (record: DeviceRecord): Row => ({ table: "clear", key: "device", value: deviceRecord.encode(record) })
+
+/** The 32-byte secret outside the store; made once, with the first vault of this folder. */
+export const deviceSecret = async (ports: SdkPorts, make: boolean): Promise<DeviceSecret | undefined> => {
+  const stored = await ports.secrets.load()
+  if (stored !== undefined) return secret<"DeviceSecret">(stored)
+  if (!make) return undefined
+  const fresh = ports.random.bytes(32)
+  await ports.secrets.save(fresh)
+  return secret<"DeviceSecret">(fresh)
+}
+
+/** The request-signing key, usable while locked. */
+export const authSeedRow = async (ports: SdkPorts, d: DeviceSecret, seed: SigSeed): Promise<Row> => ({
+  table: "clear",
+  key: "auth",
+  value: await sealRow(ports.primitives, ports.random, await lockedKey(ports.primitives, d, "auth"), "clear", "auth", seed.reveal()),
+})
+
+export const loadAuthSeed = async (ports: SdkPorts): Promise<SigSeed | undefined> => {
+  const d = await deviceSecret(ports, false)
+  const row = await ports.store.read("clear", "auth")
+  if (d === undefined || row === undefined) return undefined
+  const opened = await openRow(ports.primitives, await lockedKey(ports.primitives, d, "auth"), "clear", "auth", row)
+  return opened.ok ? secret<"SigSeed">(opened.value) : undefined
+}
+
+export const newSigSeed = (ports: SdkPorts): SigSeed => makeSigSeed(ports.random)
+
+export const requestSigner = (ports: SdkPorts, keyId: string, tag: RequestSigner["tag"], seed: SigSeed): RequestSigner => ({
+  keyId,
+  tag,
+  sign: (message) => ports.primitives.ed25519Sign(seed.reveal(), message),
+})
+
+/** Account links beside the store in clear, authenticated by the device secret. */
+export const chainRows = async (device: Device, links: readonly Uint8Array[]): Promise<readonly Row[]> => {
+  const d = await deviceSecret(device.ports, false)
+  if (d === undefined) return []
+  const mac = await macOf(device.ports.primitives, await lockedKey(device.ports.primitives, d, "chain-mac"), links)
+  return [{ table: "clear", key: "chain", value: chainRow.encode({ links: [...links], mac }) }]
+}
+
+const loadAccountChain = async (device: Device): Promise<Result<void, Failure>> => {
+  const bytes = await device.ports.store.read("clear", "chain")
+  if (bytes === undefined) return ok(undefined)
+  const row = chainRow.decode(bytes, 64 * 1024 * 1024)
+  const d = await deviceSecret(device.ports, false)
+  if (!row.ok || d === undefined) return err({ code: "store-corrupt", detail: "The account's history on this device cannot be read." })
+  const mac = await macOf(device.ports.primitives, await lockedKey(device.ports.primitives, d, "chain-mac"), row.value.links)
+  if (bytesToHex(mac) !== bytesToHex(row.value.mac)) return err({ code: "store-corrupt", detail: "The account's history on this device was changed." })
+  const links = decodeLinks(row.value.links)
+  if (links === undefined) return err({ code: "store-corrupt" })
+  const verified = await verifyAccountChain(device.ports.primitives, links)
+  if (!verified.ok) return err({ code: "store-corrupt" })
+  device.account = verified.value
+  device.links = row.value.links
+  return ok(undefined)
+}
+
+export const decodeLinks = (bytes: readonly Uint8Array[]): readonly Link[] | undefined => {
+  const links: Link[] = []
+  for (const b of bytes) {
+    const link = decodeLink(b)
+    if (!link.ok) return undefined
+    links.push(link.value)
+  }
+  return links
+}
+
+export const transportOf = (device: Device, origin: string): Transport => createTransport(device.ports, origin)
+
+/** Sealed rows of table `state`, under the standard local key. */
+export const stateRow = async (device: Device, keys: LocalKeys, key: string, plaintext: Uint8Array): Promise<Row> => ({
+  table: "state",
+  key,
+  value: await sealRow(device.ports.primitives, device.ports.random, keys.standard, "state", key, plaintext),
+})
+
+export const readState = async (device: Device, keys: LocalKeys, key: string): Promise<Uint8Array | undefined> => {
+  const bytes = await device.ports.store.read("state", key)
+  if (bytes === undefined) return undefined
+  const opened = await openRow(device.ports.primitives, keys.standard, "state", key, bytes)
+  return opened.ok ? opened.value : undefined
+}
+
+export const settingsStateRow = (device: Device, keys: LocalKeys, settings: Settings): Promise<Row> =>
+  stateRow(device, keys, "settings", settingsRow.encode(settings))
+
+/** Saves changed settings durably. Only while unlocked. */
+export const saveSettings = async (device: Device, change: Partial<Settings>): Promise<void> => {
+  if (device.local === undefined) return
+  const next: Settings = { ...device.settings, ...change }
+  await device.ports.store.write([await settingsStateRow(device, device.local, next)])
+  device.settings = next
+  device.changed()
+}
+
+/** Forgets every key and plaintext in memory. */
+export const forget = (device: Device): void => {
+  device.local?.standard.wipe()
+  device.local?.strict?.wipe()
+  const full = device.full
+  if (full !== undefined) {
+    full.sigSeed.wipe()
+    full.kemSeed.wipe()
+    full.onKey.wipe()
+    full.offlineKey?.wipe()
+    for (const seed of full.accountSeeds.values()) seed.wipe()
+    for (const epochs of full.vaultKeys.values()) for (const key of epochs.values()) key.wipe()
+  }
+  device.local = undefined
+  device.full = undefined
+  device.items = new Map()
+  device.vaults = new Map()
+  device.closedItems = 0
+  device.settings = DEFAULT_SETTINGS
+  device.unlockedUntilMs = 0
+  device.passwordAtMs = Number.NEGATIVE_INFINITY
+  device.changed()
+}

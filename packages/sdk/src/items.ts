@@ -1,0 +1,233 @@
+import { bytesToHex, err, formatId, ok, parseId, type Result } from "@keyferry/base"
+import { RECORD_KIND } from "@keyferry/crypto"
+import {
+  buildFields,
+  decodeItem,
+  encodeItem,
+  type FieldProblem,
+  type Fields,
+  type Item,
+  kindByName,
+  leaseClassOf,
+  makeItem,
+} from "@keyferry/items"
+import type { Failure } from "@keyferry/protocol"
+
+import type { ItemChange, ItemInput, ItemSummary, ItemView } from "./api.ts"
+import type { Device, LocalKeys } from "./device.ts"
+import { type LocalItem, localItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
+import type { Row } from "./ports.ts"
+import { openRow, sealRow } from "./sealing.ts"
+
+/** Items that belong to no vault of an account yet. */
+export const NO_VAULT = new Uint8Array(32)
+const ZERO_HASH = new Uint8Array(32)
+const NOBODY = new Uint8Array(16)
+const MAX_ROW = 200_000
+
+/** Strict items stand in a table of their own, so that a device opened offline need not try what it cannot open. */
+const tableOf = (strict: boolean): string => (strict ? "strict" : "item")
+
+/** The row of an item under the key of its class. The other table's row goes, in case the class changed. */
+export const itemRows = async (device: Device, keys: LocalKeys, item: LocalItem): Promise<readonly Row[]> => {
+  const key = bytesToHex(item.itemId)
+  const table = tableOf(item.strict)
+  const secret = item.strict ? keys.strict : keys.standard
+  if (secret === undefined) throw new Error("a strict item is written only while the server's answer is there")
+  const value = await sealRow(device.ports.primitives, device.ports.random, secret, table, key, localItem.encode(item))
+  return [
+    { table, key, value },
+    { table: tableOf(!item.strict), key },
+  ]
+}
+
+export const removedItemRows = (item: LocalItem): readonly Row[] => [
+  { table: "item", key: bytesToHex(item.itemId) },
+  { table: "strict", key: bytesToHex(item.itemId) },
+]
+
+/** Reads every row that the keys open. Errors: store-corrupt, if one that must open does not. */
+export const loadItems = async (device: Device, keys: LocalKeys): Promise<Result<void, Failure>> => {
+  const items = new Map<string, LocalItem>()
+  let closed = 0
+  for (const table of ["item", "strict"]) {
+    const secret = table === "strict" ? keys.strict : keys.standard
+    for (const { key, value } of await device.ports.store.list(table)) {
+      if (secret === undefined) {
+        closed++
+        continue
+      }
+      const opened = await openRow(device.ports.primitives, secret, table, key, value)
+      const item = opened.ok ? localItem.decode(opened.value, MAX_ROW) : opened
+      if (!item.ok) return err({ code: "store-corrupt", detail: `The row of item ${key} does not open.` })
+      items.set(key, item.value)
+    }
+  }
+  device.items = items
+  device.closedItems = closed
+  return ok(undefined)
+}
+
+export const bodyOf = (item: LocalItem): Result<Item, Failure> => {
+  const decoded = decodeItem(item.body, { itemId: item.itemId, vaultId: item.vaultId })
+  if (decoded.ok) return decoded
+  return err(decoded.error === "unknown-version" ? { code: "unsupported-version" } : { code: "cannot-open" })
+}
+
+export const encodeBody = (item: Item): Result<Uint8Array, Failure> => {
+  const bytes = encodeItem(item)
+  if (bytes.ok) return bytes
+  return err(bytes.error === "too-large" ? { code: "too-large", detail: "An item holds at most 64 KB." } : { code: "credential-malformed", detail: "The text is not valid Unicode." })
+}
+
+export const idOf = (item: LocalItem): string => formatId("itm", item.itemId)
+
+export const findItem = (device: Device, id: string): Result<LocalItem, Failure> => {
+  if (device.local === undefined) return err({ code: "locked" })
+  const bytes = parseId("itm", id)
+  if (!bytes.ok) return err({ code: "not-found" })
+  const item = device.items.get(bytesToHex(bytes.value))
+  if (item !== undefined) return ok(item)
+  return err(device.local.strict === undefined ? { code: "lease-needs-server" } : { code: "not-found" })
+}
+
+/** Personal vault of the account on this device, or no vault. */
+export const homeVault = (device: Device): Uint8Array => [...device.vaults.values()][0]?.row.vaultId ?? NO_VAULT
+
+const described = (problem: FieldProblem): Failure => ({
+  code: "credential-malformed",
+  detail: `Field “${problem.field}”: ${problem.reason.replaceAll("-", " ")}.`,
+})
+
+/** A new item as a row in memory; nothing is written yet. */
+export const newLocalItem = (device: Device, input: ItemInput): Result<LocalItem, Failure> => {
+  const kind = kindByName(input.kind)
+  if (kind === undefined) return err({ code: "not-found", detail: `There is no kind “${input.kind}”.` })
+  const built = buildFields(kind, input.fields.map((f) => [f.name, f.value] as const))
+  if (!built.ok) return err(described(built.error))
+  const secretByName = new Map(input.fields.map((f) => [f.name, f.secret]))
+  const fields: Fields = new Map(
+    [...built.value.fields].map(([name, f]) => [name, { value: f.value, secret: f.secret || (kind.credential && secretByName.get(name) === true) }]),
+  )
+  const itemId = device.ports.random.bytes(16)
+  const vaultId = homeVault(device)
+  const item = makeItem({
+    kind: input.kind,
+    title: input.title,
+    fields,
+    nowMs: device.ports.clock.nowMs(),
+    itemId,
+    vaultId,
+    tags: input.tags ?? [],
+    ...(input.class === undefined ? {} : { leaseClass: input.class }),
+  })
+  const body = encodeBody(item)
+  if (!body.ok) return body
+  const synced = input.policy === undefined ? autoSynced(device, kind.credential) : input.policy === "synced"
+  return ok({
+    itemId,
+    vaultId,
+    rev: 0,
+    epoch: 0,
+    ctHash: ZERO_HASH,
+    body: body.value,
+    policy: synced ? POLICY_SYNCED : POLICY_LOCAL,
+    strict: leaseClassOf(item) === "strict",
+    deletedAtMs: 0,
+    waiting: synced,
+    by: NOBODY,
+    recordKind: RECORD_KIND.item,
+  })
+}
+
+const autoSynced = (device: Device, credential: boolean): boolean =>
+  device.settings.syncOn && device.settings.autoNew && (!credential || device.settings.credentials)
+
+/** Applies a person's change to an item's body. */
+export const changedBody = (device: Device, local: LocalItem, change: ItemChange): Result<Item, Failure> => {
+  const before = bodyOf(local)
+  if (!before.ok) return before
+  const item = before.value
+  const fields = new Map(item.fields)
+  const kind = kindByName(item.kind)
+  for (const { name, value, secret } of change.fields ?? []) {
+    if (value === null || value === "") {
+      fields.delete(name)
+      continue
+    }
+    fields.set(name, { value, secret: secret ?? fields.get(name)?.secret ?? false })
+  }
+  let built: Fields = fields
+  if (kind !== undefined) {
+    const checked = buildFields(kind, [...fields].map(([name, f]) => [name, f.value] as const))
+    if (!checked.ok) return err(described(checked.error))
+    built = new Map([...checked.value.fields].map(([name, f]) => [name, { value: f.value, secret: f.secret || (kind.credential && fields.get(name)?.secret === true) }]))
+  }
+  return ok({
+    ...item,
+    title: change.title ?? item.title,
+    tags: change.tags ?? item.tags,
+    fields: built,
+    updatedMs: device.ports.clock.nowMs(),
+    ...(change.class === undefined ? {} : { leaseClass: change.class }),
+  })
+}
+
+/**
+ * The row after an edit here: what the server has becomes the base of the merge, once. A class is never lowered by
+ * anything but a person's own choice of class.
+ */
+export const editedLocal = (local: LocalItem, item: Item, chosenClass: boolean): Result<LocalItem, Failure> => {
+  const body = encodeBody({ ...item, itemId: local.itemId, vaultId: local.vaultId })
+  if (!body.ok) return body
+  const strict = leaseClassOf(item) === "strict" || (local.strict && !chosenClass)
+  const { base, ...rest } = local
+  const synced = local.policy === POLICY_SYNCED
+  const keptBase = synced && local.rev > 0 ? (local.waiting ? base : local.body) : undefined
+  return ok({
+    ...rest,
+    body: body.value,
+    strict,
+    deletedAtMs: 0,
+    waiting: synced,
+    ...(keptBase === undefined ? {} : { base: keptBase }),
+  })
+}
+
+export const summaryOf = (device: Device, local: LocalItem): ItemSummary => {
+  const body = bodyOf(local)
+  const id = idOf(local)
+  const item = body.ok ? body.value : undefined
+  return {
+    id,
+    vault: bytesToHex(local.vaultId) === bytesToHex(NO_VAULT) ? "here" : formatId("vlt", local.vaultId),
+    kind: item?.kind ?? "unknown",
+    title: item?.title ?? "(cannot be opened)",
+    summary: item === undefined ? "" : (kindByName(item.kind)?.summary(item.fields) ?? ""),
+    tags: item?.tags ?? [],
+    policy: local.policy === POLICY_SYNCED ? "synced" : "local-only",
+    class: local.strict ? "strict" : "standard",
+    rev: local.rev,
+    updatedAtMs: item?.updatedMs ?? 0,
+    custody: local.policy === POLICY_LOCAL ? "local" : local.waiting ? "waiting" : "synced",
+    conflicts: item?.alternatives.length ?? 0,
+    ...(local.deletedAtMs === 0 ? {} : { deletedAtMs: local.deletedAtMs }),
+  }
+}
+
+export const viewOf = (device: Device, local: LocalItem): Result<ItemView, Failure> => {
+  const body = bodyOf(local)
+  if (!body.ok) return body
+  const item = body.value
+  return ok({
+    ...summaryOf(device, local),
+    fields: [...item.fields].map(([name, f]) => ({ name, value: f.value, secret: f.secret })),
+    createdAtMs: item.createdMs,
+    alternatives: item.alternatives.map((a) => ({
+      field: a.field,
+      value: a.value,
+      deviceId: formatId("dev", a.deviceId),
+      rev: a.revision,
+    })),
+  })
+}
