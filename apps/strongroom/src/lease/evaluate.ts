@@ -5,14 +5,8 @@ import type { Failure } from "@keyferry/protocol"
 
 import type { SigningDevice, StrongroomContext } from "../context.ts"
 import { fieldBytes, type Handler } from "../execute.ts"
-import { type LeaseKek, leaseContext } from "./kek.ts"
 import type { BegunEvaluation, LeaseDatabase } from "./store.ts"
 import { expiryMs, type LeaseGrant, makeLeaseToken } from "./token.ts"
-
-export interface LeaseParts {
-  readonly leases: LeaseDatabase
-  readonly kek: LeaseKek
-}
 
 /**
  * One blind evaluation under the device's lease key.
@@ -21,7 +15,7 @@ export interface LeaseParts {
  * Source   spec/leases.md LS3–LS6
  */
 export const evaluateLease =
-  ({ leases, kek }: LeaseParts): Handler<"lease.evaluate"> =>
+  (leases: LeaseDatabase): Handler<"lease.evaluate"> =>
   async (ctx, { device }, body) => {
     const leaseId = parseId("lea", body.leaseId)
     const blinded = fieldBytes(body.blinded, 32)
@@ -32,7 +26,7 @@ export const evaluateLease =
       if (begun.error.code === "lease-locked") await lockDevice(ctx, device)
       return begun
     }
-    const evaluation = await evaluateOutside(ctx, kek, begun.value, blinded.value)
+    const evaluation = await evaluateOutside(ctx, leases, begun.value, blinded.value)
     if (!evaluation.ok) return evaluation
     const token = await grant(ctx, leases, device.deviceId, leaseId.value, place)
     if (!token.ok) return token
@@ -75,12 +69,12 @@ export const placeOf = async (
 
 const evaluateOutside = async (
   ctx: StrongroomContext,
-  kek: LeaseKek,
+  { kek }: LeaseDatabase,
   { row }: BegunEvaluation,
   blinded: Uint8Array,
 ): Promise<Result<Evaluation, Failure>> => {
-  const context = leaseContext(ctx.deploymentId, row.device_id, row.lease_id)
-  const plain = await kek.unwrap({ kekId: row.kek_id, sealed: row.sealed }, context)
+  const place = { deviceId: row.device_id, leaseId: row.lease_id }
+  const plain = await kek.unwrap({ kekId: row.kek_id, sealed: row.sealed }, place)
   if (!plain.ok) return plain
   using secretKey = secret<"LeaseKey">(plain.value)
   const done = evaluate(ctx.random, { secretKey, publicKey: row.lease_pk }, blinded)
@@ -89,14 +83,15 @@ const evaluateOutside = async (
 
 /** The lease row refused already; the device row says so to others, and the person is told. */
 const lockDevice = async (ctx: StrongroomContext, device: SigningDevice): Promise<void> => {
-  await ctx.change(async ({ tx, event }) => {
+  await ctx.change(async ({ tx, event, notify }) => {
     const { numUpdatedRows } = await tx
       .updateTable("device")
       .set({ state: "lease-locked", state_ms: ctx.clock.nowMs() })
       .where("id", "=", device.deviceId)
       .where("state", "in", ["active", "approved"])
       .executeTakeFirstOrThrow()
-    if (numUpdatedRows === 1n)
-      await event({ accountUuid: device.accountUuid, kind: "device-lease-locked", deviceId: device.deviceId })
+    if (numUpdatedRows === 0n) return
+    await event({ accountUuid: device.accountUuid, kind: "device-lease-locked", deviceId: device.deviceId })
+    notify({ accountUuid: device.accountUuid, closed: [device.deviceId] })
   })
 }

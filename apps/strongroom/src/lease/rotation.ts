@@ -1,7 +1,7 @@
 import { Defect, equalBytes, ok, type Result } from "@keyferry/base"
 import type { Failure } from "@keyferry/protocol"
 
-import { leaseContext, type LeaseKek } from "./kek.ts"
+import type { LeaseKek } from "./kek.ts"
 import { forgetRetiredKek, type LeaseRow, leasesUnderOtherKek, replaceSealed, retiredKeks } from "./rows.ts"
 import type { LeaseDatabase } from "./store.ts"
 
@@ -15,17 +15,14 @@ const BATCH = 200
  * Answers how many versions were destroyed. Errors: kms-unavailable (run again later)
  * Source   spec/leases.md LS11
  */
-export const rotateLeaseKek = async (
-  leases: LeaseDatabase,
-  kek: LeaseKek,
-  deploymentId: string,
-): Promise<Result<number, Failure>> => {
+export const rotateLeaseKek = async (leases: LeaseDatabase): Promise<Result<number, Failure>> => {
+  const { kek } = leases
   const retired = await leases.store.read((db) => retiredKeks(db))
   if (retired.some((row) => row.kek_id === kek.currentId())) {
     const next = await kek.makeNext()
     if (!next.ok) return next
   }
-  const rewrapped = await rewrapAll(leases, kek, deploymentId)
+  const rewrapped = await rewrapAll(leases, kek)
   if (!rewrapped.ok) return rewrapped
   const old = kek.versions().filter((id) => id !== kek.currentId())
   for (const id of old) {
@@ -36,16 +33,12 @@ export const rotateLeaseKek = async (
   return ok(old.length)
 }
 
-const rewrapAll = async (
-  leases: LeaseDatabase,
-  kek: LeaseKek,
-  deploymentId: string,
-): Promise<Result<undefined, Failure>> => {
+const rewrapAll = async (leases: LeaseDatabase, kek: LeaseKek): Promise<Result<undefined, Failure>> => {
   for (;;) {
     const rows = await leases.store.read((db) => leasesUnderOtherKek(db, kek.currentId(), BATCH))
     if (rows.length === 0) return ok(undefined)
     for (const row of rows) {
-      const done = await rewrapOne(leases, kek, deploymentId, row)
+      const done = await rewrapOne(leases, kek, row)
       if (!done.ok) return done
     }
   }
@@ -54,16 +47,15 @@ const rewrapAll = async (
 const rewrapOne = async (
   leases: LeaseDatabase,
   kek: LeaseKek,
-  deploymentId: string,
   row: LeaseRow,
 ): Promise<Result<undefined, Failure>> => {
   if (row.sealed === null) return ok(undefined)
-  const context = leaseContext(deploymentId, row.device_id, row.lease_id)
-  const plain = await kek.unwrap({ kekId: row.kek_id, sealed: row.sealed }, context)
+  const place = { deviceId: row.device_id, leaseId: row.lease_id }
+  const plain = await kek.unwrap({ kekId: row.kek_id, sealed: row.sealed }, place)
   if (!plain.ok) return plain
-  const next = await kek.wrap(plain.value, context)
+  const next = await kek.wrap(plain.value, place)
   if (!next.ok) return next
-  const again = await kek.unwrap(next.value, context)
+  const again = await kek.unwrap(next.value, place)
   if (!again.ok) return again
   if (!equalBytes(again.value, plain.value)) throw new Defect("a lease key does not survive its new wrap")
   plain.value.fill(0)

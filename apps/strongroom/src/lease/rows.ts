@@ -157,3 +157,9 @@ export const retiredKeks = (db: LeaseReader): Promise<readonly { readonly kek_id
 
 export const forgetRetiredKek = (tx: LeaseTx, kekId: string): Promise<unknown> =>
   tx.deleteFrom("retired_kek").where("kek_id", "=", kekId).execute()
+
+/** Versions of the KEK that some lease key needs. */
+export const usedKeks = async (db: LeaseReader): Promise<readonly string[]> => {
+  const rows = await db.selectFrom("lease").select("kek_id").distinct().where("sealed", "is not", null).execute()
+  return rows.map((row) => row.kek_id)
+}

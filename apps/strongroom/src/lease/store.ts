@@ -4,7 +4,8 @@ import type { Failure } from "@keyferry/protocol"
 import { openStore, type Store, type StoreFailure } from "@keyferry/store"
 
 import type { LeaseKeyId, LeaseStore, Tombstone } from "../lease-store.ts"
-import { leaseContext, type LeaseKek } from "./kek.ts"
+import type { KmsFailure } from "../kms/provider.ts"
+import type { LeaseKek } from "./kek.ts"
 import {
   appendTombstone,
   type ChainHead,
@@ -21,6 +22,7 @@ import {
   type TombstoneEntry,
   tombstonesOf,
   updateLease,
+  usedKeks,
 } from "./rows.ts"
 import { leaseMigrations, type LeaseTables } from "./tables.ts"
 
@@ -35,6 +37,7 @@ export interface BegunEvaluation {
 /** The lease store with what only this folder uses. Source: spec/leases.md */
 export interface LeaseDatabase extends LeaseStore {
   readonly store: Store<LeaseTables>
+  readonly kek: LeaseKek
   /**
    * Transaction A: counts the attempt, whatever happens after, and reads the key.
    * Errors: lease-refused (no such lease, ended, or dead), account-frozen, lease-locked
@@ -61,14 +64,19 @@ export interface LeaseDatabase extends LeaseStore {
 export interface LeaseStoreOptions {
   /** `sqlite:/path/leases.db`, or a database of its own. */
   readonly url: string
-  readonly kek: LeaseKek
-  readonly deploymentId: string
+  /** `mayCreate`: nothing is wrapped yet, so that a first version of the key may be made. */
+  readonly openKek: (mayCreate: boolean) => Result<LeaseKek, KmsFailure>
   readonly clock: Clock
   readonly random: Random
 }
 
-/** Errors: those of `openStore`. Deleted content is overwritten, because its rows are keys. */
-export const openLeaseStore = async (options: LeaseStoreOptions): Promise<Result<LeaseDatabase, StoreFailure>> => {
+/**
+ * Deleted content is overwritten, because its rows are keys.
+ * Errors: those of `openStore`; kms-wrong-key, where lease keys are wrapped under a version that is not there
+ */
+export const openLeaseStore = async (
+  options: LeaseStoreOptions,
+): Promise<Result<LeaseDatabase, StoreFailure | KmsFailure>> => {
   const { url, clock } = options
   const opened = await openStore<LeaseTables>({
     url,
@@ -77,14 +85,21 @@ export const openLeaseStore = async (options: LeaseStoreOptions): Promise<Result
     clock,
     secureDelete: true,
   })
-  return opened.ok ? ok(createLeaseDatabase(opened.value, options)) : opened
+  if (!opened.ok) return opened
+  const store = opened.value
+  const used = await store.read((db) => usedKeks(db))
+  const kek = options.openKek(used.length === 0)
+  const missing = kek.ok ? used.filter((id) => !kek.value.versions().includes(id)) : []
+  if (kek.ok && missing.length === 0) return ok(createLeaseDatabase(store, kek.value, options))
+  await store.close()
+  return kek.ok ? err({ code: "kms-wrong-key", detail: `The lease store needs the key ${missing.join(", ")}.` }) : kek
 }
 
 const refused = err<Failure>({ code: "lease-refused" })
 const frozen = err<Failure>({ code: "account-frozen" })
 
-const createLeaseDatabase = (store: Store<LeaseTables>, options: LeaseStoreOptions): LeaseDatabase => {
-  const { kek, clock, random, deploymentId } = options
+const createLeaseDatabase = (store: Store<LeaseTables>, kek: LeaseKek, options: LeaseStoreOptions): LeaseDatabase => {
+  const { clock, random } = options
 
   const mayEvaluate = (row: LeaseRow, leaseId: Uint8Array): Result<Uint8Array, Failure> => {
     const isOver = row.state === "reserved" && row.reserved_until_ms <= clock.nowMs()
@@ -95,7 +110,7 @@ const createLeaseDatabase = (store: Store<LeaseTables>, options: LeaseStoreOptio
   const makeReserved = async (deviceId: Uint8Array, untilMs: number): Promise<LeaseRow> => {
     const pair = makeLeaseKey(random)
     const leaseId = random.bytes(16)
-    const wrapped = await kek.wrap(pair.secretKey.reveal(), leaseContext(deploymentId, deviceId, leaseId))
+    const wrapped = await kek.wrap(pair.secretKey.reveal(), { deviceId, leaseId })
     pair.secretKey.wipe()
     if (!wrapped.ok) throw new Defect("the lease key could not be wrapped", { cause: wrapped.error.code })
     return {
@@ -206,6 +221,7 @@ const createLeaseDatabase = (store: Store<LeaseTables>, options: LeaseStoreOptio
 
   return Object.freeze<LeaseDatabase>({
     store,
+    kek,
     reserve,
     makeLive,
     beginEvaluation,
@@ -247,7 +263,10 @@ const createLeaseDatabase = (store: Store<LeaseTables>, options: LeaseStoreOptio
         for (const head of heads) await raiseHead(tx, head)
       }),
     chainHeads: () => store.read((db) => chainHeads(db)),
-    close: () => store.close(),
+    close: async () => {
+      await store.close()
+      await kek.close()
+    },
   })
 }
 

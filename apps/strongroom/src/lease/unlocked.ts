@@ -3,7 +3,8 @@ import { verifyLabel, verifyUnlockOk } from "@keyferry/crypto"
 
 import type { SigningDevice, StrongroomContext } from "../context.ts"
 import { fieldBytes, type Handler } from "../execute.ts"
-import { grant, type LeaseParts, placeOf } from "./evaluate.ts"
+import { grant, placeOf } from "./evaluate.ts"
+import type { LeaseDatabase } from "./store.ts"
 
 const CREATED_WINDOW_S = 60
 
@@ -14,7 +15,7 @@ const CREATED_WINDOW_S = 60
  * Source   spec/leases.md LS8
  */
 export const leaseUnlocked =
-  ({ leases }: LeaseParts): Handler<"lease.unlocked"> =>
+  (leases: LeaseDatabase): Handler<"lease.unlocked"> =>
   async (ctx, { device }, body) => {
     const leaseId = parseId("lea", body.leaseId)
     const signature = fieldBytes(body.signature, 64)
@@ -49,7 +50,7 @@ const activate = async (ctx: StrongroomContext, device: SigningDevice): Promise<
  * Source   spec/leases.md LS9
  */
 export const renewLease =
-  ({ leases }: LeaseParts): Handler<"lease.renew"> =>
+  (leases: LeaseDatabase): Handler<"lease.renew"> =>
   async (ctx, { device }, body) => {
     const leaseId = parseId("lea", body.leaseId)
     const signature = fieldBytes(body.signature, 64)
