@@ -101,16 +101,15 @@ const whyNotOutside = (
     .split("/")
     .slice(0, specifier.startsWith("@") ? 2 : 1)
     .join("/")
-  const root = declared.get("") ?? new Set()
-  if (from === undefined) {
+  // Tests and tools are never published, so what any package here depends on is theirs too.
+  if (from === undefined || isTestFile(path)) {
     const known = [...declared.values()].some((names) => names.has(name))
     return known ? undefined : `${name} is not a dependency of any package.json here`
   }
   const one: Package | undefined = packages[from]
-  if (isTestFile(path) && (root.has(name) || declared.get(from)?.has(name))) return undefined
   if (!declared.get(from)?.has(name)) return `${name} is not a dependency in ${one?.folder}/package.json`
   const behind = one?.behind[name]
-  if (behind !== undefined && !isTestFile(path) && !path.startsWith(`${one?.folder}/${behind}`)) {
+  if (behind !== undefined && !path.startsWith(`${one?.folder}/${behind}`)) {
     return `${from} → ${name}: this library stays behind ${behind}, so that it can be replaced`
   }
   return undefined

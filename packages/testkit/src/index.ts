@@ -1,1 +1,8 @@
-export {}
+export * from "./canary.ts"
+export * from "./capture-proxy.ts"
+export * from "./disk-copy.ts"
+export * from "./fake-clock.ts"
+export * from "./processes.ts"
+export * from "./request-reader.ts"
+export * from "./seeded-random.ts"
+export * from "./smtp-catcher.ts"
