@@ -206,6 +206,23 @@ describe("genesis", () => {
     const [d, w, r] = h as [chain.Holder, chain.Holder, chain.Holder]
     expect(code(await verifyGenesis(await withBody({}, [w, d, r])))).toBe("chain-malformed")
     expect(code(await verifyGenesis(await withBody({}, [d, w])))).toBe("chain-malformed")
+    const [d2, w2, r2] = [await newDevice(), await fixture.makeHolder(2), await fixture.makeHolder(3)]
+    const trios: [FixtureHolder, FixtureHolder, FixtureHolder][] = [
+      [device, d2, recovery],
+      [device, r2, recovery],
+      [device, password, w2],
+      [device, password, d2],
+      [password, w2, recovery],
+      [await fixture.makeHolder(4), password, recovery],
+    ]
+    for (const trio of trios) {
+      const payload = payloadOf(genesis)
+      const body = { ...chain.accountGenesisStruct.fromCbor(payload.body), holders: trio.map((x) => x.holder) }
+      const over = { byHolder: trio[0].holder.id, body: chain.accountGenesisStruct.toCbor(body) }
+      expect(code(await verifyGenesis(await changed(genesis, trio[0], trio, over)))).toBe("chain-malformed")
+    }
+    const { authPk: _auth, ...shapeless } = d
+    expect(code(await verifyGenesis(await withBody({}, [shapeless, w, r])))).toBe("chain-malformed")
     const bySlot = await signAll(
       chain.payloadStruct.encode({ ...payloadOf(genesis), byHolder: w.id }),
       password,
@@ -258,6 +275,7 @@ describe("place and signer", () => {
     const three = await policyLink({ graceMaxS: 7 }, device, two)
     expect(code(await verify(three))).toBe("chain-out-of-order")
     expect(code(await verify(await changed(link, device, [], { prev: ZERO })))).toBe("chain-out-of-order")
+    expect(code(await verify(await changed(link, device, [], { seq: 3 })))).toBe("chain-out-of-order")
     expect(code(await chain.verifyAccountChain(p, [genesis, three, link]))).toBe("chain-out-of-order")
     const whole = await chain.verifyAccountChain(p, [genesis, link, three])
     expect(whole.ok && whole.value.head.seq).toBe(3)
@@ -270,6 +288,7 @@ describe("place and signer", () => {
     const { seq, hash } = state.head
     const cases: [string, Partial<Payload>][] = [
       ["authority-wrong", { auth: [0, ZERO] }],
+      ["authority-wrong", { auth: [0, hash] }],
       ["authority-wrong", { auth: [seq, ZERO] }],
       ["seen-wrong", { seen: [] }],
       ["seen-wrong", { seen: [[state.id, seq, ZERO]] }],
@@ -554,6 +573,12 @@ describe("removal and rotation", () => {
         [id, seq, hash, proof],
       ]),
     ).toBe("chain-malformed")
+    const slot = await fixture.makeHolder(chain.HOLDER_PASSKEY)
+    const three = await extend(p, two, await addDeviceLink(fixture, two, device, slot, { transcript: ZERO }))
+    const slotProof = await slot.signer.sign(lp("kf1/retire", three.id, slot.holder.id, seq, hash))
+    const retired: chain.Retirement[] = [[slot.holder.id, seq, hash, slotProof]]
+    const link = await removeLink(fixture, three, device, [slot.holder.id], { retired })
+    expect(code(await verify(link, three))).toBe("chain-signature-invalid")
   })
 })
 
@@ -591,6 +616,9 @@ describe("slots", () => {
     const key = fixture.makeKey(2)
     expect(code(await replace([password], [word], {}))).toBe("chain-malformed")
     expect(code(await replace([password], [word], { key }))).toBe("chain-malformed")
+    expect(code(await replace([password], [word], { key, wrapsHash }))).toBe("chain-malformed")
+    expect(code(await replace([password], [word], { skSealed: SEALED, wrapsHash }))).toBe("chain-malformed")
+    expect(code(await replace([password], [word], { key, skSealed: new Uint8Array() }))).toBe("chain-malformed")
     expect(code(await replace([password], [word], { key, wrapsHash, skSealed: SEALED }))).toBe("chain-malformed")
   })
 
@@ -650,8 +678,18 @@ describe("slots", () => {
     expect(code(await verify(await recoveryLink(fixture, state, recovery, added, [d, w])))).toBe("not-allowed")
     expect(code(await verify(await recoveryLink(fixture, state, recovery, added, [d, r])))).toBe("not-allowed")
     expect(code(await verify(await recoveryLink(fixture, state, recovery, added, [])))).toBe("chain-malformed")
-    const twisted = { ...added, password: added.device }
-    expect(code(await verify(await recoveryLink(fixture, state, recovery, twisted, [d, w, r])))).toBe("chain-malformed")
+    const twisted = [
+      { ...added, password: await newDevice() },
+      { ...added, device: await fixture.makeHolder(chain.HOLDER_PASSKEY) },
+      { ...added, recovery: await newDevice() },
+      { ...added, password: added.recovery, recovery: added.password },
+    ]
+    for (const wrong of twisted)
+      expect(code(await verify(await recoveryLink(fixture, state, recovery, wrong, [d, w, r])))).toBe("chain-malformed")
+    const skSealed = new Uint8Array()
+    expect(code(await verify(await recoveryLink(fixture, state, recovery, added, [d, w, r], { skSealed })))).toBe(
+      "chain-malformed",
+    )
     const link = await recoveryLink(fixture, state, recovery, added, [d, w, r])
     const unproven = { ...link, countersignatures: (link.countersignatures ?? []).slice(1) }
     expect(code(await verify(unproven))).toBe("proof-of-possession-missing")

@@ -237,8 +237,6 @@ const addHolder = async (signed: Signed): Promise<Checked<AccountState>> => {
     if (holder.kind !== HOLDER_DEVICE) return notAllowed(signed, "a slot adds devices only")
     if (state.policy.requireDeviceApproval) return notAllowed(signed, "the policy asks for approval by a device")
   }
-  if (holder.kind !== HOLDER_DEVICE && holder.kind !== HOLDER_PASSKEY)
-    return notAllowed(signed, "this slot is replaced, not added")
   // An approval leaves the hash of its transcript; nothing else has one.
   const isApproval = how === HOW_DEVICE && holder.kind === HOLDER_DEVICE
   if (isApproval === isZero(transcript)) return malformed("transcript")
@@ -260,10 +258,6 @@ const removeHolders = async (signed: Signed): Promise<Checked<AccountState>> => 
   if (!removed.ok) return removed
   if (removed.value.some((entry) => equalBytes(entry.holder.id, signer.id)))
     return notAllowed(signed, "a device cannot make the key that shuts it out")
-  if (removed.value.some((entry) => entry.holder.kind === HOLDER_RECOVERY))
-    return err({ code: "last-recovery-holder", seq })
-  if (removed.value.some((entry) => entry.holder.kind === HOLDER_PASSWORD))
-    return notAllowed(signed, "the password slot is replaced, not removed")
   if (!isStrictlySorted(body.retired.map(([id]) => id))) return malformed("retired")
   for (const retirement of body.retired) {
     if (!body.ids.some((id) => equalBytes(id, retirement[0]))) return malformed("retired")
