@@ -23,6 +23,8 @@ export interface StrongroomContext {
   /** Requests created before are refused: the nonces of that time are forgotten. */
   readonly startedAtMs: number
   readonly opaque: OpaqueSetup
+  /** A sealed value that always opens. */
+  readonly sentinel: Uint8Array
   readonly leaseTokens: LeaseTokenSigner
   readonly atRest: AtRest
   /** The one way to change anything: see `Changes`. */

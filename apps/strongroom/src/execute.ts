@@ -167,8 +167,8 @@ export const refusal = (
   commit: 0,
 })
 
-/** Bytes of a base64url field that the schema let through. Errors: malformed, for another length. */
-export const fieldBytes = (text: string, length: number): Result<Uint8Array, Failure> => {
+/** Bytes of a base64url field that the schema let through. Errors: malformed, for another length or trailing bits. */
+export const fieldBytes = (text: string, length?: number): Result<Uint8Array, Failure> => {
   const bytes = base64urlToBytes(text)
-  return bytes !== undefined && bytes.length === length ? ok(bytes) : err({ code: "malformed" })
+  return bytes !== undefined && (length === undefined || bytes.length === length) ? ok(bytes) : err({ code: "malformed" })
 }

@@ -1,0 +1,100 @@
+import { bytesToBase64url, err, formatId, ok, parseId } from "@keyferry/base"
+
+import type { Handler, Handlers } from "../execute.ts"
+import { denyDevice } from "./confirmation.ts"
+import { factorKinds } from "./second-factor.ts"
+
+/** What a device may know of its account without opening anything. */
+const status: Handler<"account.status"> = async (ctx, { device }) => {
+  const found = await ctx.store.snapshot(async (db) => {
+    const account = await db
+      .selectFrom("account")
+      .select(["frozen", "sync_suspended", "confirmed_ms", "head_seq", "head_hash"])
+      .where("uuid", "=", device.accountUuid)
+      .executeTakeFirst()
+    return { account, factors: await factorKinds(db, device.accountUuid) }
+  })
+  const { account, factors } = found
+  if (account === undefined || account.head_hash === null) return err({ code: "device-not-enrolled" })
+  return ok({
+    reply: {
+      accountId: formatId("acc", device.accountId),
+      state: device.state,
+      frozen: account.frozen === 1,
+      syncSuspended: account.sync_suspended === 1,
+      factors: [...factors],
+      confirmed: account.confirmed_ms !== 0,
+      seq: account.head_seq,
+      head: bytesToBase64url(account.head_hash),
+      serverTimeMs: ctx.clock.nowMs(),
+    },
+  })
+}
+
+/** Rows, not the chain: a client lists what the verified chain says and takes times and waiting devices from here. */
+const list: Handler<"devices.list"> = async (ctx, { device }) => {
+  const nowMs = ctx.clock.nowMs()
+  const rows = await ctx.store.read((db) =>
+    db
+      .selectFrom("device")
+      .select([
+        "id",
+        "state",
+        "expires_ms",
+        "platform",
+        "created_ms",
+        "last_seen_ms",
+        "sig_pk",
+        "kem_pk",
+        "auth_pk",
+        "lease_pk",
+        "lease_id",
+        "retire_seq",
+        "retire_head",
+        "retire_signature",
+      ])
+      .where("account_uuid", "=", device.accountUuid)
+      .orderBy("created_ms")
+      .execute(),
+  )
+  return ok({
+    reply: {
+      devices: rows.map((row) => ({
+        deviceId: formatId("dev", row.id),
+        state: row.expires_ms !== 0 && row.expires_ms <= nowMs ? "expired" : row.state,
+        platform: row.platform,
+        createdAtMs: row.created_ms,
+        lastSeenMs: row.last_seen_ms,
+        sigPk: bytesToBase64url(row.sig_pk),
+        kemPk: bytesToBase64url(row.kem_pk),
+        authPk: bytesToBase64url(row.auth_pk),
+        leasePk: bytesToBase64url(row.lease_pk),
+        leaseId: formatId("lea", row.lease_id),
+        ...(row.retire_seq === null || row.retire_head === null || row.retire_signature === null
+          ? {}
+          : {
+              retirement: {
+                seq: row.retire_seq,
+                head: bytesToBase64url(row.retire_head),
+                signature: bytesToBase64url(row.retire_signature),
+              },
+            }),
+      })),
+    },
+  })
+}
+
+/** An active device says that a waiting one is nobody's. */
+const deny: Handler<"devices.deny"> = async (ctx, { device }, body) => {
+  const deviceId = parseId("dev", body.deviceId)
+  if (!deviceId.ok) return err({ code: "malformed" })
+  const denied = await denyDevice(ctx, { accountUuid: device.accountUuid, deviceId: deviceId.value })
+  // To a device of the account it need not be neutral.
+  return denied.ok ? ok({ reply: denied.value }) : err({ code: "not-found" })
+}
+
+export const statusHandlers = {
+  "account.status": status,
+  "devices.list": list,
+  "devices.deny": deny,
+} as const satisfies Partial<Handlers>

@@ -1,0 +1,48 @@
+import { type LpPart, lp, type Result, type Secret } from "@keyferry/base"
+import type { OuterKey, OuterPurpose } from "@keyferry/crypto"
+
+/**
+ * What a data key is for. Bound to the wrapped key by every provider: a wrapped key shown under another context does not
+ * unwrap. Holds no secret, because it appears in the audit log of a key service.
+ */
+export interface KmsContext {
+  readonly app: "keyferry"
+  /** Deployment id. */
+  readonly dep: string
+  /** Hex. */
+  readonly tenant: string
+  readonly purpose: OuterPurpose
+  /** Data key id, hex. */
+  readonly dek: string
+  readonly v: "1"
+}
+
+/**
+ * kms-unavailable  no answer now; the same call may succeed later
+ * kms-wrong-key    an answer, and it is no: another key, another context or changed bytes
+ */
+export type KmsFailure = { readonly code: "kms-unavailable" | "kms-wrong-key"; readonly detail: string }
+
+export interface WrappedKey {
+  readonly wrapped: Uint8Array
+  readonly kekId: string
+  readonly kekVersion: number
+}
+
+/** One file per provider. Held to one behaviour by conformance.ts. */
+export interface KmsProvider {
+  readonly name: string
+  readonly generate: (context: KmsContext) => Promise<Result<WrappedKey & { readonly plain: OuterKey }, KmsFailure>>
+  readonly unwrap: (key: WrappedKey, context: KmsContext) => Promise<Result<OuterKey, KmsFailure>>
+  readonly health: () => Promise<Result<undefined, KmsFailure>>
+  readonly close: () => Promise<void>
+}
+
+/** The context as bytes, for providers that bind it themselves, and for `context_hash`. */
+export const contextBytes = (c: KmsContext): Uint8Array => {
+  const parts: LpPart[] = ["kf1/kms-context", c.app, c.dep, c.tenant, c.purpose, c.dek, c.v]
+  return lp(...parts)
+}
+
+/** A key that keys are wrapped under. */
+export type KeyEncryptionKey = Secret<"KeyEncryptionKey">
