@@ -29,9 +29,9 @@ if (Number.parseInt(process.versions.node, 10) < ${OLDEST_NODE}) {
  */
 const lateBuiltins: Plugin = {
   name: "late-builtins",
-  setup: ({ onResolve, onLoad }) => {
-    onResolve({ filter: /^node:sqlite$/ }, ({ path }) => ({ path, namespace: "late" }))
-    onLoad({ filter: /.*/, namespace: "late" }, ({ path }) => ({
+  setup: (bundle) => {
+    bundle.onResolve({ filter: /^node:sqlite$/ }, ({ path }) => ({ path, namespace: "late" }))
+    bundle.onLoad({ filter: /.*/, namespace: "late" }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
       loader: "js",
     }))
@@ -60,7 +60,7 @@ await build({
   banner: { js: BANNER },
   plugins: [lateBuiltins],
   sourcemap: false,
-  legalComments: "linked",
+  legalComments: "eof",
   logLevel: "error",
 }).catch(() => fail("esbuild could not bundle it; its reasons are above"))
 chmodSync(target, 0o755)
