@@ -119,7 +119,7 @@ export const defineKind = <const K extends string, const F extends readonly Fiel
           visibleFields.set(name, field)
         }
       }
-      return definition.summary(visible as VisibleValuesOf<F>, visibleFields)
+      return definition.summary(visible, visibleFields)
     },
     example: definition.example,
   })

@@ -1,1 +1,10 @@
-export {}
+export * from "./agent.ts"
+export * from "./agent-lock.ts"
+export { MAX_FRAME_BYTES } from "./frames.ts"
+export * from "./keys.ts"
+export type * from "./private-key.ts"
+export { fingerprintOf, parsePublicKey, parsePublicKeyLine, publicKeyLine, type SshPublicKey } from "./public-key.ts"
+export { type Purpose, purposeOf } from "./purpose.ts"
+export * from "./server.ts"
+export { RSA_SHA2_256, RSA_SHA2_512, signWithKey, verifySignature } from "./signature.ts"
+export type * from "./signer.ts"
