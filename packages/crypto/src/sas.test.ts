@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs"
+
 import { describe, expect, test } from "vitest"
 
 import { bytesToHex, concatBytes, utf8 } from "@keyferry/base"
@@ -35,6 +37,7 @@ describe("comparison words", () => {
     expect(WORDS.length).toBe(1_024)
     expect(new Set(WORDS.map((word) => word.slice(0, 4))).size).toBe(1_024)
     for (const word of WORDS) expect(word).toMatch(/^[a-z]{4,6}$/)
+    expect(readFileSync(new URL("../../../spec/words.txt", import.meta.url), "utf8")).toBe(`${WORDS.join("\n")}\n`)
     expect(bytesToHex(H(p, utf8(WORDS.join(" "))))).toBe(
       "4fc7d9526a61448f7f94bf50bbd7beb73ece43e2ad069d4b79c8343e20b36272",
     )
