@@ -281,6 +281,7 @@ describe("place and signer", () => {
     expect(whole.ok && whole.value.head.seq).toBe(3)
     const rest = await chain.verifyAccountChain(p, [three], two)
     expect(rest).toEqual(whole)
+    expect(code(await verify(await changed(link, device, [], { seq: 0 })))).toBe("chain-malformed")
   })
 
   test("[CH9] auth, seen and account are those of this chain's head", async () => {
@@ -482,6 +483,10 @@ describe("removal and rotation", () => {
     const three = await extend(p, two, await removeLink(fixture, two, device, [id]))
     expect(code(await verify(await removeLink(fixture, three, device, [id]), three))).toBe("not-allowed")
     expect(code(await verify(await removeLink(fixture, two, password, [id]), two))).toBe("not-allowed")
+    const good = await removeLink(fixture, two, device, [id])
+    expect(code(await verify(await signAll(good.payload, device, [phone]), two))).toBe("chain-malformed")
+    const unsealed = await removeLink(fixture, two, device, [id], { skSealed: new Uint8Array() })
+    expect(code(await verify(unsealed, two))).toBe("chain-malformed")
   })
 
   test("[CH13] a passkey slot can be removed, the password slot cannot", async () => {
@@ -509,6 +514,8 @@ describe("removal and rotation", () => {
       skSealed: new Uint8Array(),
     })
     expect(code(await verify(unsealed))).toBe("chain-malformed")
+    const countersigned = await signAll((await rotate(device)).payload, device, [password])
+    expect(code(await verify(countersigned))).toBe("chain-malformed")
   })
 
   test("[CH15] the policy: floor only up, grace at most seven days, set by a device", async () => {
@@ -633,6 +640,8 @@ describe("slots", () => {
     const body = { removed: [password.holder.id], added: [word.holder], key: fixture.makeKey(2), skSealed: SEALED }
     const bare = await signed(chain.ACCOUNT_SLOT_REPLACE, chain.slotReplaceStruct, body)
     expect(code(await verify(bare))).toBe("proof-of-possession-missing")
+    const passkey = await fixture.makeHolder(chain.HOLDER_PASSKEY)
+    expect(code(await replace([password], [word, passkey]))).toBe("not-allowed")
   })
 
   test("[CH17] a recovery slot has rec_pk, a password slot has not", async () => {
@@ -804,6 +813,10 @@ describe("state", () => {
     expect(code(compare({ seq: 4, hash: ZERO }, [four, three]))).toBe("chain-out-of-order")
     const forgetful = { head: after.head, hashAt: () => undefined }
     expect(code(compare(two.head, [], forgetful))).toBe("chain-rolled-back")
+    const five = await policyLink({ graceMaxS: 6 }, device, await extend(p, after, four))
+    const fresh = [three, four, five]
+    expect(compare({ seq: 5, hash: p.sha256(five.payload) }, fresh)).toEqual({ ok: true, value: fresh })
+    expect(code(compare(two.head, [b]))).toBe("chain-forked")
   })
 
   test("[CH45] two payloads of one holder for one place are evidence, anything less is not", async () => {

@@ -153,11 +153,7 @@ export const parseBody = <T>(shape: Struct<T>, body: CborValue): Checked<T> => {
 
 /** Suite check of every link and header. Errors: suite-unknown, suite-below-floor. */
 export const checkSuite = (suite: number, floor: number): Checked<undefined> => {
-  if (suite < 1 || suite > MAX_SUITE) {
-    // Below the floor is the more useful answer where both are true: the account has moved on, the writer has not.
-    if (suite < floor && suite >= 1) return err({ code: "suite-below-floor", suite, floor })
-    return err({ code: "suite-unknown", suite })
-  }
+  if (suite < 1 || suite > MAX_SUITE) return err({ code: "suite-unknown", suite })
   return suite < floor ? err({ code: "suite-below-floor", suite, floor }) : ok(undefined)
 }
 

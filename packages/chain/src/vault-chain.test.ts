@@ -348,6 +348,8 @@ describe("rotation", () => {
         }),
       ),
     ).toBe("accepted")
+    expect(code(await verifyFrom(vault, stale, { account: removed }))).toBe("accepted")
+    expect(code(await verifyFrom(undefined, genesisBehind, { account: removed }))).toBe("accepted")
   })
 })
 
@@ -521,6 +523,7 @@ describe("first read", () => {
       [],
     ]
     for (const wrong of variants) expect(code(await read({ leaves: wrong }))).toBe("chain-omission")
+    expect(code(await read({ leaves: [...leaves, dead] }))).toBe("chain-omission")
   })
 
   test("[CH40] an authority link left out, doubled, reordered, forged or of a removed device", async () => {
@@ -572,5 +575,12 @@ describe("first read", () => {
       body: itemsStruct.toCbor({ ...body, ops: body.ops.map(([k, i, r, , h, s]) => [k, i, r, 1, h, s] as const) }),
     })
     expect(code(await read({ headLink: stale }))).toBe("epoch-stale")
+    const wrongCount = await changed(head, laptop, { body: itemsStruct.toCbor({ ...body, count: body.count + 1 }) })
+    expect(code(await read({ headLink: wrongCount }))).toBe("chain-omission")
+    expect(code(await read({ headLink: await changed(head, laptop, { id: state.id }) }))).toBe("chain-wrong-id")
+    expect(code(await read({ headLink: await changed(head, laptop, { chain: 1 }) }))).toBe("chain-wrong-id")
+    expect(code(await read({ headLink: await signAll(head.payload, laptop, [phone]) }))).toBe("chain-malformed")
+    const countersigned = await signAll(rotation.payload, laptop, [phone])
+    expect(code(await read({ authorityLinks: [genesis, countersigned] }))).toBe("chain-malformed")
   })
 })

@@ -70,8 +70,7 @@ export const checkVaultSigner = async (
 const checkSeen = (account: AccountState, payload: Payload): Checked<number> => {
   const { seq } = payload
   const own = payload.seen.find(([id]) => equalBytes(id, account.id))
-  if (own === undefined || own[1] === 0 || !isStrictlySorted(payload.seen.map(([id]) => id)))
-    return err({ code: "seen-wrong", seq })
+  if (own === undefined || !isStrictlySorted(payload.seen.map(([id]) => id))) return err({ code: "seen-wrong", seq })
   const [, seenSeq, seenHash] = own
   if (seenSeq > account.head.seq) {
     const behind = { account: bytesToHex(account.id), haveSeq: account.head.seq, needSeq: seenSeq }
