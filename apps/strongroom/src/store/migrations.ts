@@ -137,7 +137,7 @@ export const mainMigrations: readonly Migration[] = [
         .addColumn("hash", blob, (c) => c.notNull())
         .addColumn("authority", integer, (c) => c.notNull())
         .addColumn("link", blob, (c) => c.notNull())
-        .addColumn("commit_n", integer, (c) => c.notNull())
+        .addColumn("record_block", integer, (c) => c.notNull())
         .addColumn("at_ms", integer, (c) => c.notNull())
         .addPrimaryKeyConstraint("vault_link_key", ["vault_id", "seq"])
         .execute()
@@ -180,8 +180,15 @@ export const mainMigrations: readonly Migration[] = [
         .addColumn("superseded_ms", integer)
         .addColumn("sealed_record", blob, (c) => c.notNull())
         .execute()
-      // The only index besides the key: a second one costs a third of the write rate.
+      // The only index over every record: a second one costs a third of the write rate.
       await db.schema.createIndex("record_item").on("record").columns(["vault_id", "item_id", "rev"]).unique().execute()
+      // What is purged after 30 days.
+      await db.schema
+        .createIndex("record_superseded")
+        .on("record")
+        .column("superseded_ms")
+        .where("superseded_ms" as never, "is not", null)
+        .execute()
     },
   },
   {

@@ -181,7 +181,8 @@ export interface VaultLinkTable {
   /** 1 for genesis, acl.set and epoch.rotate. */
   authority: number
   link: Uint8Array
-  commit_n: number
+  /** Records that this push brought have n in [block × 1024, block × 1024 + 1023]; 0 where it brought none. */
+  record_block: number
   at_ms: number
 }
 

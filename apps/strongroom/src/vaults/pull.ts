@@ -1,0 +1,275 @@
+import { bytesToHex, compareBytes, equalBytes, err, ok, type Result } from "@keyferry/base"
+import { decodeWrapEntry } from "@keyferry/crypto"
+import { type Failure, MAX_SYNC_BYTES, type VaultChanges } from "@keyferry/protocol"
+import { sql, type Reader as StoreReader } from "@keyferry/store"
+
+import type { SigningDevice, StrongroomContext } from "../context.ts"
+import { recordPlace, wrapPlace } from "../places.ts"
+import type { MainTables } from "../store/tables.ts"
+import { type VaultHead, vaultHeads, type VaultStates } from "./rows.ts"
+
+/*
+ * What a device is missing, read at one moment: links after its cursors and the newest records of what they put, heads of
+ * all vaults, and the commit number of that moment. A record comes with the link that put it, and only while it is the
+ * newest of its item: in an answer that was cut, the record of an item that a later link puts again comes with that link.
+ * Source: spec/sync.md SY17–SY22
+ */
+export interface Cursor {
+  readonly vaultId: Uint8Array
+  readonly seq: number
+  readonly hash: Uint8Array
+}
+
+export interface PullRequest {
+  readonly accountSeq: number
+  readonly cursors: readonly Cursor[]
+  /** Soft limit of links and records; at least one link is answered. */
+  readonly maxBytes: number
+}
+
+export interface Pulled {
+  readonly commit: number
+  readonly accountLinks: readonly Uint8Array[]
+  readonly vaults: readonly VaultChanges[]
+  readonly heads: readonly VaultHead[]
+}
+
+type Db = StoreReader<MainTables>
+
+interface FoundRecord {
+  readonly itemId: Uint8Array
+  readonly rev: number
+  readonly sealed: Uint8Array
+}
+interface FoundWrap {
+  readonly epoch: number
+  readonly seq: number
+  readonly recipient: Uint8Array
+  readonly sealed: Uint8Array
+}
+interface Found {
+  readonly head: VaultHead
+  readonly links: readonly Uint8Array[]
+  readonly records: readonly FoundRecord[]
+  readonly wraps: readonly FoundWrap[]
+  readonly more: boolean
+}
+
+/** Records number 1024 to a block; see push.ts. */
+const RECORDS_IN_BLOCK = 1024
+const LINKS_AT_ONCE = 64
+
+/** Errors: what the device's state says now, two-factor-required, sync-suspended, kms-unavailable */
+export const pull = async (
+  ctx: StrongroomContext,
+  states: VaultStates,
+  device: SigningDevice,
+  request: PullRequest,
+): Promise<Result<Pulled, Failure>> => {
+  const found = await ctx.store.snapshot(async (db) => {
+    const refused = await readingRefused(db, device)
+    if (refused !== undefined) return err(refused)
+    const heads = await vaultHeads(db, device.accountUuid)
+    const budget = { left: Math.min(request.maxBytes, MAX_SYNC_BYTES), isUntouched: true }
+    const vaults: Found[] = []
+    for (const cursor of request.cursors) {
+      const head = heads.find(({ id }) => equalBytes(id, cursor.vaultId))
+      if (head !== undefined && head.seq > cursor.seq) vaults.push(await findChanges(db, states, head, cursor, budget))
+    }
+    return ok({
+      commit: await newestCommit(db),
+      accountLinks: await accountLinksAfter(db, device.accountUuid, request.accountSeq),
+      heads,
+      vaults,
+    })
+  })
+  if (!found.ok) return found
+  const { commit, accountLinks, heads } = found.value
+  const vaults: VaultChanges[] = []
+  for (const one of found.value.vaults) {
+    const opened = await openChanges(ctx, device.accountId, one)
+    if (!opened.ok) return opened
+    vaults.push(opened.value)
+  }
+  return ok({ commit, accountLinks, heads, vaults })
+}
+
+/** Whatever the device was when it signed: a removal that was committed since is seen here. */
+export const readingRefused = async (db: Db, device: SigningDevice): Promise<Failure | undefined> => {
+  const row = await db
+    .selectFrom("device")
+    .innerJoin("account", "account.uuid", "device.account_uuid")
+    .select(["device.state", "account.sync_suspended"])
+    .select((e) => e.selectFrom("factor").select("kind").whereRef("account_uuid", "=", "account.uuid").limit(1).as("factor"))
+    .where("device.id", "=", device.deviceId)
+    .executeTakeFirst()
+  if (row === undefined) return { code: "device-not-enrolled" }
+  if (row.state === "removed") return { code: "device-removed" }
+  if (row.state !== "active") return { code: "not-allowed" }
+  if (row.sync_suspended === 1) return { code: "sync-suspended" }
+  return row.factor === null ? { code: "two-factor-required" } : undefined
+}
+
+/** The commit number of the moment that `db` reads. */
+export const newestCommit = async (db: Db): Promise<number> => {
+  const { rows } = await sql<{ value: number }>`select value from counter where name = 'commit'`.execute(db)
+  return rows[0]?.value ?? 0
+}
+
+export const accountLinksAfter = async (
+  db: Pick<Db, "selectFrom">,
+  accountUuid: string,
+  seq: number,
+  upTo = Number.MAX_SAFE_INTEGER,
+): Promise<readonly Uint8Array[]> => {
+  const rows = await db
+    .selectFrom("account_link")
+    .select("link")
+    .where("account_uuid", "=", accountUuid)
+    .where("seq", ">", seq)
+    .where("seq", "<=", upTo)
+    .orderBy("seq")
+    .execute()
+  return rows.map((row) => row.link)
+}
+
+const findChanges = async (
+  db: Db,
+  states: VaultStates,
+  head: VaultHead,
+  cursor: Cursor,
+  budget: { left: number; isUntouched: boolean },
+): Promise<Found> => {
+  const links: Uint8Array[] = []
+  const records: FoundRecord[] = []
+  const authorities: number[] = []
+  let seq = cursor.seq
+  while (seq < head.seq && (budget.left > 0 || budget.isUntouched)) {
+    const rows = await db
+      .selectFrom("vault_link")
+      .select(["seq", "link", "authority", "record_block"])
+      .where("vault_id", "=", head.id)
+      .where("seq", ">", seq)
+      .orderBy("seq")
+      .limit(LINKS_AT_ONCE)
+      .execute()
+    if (rows.length === 0) break
+    for (const row of rows) {
+      if (budget.left <= 0 && !budget.isUntouched) break
+      const put = row.record_block === 0 ? [] : await recordsOfLink(db, head.id, row.record_block, row.seq)
+      links.push(row.link)
+      records.push(...put)
+      if (row.authority === 1) authorities.push(row.seq)
+      budget.left -= row.link.length + put.reduce((n, record) => n + record.sealed.length, 0)
+      budget.isUntouched = false
+      seq = row.seq
+    }
+  }
+  const wraps = authorities.length === 0 ? [] : await wrapsOfLinks(db, states, head.id, authorities)
+  return { head, links, records, wraps, more: seq < head.seq }
+}
+
+const recordsOfLink = async (
+  db: Db,
+  vaultId: Uint8Array,
+  block: number,
+  seq: number,
+): Promise<readonly FoundRecord[]> => {
+  const rows = await db
+    .selectFrom("record")
+    .select(["item_id", "rev", "sealed_record"])
+    .where("n", ">=", block * RECORDS_IN_BLOCK)
+    .where("n", "<", (block + 1) * RECORDS_IN_BLOCK)
+    .where("vault_id", "=", vaultId)
+    .where("seq", "=", seq)
+    .where("superseded_ms", "is", null)
+    .orderBy("n")
+    .execute()
+  return rows.map((row) => ({ itemId: row.item_id, rev: row.rev, sealed: row.sealed_record }))
+}
+
+/** Every wrap of the epochs that these authority links start. */
+export const wrapsOfLinks = async (
+  db: Db,
+  states: VaultStates,
+  vaultId: Uint8Array,
+  seqs: readonly number[] | "all",
+): Promise<readonly FoundWrap[]> => {
+  const vault = await db.selectFrom("vault").select("chain_state").where("id", "=", vaultId).executeTakeFirstOrThrow()
+  const seqOf = new Map(states.of(vault.chain_state).epochs.map((epoch) => [epoch.epoch, epoch.seq]))
+  const rows = await db
+    .selectFrom("vault_wrap")
+    .select(["epoch", "recipient", "sealed_entry"])
+    .where("vault_id", "=", vaultId)
+    .orderBy("epoch")
+    .execute()
+  return rows.flatMap((row) => {
+    const seq = seqOf.get(row.epoch) ?? 0
+    const isAsked = seqs === "all" || seqs.includes(seq)
+    return isAsked ? [{ epoch: row.epoch, seq, recipient: row.recipient, sealed: row.sealed_entry }] : []
+  })
+}
+
+const openChanges = async (
+  ctx: StrongroomContext,
+  accountId: Uint8Array,
+  { head, links, records, wraps, more }: Found,
+): Promise<Result<VaultChanges, Failure>> => {
+  const opened = await openRecords(ctx, accountId, head.id, records)
+  if (!opened.ok) return opened
+  const keys = await openWraps(ctx, accountId, head.id, wraps)
+  if (!keys.ok) return keys
+  return ok({
+    vaultId: head.id,
+    links,
+    records: opened.value,
+    head: [head.seq, head.hash],
+    more,
+    ...(keys.value.length === 0 ? {} : { wraps: keys.value }),
+  })
+}
+
+/** Takes the outer layer off. Errors: kms-unavailable. */
+export const openRecords = (
+  ctx: StrongroomContext,
+  accountId: Uint8Array,
+  vaultId: Uint8Array,
+  records: readonly FoundRecord[],
+): Promise<Result<readonly Uint8Array[], Failure>> =>
+  ctx.atRest.decryptAll(
+    records.map(({ itemId, rev, sealed }) => ({ place: recordPlace(accountId, vaultId, itemId, rev), sealed })),
+  )
+
+export type WrapOfEpoch = readonly [epoch: number, entry: Uint8Array, hashes: readonly Uint8Array[]]
+
+/** Of each epoch: the entry for this account, and the hashes of all entries sorted by recipient. Errors: kms-unavailable. */
+export const openWraps = async (
+  ctx: StrongroomContext,
+  accountId: Uint8Array,
+  vaultId: Uint8Array,
+  wraps: readonly FoundWrap[],
+): Promise<Result<readonly WrapOfEpoch[], Failure>> => {
+  const opened = await ctx.atRest.decryptAll(
+    wraps.map(({ seq, recipient, sealed }) => ({
+      place: wrapPlace(ctx.primitives, accountId, vaultId, seq, recipient),
+      sealed,
+    })),
+  )
+  if (!opened.ok) return opened
+  const byEpoch = new Map<number, { readonly recipient: Uint8Array; readonly bytes: Uint8Array }[]>()
+  for (const [i, bytes] of opened.value.entries()) {
+    const entry = decodeWrapEntry(bytes)
+    const epoch = wraps[i]?.epoch ?? 0
+    if (entry.ok) byEpoch.set(epoch, [...(byEpoch.get(epoch) ?? []), { recipient: entry.value.recipient, bytes }])
+  }
+  return ok(
+    [...byEpoch].flatMap(([epoch, entries]): readonly WrapOfEpoch[] => {
+      const own = entries.find(({ recipient }) => equalBytes(recipient, accountId))
+      const sorted = entries.toSorted((a, b) => compareBytes(a.recipient, b.recipient))
+      return own === undefined ? [] : [[epoch, own.bytes, sorted.map(({ bytes }) => ctx.primitives.sha256(bytes))]]
+    }),
+  )
+}
+
+export const headsByVault = (heads: readonly VaultHead[]): ReadonlyMap<string, VaultHead> =>
+  new Map(heads.map((head) => [bytesToHex(head.id), head]))
