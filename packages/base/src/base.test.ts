@@ -38,7 +38,12 @@ describe("struct", () => {
   })
 
   test("[RC1] nested maps and arrays keep their key checks", () => {
-    const nested = b.encodeCbor(new Map([[1, [new Map([[2, "x"]]), 5, []]], [3, new Map()]]) as never)
+    const nested = b.encodeCbor(
+      new Map<number, b.CborValue>([
+        [1, [new Map([[2, "x"]]), 5, []]],
+        [3, new Map()],
+      ]),
+    )
     expect(b.decodeCbor(nested, 100).ok).toBe(true)
     // {1: [{"a": 0}]}: a text key one level down
     expect(b.decodeCbor(b.hexToBytes("a10181a1616100") ?? new Uint8Array(), 100).ok).toBe(false)
@@ -46,17 +51,20 @@ describe("struct", () => {
 })
 
 describe("memory", () => {
-  test.each([10, 200, 250, 300, 5000])("%i encoded bytes are plain and own their memory, and so do decoded ones", (size) => {
-    const bytes = b.encodeCbor(new Map([[1, new Uint8Array(size)]]))
-    expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype)
-    expect(bytes.buffer.byteLength).toBe(bytes.length)
-    const input = Buffer.from(bytes)
-    const decoded = b.decodeCbor(input, 10_000)
-    const inner = decoded.ok && decoded.value instanceof Map ? (decoded.value.get(1) as Uint8Array) : undefined
-    expect(inner && Object.getPrototypeOf(inner)).toBe(Uint8Array.prototype)
-    input.fill(1)
-    expect(inner).toEqual(new Uint8Array(size))
-  })
+  test.each([10, 200, 250, 300, 5000])(
+    "%i encoded bytes are plain and own their memory, and so do decoded ones",
+    (size) => {
+      const bytes = b.encodeCbor(new Map([[1, new Uint8Array(size)]]))
+      expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype)
+      expect(bytes.buffer.byteLength).toBe(bytes.length)
+      const input = Buffer.from(bytes)
+      const decoded = b.decodeCbor(input, 10_000)
+      const inner = decoded.ok && decoded.value instanceof Map ? (decoded.value.get(1) as Uint8Array) : undefined
+      expect(inner && Object.getPrototypeOf(inner)).toBe(Uint8Array.prototype)
+      input.fill(1)
+      expect(inner).toEqual(new Uint8Array(size))
+    },
+  )
 })
 
 describe("bytes", () => {
@@ -74,7 +82,9 @@ describe("bytes", () => {
   })
 
   test("lp is length-prefixed with 4 bytes, integers as 8", () => {
-    expect(b.bytesToHex(b.lp("kf1/x", 1, Uint8Array.of(9)))).toBe("000000056b66312f780000000800000000000000010000000109")
+    expect(b.bytesToHex(b.lp("kf1/x", 1, Uint8Array.of(9)))).toBe(
+      "000000056b66312f780000000800000000000000010000000109",
+    )
   })
 
   test("a secret never prints", () => {
