@@ -1,6 +1,7 @@
 import { concatBytes, decodeCbor, encodeCbor, equalBytes, type Random, secret } from "@keyferry/base"
 import { blind, evaluate, finalize, H, kemKeyPairFromSeed } from "@keyferry/crypto"
 import { nodePrimitives as p } from "@keyferry/crypto/node"
+import { Aes128Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke/core"
 import { XWing } from "@hpke/hybridkem-x-wing"
 
 import { compare, type Fields, type Topic } from "./vector.ts"
@@ -79,6 +80,15 @@ const xWing = published("x-wing", async (f) => {
   })
 })
 
+/** RFC 9180 appendix A.1.1, first message: the key schedule of the library, with the KEM and the cipher of the RFC. */
+const hpke = published("hpke", async (f) => {
+  const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes128Gcm() })
+  const buffer = (name: string): ArrayBuffer => new Uint8Array(f.bytes(name)).buffer
+  const recipientKey = await suite.kem.deserializePrivateKey(buffer("private_key"))
+  const recipient = await suite.createRecipientContext({ recipientKey, enc: buffer("enc"), info: buffer("info") })
+  return compare(f, { plaintext: new Uint8Array(await recipient.open(buffer("ct"), buffer("aad"))) })
+})
+
 /** Makes the library draw exactly this scalar: it reduces 48 little-endian bytes to [1, L). */
 const drawing = (f: Fields, name: string): Random => {
   const wanted = f.bytes(name)
@@ -86,4 +96,4 @@ const drawing = (f: Fields, name: string): Random => {
   return { bytes: (length) => concatBytes(lessOne, new Uint8Array(length - 32)) }
 }
 
-export const publicTopics: readonly Topic[] = [sha256, hmac, aesGcm, ed25519, argon2id, cbor, voprf, xWing]
+export const publicTopics: readonly Topic[] = [sha256, hmac, aesGcm, ed25519, argon2id, cbor, hpke, voprf, xWing]

@@ -92,7 +92,9 @@ describe("comparison words", () => {
     expect(fingerprintDigits(new Uint8Array(32))).toBe("00000 00000 00000 00000 00000 00000")
     expect(fingerprintDigits(new Uint8Array(32).with(31, 7))).toBe("00000 00000 00000 00000 00000 00007")
     // 10^30 + 12345 in hexadecimal.
-    expect(fingerprintDigits(hex("000000000000000000000000000000000000000c9f2c9cd04674edea40003039"))).toBe("00000 00000 00000 00000 00000 12345")
+    expect(fingerprintDigits(hex("000000000000000000000000000000000000000c9f2c9cd04674edea40003039"))).toBe(
+      "00000 00000 00000 00000 00000 12345",
+    )
     expect(fingerprintDigits(new Uint8Array(32).fill(255))).toBe("64056 40394 57584 00791 31296 39935")
     expect(() => fingerprintDigits(new Uint8Array(31))).toThrow("32 bytes")
   })

@@ -15,8 +15,9 @@ conformance("WebCrypto without Ed25519", webPrimitives(subtle, false), nodePrimi
 describe("primitives: what a host has", () => {
   test("[KE2] Ed25519 is found where it exists and missed where the host refuses it", async () => {
     expect(await hasEd25519(subtle)).toBe(true)
-    const older = { generateKey: () => Promise.reject(new Error("NotSupportedError")) }
-    expect(await hasEd25519({ ...older, importKey: subtle.importKey } as unknown as SubtleCrypto)).toBe(false)
+    expect(
+      await hasEd25519({ generateKey: (): Promise<never> => Promise.reject(new Error("NotSupportedError")) }),
+    ).toBe(false)
   })
 
   test("[KE2] more signers than the cache of public keys holds still verify", async () => {

@@ -46,7 +46,7 @@ export const webPrimitives = (subtle: SubtleCrypto, hasEd25519: boolean): Primit
 }
 
 /** Asks the host by making a key, which older browsers refuse. */
-export const hasEd25519 = async (subtle: SubtleCrypto): Promise<boolean> => {
+export const hasEd25519 = async (subtle: Pick<SubtleCrypto, "generateKey">): Promise<boolean> => {
   try {
     await subtle.generateKey("Ed25519", false, ["sign", "verify"])
     return true
