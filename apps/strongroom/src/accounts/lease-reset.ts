@@ -18,6 +18,9 @@ export const leaseReset = async (
   { accountUuid, deviceId, leaseId, attempt, slotId, signature }: CallParams<"leaseReset">,
 ): Promise<Result<CallResult<"leaseReset">, Failure>> => {
   const refused = err<Failure>({ code: "lease-refused" })
+  // Before anything moves: a signature over another count opens nothing.
+  const held = await ctx.leases.attempts(deviceId)
+  if (held === undefined || held.attempts !== attempt || !equalBytes(held.leaseId, leaseId)) return refused
   const { value } = await ctx.change(async (change) => {
     const { tx } = change
     await change.lockAccount(accountUuid)

@@ -1,0 +1,14 @@
+import { type LoginStates, passwordHandlers } from "./accounts/login.ts"
+import { signupFinish } from "./accounts/signup.ts"
+import { statusHandlers } from "./accounts/status.ts"
+import { twoFactorHandlers } from "./accounts/two-factor.ts"
+import type { Handlers } from "./execute.ts"
+
+/** The routes about accounts and devices; those of vaults and leases are in their own folders. */
+export const coreHandlers = (logins: LoginStates) =>
+  ({
+    "signup.finish": signupFinish,
+    ...statusHandlers,
+    ...twoFactorHandlers,
+    ...passwordHandlers(logins),
+  }) as const satisfies Partial<Handlers>

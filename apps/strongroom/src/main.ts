@@ -1,0 +1,148 @@
+import { Socket } from "node:net"
+import { randomBytes } from "node:crypto"
+import { isAbsolute } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { parseArgs } from "node:util"
+
+import { err, type Result } from "@keyferry/base"
+import { nodePrimitives } from "@keyferry/crypto/node"
+import { errors, type Failure, isErrorCode } from "@keyferry/protocol"
+import { lockFolder, StoreError } from "@keyferry/store"
+import { type ByteChannel, calls, type CallName, serveStrongroom, type StrongroomHandlers } from "@keyferry/strongroom-api"
+
+import { allHandlers } from "./all-handlers.ts"
+import { startChores } from "./chores.ts"
+import type { StrongroomContext } from "./context.ts"
+import { openStrongroom, type StartFailure } from "./strongroom.ts"
+
+/*
+ * The strongroom's process. The server starts it with `--permission` and its own folder, and speaks frames over its
+ * standard input and output; standard error carries one JSON line per happening. It ends when its input ends.
+ *
+ *   main.ts --data-dir <folder> [--store <url>] [--lease-store <url>] [--kek <file>] [--lease-keks <folder>] [--check-isolation]
+ *
+ * Source: spec/strongroom.md ST1–ST3
+ */
+const log: StrongroomContext["log"] = (entry) => {
+  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), part: "strongroom", ...entry })}\n`)
+}
+
+const main = async (): Promise<number> => {
+  // Requests of earlier seconds may have met an earlier process, whose nonces are gone.
+  const startedAtMs = Math.ceil(performance.timeOrigin / 1000) * 1000
+  const { values } = parseArgs({
+    options: {
+      "data-dir": { type: "string" },
+      store: { type: "string" },
+      "lease-store": { type: "string" },
+      kek: { type: "string" },
+      "lease-keks": { type: "string" },
+      "check-isolation": { type: "boolean", default: false },
+    },
+  })
+  const folder = values["data-dir"]
+  if (folder === undefined || !isAbsolute(folder)) return refuse({ code: "usage-wrong", detail: "--data-dir needs an absolute path." })
+  const lock = lockFolder(folder, `the strongroom with process id ${process.pid}`)
+  if (!lock.ok) return refuse({ code: "store-in-use", detail: `Held by ${lock.error.holder}.` })
+  try {
+    const opened = await openStrongroom({
+      folder,
+      ...(values.store === undefined ? {} : { storeUrl: values.store }),
+      ...(values["lease-store"] === undefined ? {} : { leaseStoreUrl: values["lease-store"] }),
+      ...(values.kek === undefined ? {} : { kekPath: values.kek }),
+      ...(values["lease-keks"] === undefined ? {} : { leaseKekFolder: values["lease-keks"] }),
+      clock: { nowMs: () => Date.now() },
+      random: { bytes: (length) => new Uint8Array(randomBytes(length)) },
+      primitives: nodePrimitives,
+      startedAtMs,
+      handlers: allHandlers,
+      log,
+      onIsolation: (attempts) => {
+        for (const { way, denied, answer } of attempts)
+          log({ level: denied ? "info" : "error", what: "way-out", way, denied, answer })
+        return attempts.every(({ denied }) => denied)
+      },
+    })
+    if (!opened.ok) return refuse(opened.error)
+    if (values["check-isolation"]) {
+      await opened.value.close()
+      return 0
+    }
+    const stopChores = startChores(opened.value)
+    await sleep(Math.max(0, startedAtMs - Date.now()))
+    await serve(opened.value.calls, opened.value.onNotice)
+    await stopChores()
+    await opened.value.close()
+    return 0
+  } finally {
+    lock.value.release()
+  }
+}
+
+const refuse = ({ code, detail }: StartFailure): number => {
+  const entry = isErrorCode(code) ? errors[code] : undefined
+  log({ level: "error", what: code, sentence: entry?.sentence, detail, action: entry?.action })
+  return entry?.exit ?? 12
+}
+
+/** Answers until the channel ends, then finishes what is running. */
+const serve = async (
+  handlers: StrongroomHandlers,
+  onNotice: (listener: Parameters<ReturnType<typeof serveStrongroom>["notify"]>[0] extends infer N ? (notice: N) => void : never) => void,
+): Promise<void> => {
+  const running = new Set<Promise<unknown>>()
+  const input = new Socket({ fd: 0, readable: true, writable: false })
+  const output = new Socket({ fd: 1, readable: false, writable: true })
+  // The server is gone: there is nobody left to tell. Its end of our input closes too, and that ends us.
+  output.on("error", () => undefined)
+  const ended = new Promise<void>((resolve) => {
+    input.once("end", resolve)
+    input.once("error", () => resolve())
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => resolve())
+  })
+  const channel: ByteChannel = {
+    send: (bytes) => void output.write(bytes),
+    onReceive: (listener) => void input.on("data", listener),
+    onClose: (listener) => void ended.then(listener),
+  }
+  const server = serveStrongroom(channel, guarded(handlers, running), report)
+  onNotice(server.notify)
+  await ended
+  input.pause()
+  await Promise.allSettled([...running])
+  await new Promise<void>((resolve) => output.end(resolve))
+  input.destroy()
+}
+
+/** Keeps count of what is running, and turns a broken store into its code. */
+const guarded = (handlers: StrongroomHandlers, running: Set<Promise<unknown>>): StrongroomHandlers => {
+  const guard = (name: CallName) => (params: never) => {
+    const call = (handlers[name] as (p: never) => Promise<Result<unknown, Failure>>)(params).catch((error: unknown) => {
+      const failure = failureOf(error)
+      if (failure === undefined) throw error
+      log({ level: "error", what: failure.code, call: name, detail: failure.detail })
+      return err(failure)
+    })
+    running.add(call)
+    void call.then(
+      () => running.delete(call),
+      () => running.delete(call),
+    )
+    return call
+  }
+  return Object.fromEntries((Object.keys(calls) as CallName[]).map((name) => [name, guard(name)])) as never
+}
+
+const failureOf = (error: unknown): Failure | undefined => {
+  if (!(error instanceof StoreError)) return undefined
+  if (error.code === "store-full" || error.code === "store-corrupt") return { code: error.code, detail: error.message }
+  return { code: "strongroom-unavailable", detail: error.message, retryAfterS: 5 }
+}
+
+/** Messages of defects are our own sentences; nothing that a request held stands in them. */
+const report = (name: string, error: unknown): void => {
+  const known = error instanceof Error ? error : new Error("something that is no error was thrown")
+  log({ level: "error", what: "defect", call: name, error: known.name, message: known.message, at: known.stack?.split("\n").slice(1, 6).join(" ").trim() })
+}
+
+process.exitCode = await main()
