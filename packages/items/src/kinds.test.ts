@@ -137,6 +137,21 @@ describe("all kinds", () => {
     ).toThrow("secret field")
   })
 
+  test("a summary is not given a field that its kind calls secret, whatever the item says of it", () => {
+    const kind = defineKind({
+      kind: "x",
+      label: "X",
+      latest: 1,
+      credential: true,
+      defaultClass: "standard",
+      fields: [{ name: "pin", label: "Pin", secret: true }],
+      parse: (values) => ({ ok: true, value: values }),
+      summary: (visible, fields) => JSON.stringify([visible, [...fields]]),
+      example: { title: "", fields: {} },
+    })
+    expect(kind.summary(new Map([["pin", { value: "1234", secret: false }]]))).not.toContain("1234")
+  })
+
   test("an older version is read through upgrade", () => {
     const kind = defineKind({
       kind: "x",

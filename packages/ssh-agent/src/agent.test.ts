@@ -240,6 +240,19 @@ describe("bindings", () => {
     expect(asked).toEqual([])
   })
 
+  test("no second host for one session, and no chain of more than sixteen hosts", async () => {
+    const { session: one } = world({ allowForwarding: true })
+    expect(await one.answer(bind(host, { forwarding: true }))).toEqual(SUCCESS)
+    expect(await one.answer(bind(otherHost))).toEqual(EXTENSION_FAILURE)
+    const { session: two } = world({ allowForwarding: true })
+    for (let hop = 0; hop < 16; hop++) {
+      expect(await two.answer(bind(host, { forwarding: true, session: new Uint8Array(32).fill(100 + hop) }))).toEqual(
+        SUCCESS,
+      )
+    }
+    expect(await two.answer(bind(host, { session }))).toEqual(EXTENSION_FAILURE)
+  })
+
   test("where forwarding is allowed the signer is told so, and the last host counts", async () => {
     const { session: one, asked } = world({ allowForwarding: true })
     const onward = new Uint8Array(32).fill(9)

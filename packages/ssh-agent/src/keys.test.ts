@@ -150,6 +150,16 @@ describe("key files", () => {
     expect(parsePrivateKey(text)).toEqual({ ok: false, error: { code: "key-malformed" } })
   })
 
+  test("a file whose two check numbers differ, as after a wrong decryption, is refused", () => {
+    const lines = generateSshKey("ed25519", "").privateKey.split("\n")
+    const body = Buffer.from(lines.slice(1, -2).join(""), "base64")
+    // The check numbers begin the private part, after the public key (4 + 51 bytes) and a length.
+    const at = 15 + 8 + 8 + 4 + 4 + 55 + 4
+    body[at] = (body[at] ?? 0) ^ 1
+    const text = [lines[0], body.toString("base64"), lines.at(-2), ""].join("\n")
+    expect(parsePrivateKey(text)).toEqual({ ok: false, error: { code: "key-malformed" } })
+  })
+
   test("RSA signs with SHA-2 as the flags say, never with SHA-1", () => {
     const key = parsed(pem(rsa, "pkcs8"))
     expect(signWithKey(key, message, 0)).toEqual({ ok: false, error: "sha1-refused" })
