@@ -230,6 +230,8 @@ export interface Keyferry {
   // ── devices ──
   readonly devices: () => Outcome<readonly DeviceInfo[]>
   readonly renameDevice: (id: string, name: string) => Outcome<void>
+  /** Answers a waiting device; it shows its three words after this. `approve` does it by itself where it was not done. */
+  readonly approveStart: (id: string) => Outcome<void>
   /** First half on the approving device: the words typed there are compared; answers the reply words. */
   readonly approve: (id: string, words: string) => Outcome<{ readonly reply: readonly string[]; readonly done: Promise<Result<void, Failure>> }>
   readonly denyDevice: (id: string) => Outcome<void>

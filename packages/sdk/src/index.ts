@@ -1,1 +1,4 @@
-export {}
+export type * from "./api.ts"
+export { openKeyferry } from "./keyferry.ts"
+export type * from "./ports.ts"
+export { harmOf } from "./rotation.ts"

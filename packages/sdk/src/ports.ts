@@ -68,8 +68,8 @@ export interface SdkPorts {
   readonly platform: string
   /** `<name>/<version>` of the program that embeds the SDK. */
   readonly client: string
-  /** Runs later, without keeping a process alive. */
-  readonly schedule: (run: () => void, delayMs: number) => () => void
+  /** Runs later; keeps a process alive only where somebody waits for it. Answers with its own cancellation. */
+  readonly schedule: (run: () => void, delayMs: number, somebodyWaits?: boolean) => () => void
 }
 
 export const retryable = (failure: Failure): boolean =>

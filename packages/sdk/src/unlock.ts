@@ -7,6 +7,7 @@ import {
   kOn,
   leaseInput,
   type LeaseOutput,
+  signLabel,
   signUnlockOk,
   unlockFactor,
   type UnlockFactor,
@@ -357,3 +358,25 @@ export const bundleRow = async (device: Device, full: FullKeys, keys: LocalKeys)
 
 export const isFreshPassword = (device: Device): boolean =>
   device.ports.clock.monotonicMs() - device.passwordAtMs <= 5 * 60_000
+
+/** A fresh token without a factor: signed by the chain key, so only an opened device asks for it. */
+export const renewLease = async (device: Device): Promise<Result<void, Failure>> => {
+  const { record, full } = device
+  if (record?.account === undefined || full === undefined) return ok(undefined)
+  const { account } = record
+  const authSeed = await loadAuthSeed(device.ports)
+  if (authSeed === undefined) return err({ code: "store-corrupt" })
+  const createdS = Math.floor(device.ports.clock.nowMs() / 1000)
+  const signature = await signLabel(device.ports.primitives, full.sigSeed, "kf1/lease-renew", account.deviceId, account.leaseId, createdS)
+  const reply = await transportOf(device, account.server.origin).json(
+    "lease.renew",
+    { leaseId: formatId("lea", account.leaseId), createdS, signature: b64(signature) },
+    { signer: requestSigner(device.ports, keyIdOf(account.deviceId), "kf1-lease", authSeed) },
+  )
+  if (!reply.ok) return reply
+  const bytes = fromB64(reply.value.token)
+  const token = bytes === undefined ? undefined : await readToken(device, account, bytes)
+  if (bytes === undefined || token?.ok !== true) return err({ code: "lease-key-changed" })
+  await storeLease(device, token.value, bytes)
+  return ok(undefined)
+}

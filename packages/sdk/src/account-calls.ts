@@ -1,0 +1,198 @@
+import { bytesToHex, equalBytes, err, formatId, ok, type Result, secret } from "@keyferry/base"
+import {
+  ACCOUNT_SLOT_REPLACE,
+  accountPayload,
+  countersignPayload,
+  encodeLink,
+  HOLDER_PASSWORD,
+  HOLDER_RECOVERY,
+  newestAccountKey,
+  newestSlot,
+  signPayload,
+  slotReplaceStruct,
+  verifyAccountLink,
+} from "@keyferry/chain"
+import {
+  deriveSecretKey,
+  fingerprintDigits,
+  formatKitCode,
+  makeRecoveryCode,
+  serverWords,
+  startOpaqueLogin,
+  startOpaqueRegistration,
+} from "@keyferry/crypto"
+import { accountAppendReplyStruct, accountAppendStruct, type Failure, isErrorCode, PUSH_ACCEPTED } from "@keyferry/protocol"
+
+import { encodeWraps, holdersAfter, type MadeSlot, makeAccountKey, makePasswordSlot, makeRecoverySlot, nextPlace, openAccountSk, slotSigner } from "./account-keys.ts"
+import type { Kit } from "./api.ts"
+import { type Device, type FullKeys, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
+import type { AccountRecord } from "./formats.ts"
+import type { Row } from "./ports.ts"
+import { rescueRows } from "./staged.ts"
+import { acceptAccount, syncScope } from "./sync.ts"
+import type { Credentials, Transport } from "./transport.ts"
+import { bundleRow, passwordProblem } from "./unlock.ts"
+import { makeRotation, vaultStoreRow } from "./vault.ts"
+import { b64, fromB64, keyIdOf } from "./wire.ts"
+
+type Done<T> = Promise<Result<T, Failure>>
+
+/** The server as this device speaks to it, also while locked. */
+export const deviceCalls = async (device: Device): Done<{ readonly transport: Transport; readonly as: Credentials; readonly account: AccountRecord }> => {
+  const account = device.record?.account
+  if (account === undefined) return err({ code: "sync-not-enabled-here", detail: "This device has no account." })
+  const authSeed = await loadAuthSeed(device.ports)
+  if (authSeed === undefined) return err({ code: "store-corrupt" })
+  const signer = requestSigner(device.ports, keyIdOf(account.deviceId), "kf1-dev", authSeed)
+  return ok({ transport: transportOf(device, account.server.origin), as: { signer }, account })
+}
+
+/** The account's password, checked at the server by OPAQUE: fresh for five minutes. Gives the export key of this password. */
+export const checkAccountPassword = async (device: Device, password: string): Done<{ readonly exportKey: Uint8Array }> => {
+  const calls = await deviceCalls(device)
+  if (!calls.ok) return calls
+  const { transport, as, account } = calls.value
+  const login = await startOpaqueLogin(password)
+  const started = await transport.json("password.check-start", { startLoginRequest: b64(login.request) }, as)
+  if (!started.ok) return started
+  const response = fromB64(started.value.loginResponse)
+  if (response === undefined) return err({ code: "malformed" })
+  const finished = await login.finish(response, { account: account.accountUuid, deployment: account.server.deploymentId })
+  if (!finished.ok) return err({ code: "wrong-credentials" })
+  if (!equalBytes(finished.value.serverStaticPk, account.server.opaquePk)) return err({ code: "server-identity-changed" })
+  const done = await transport.json("password.check-finish", { loginId: started.value.loginId, finishLoginRequest: b64(finished.value.finish) }, as)
+  return done.ok ? ok({ exportKey: finished.value.exportKey.reveal() }) : done
+}
+
+/** A new account password: one link replaces the slot and starts a new account key; the record commits with it. */
+export const changePassword = async (device: Device, input: { readonly password: string; readonly newPassword: string }): Done<void> => {
+  const weak = passwordProblem(input.newPassword)
+  if (weak !== undefined) return err(weak)
+  const scope = syncScope(device)
+  if (!scope.ok) return scope
+  const checked = await checkAccountPassword(device, input.password)
+  if (!checked.ok) return checked
+  const calls = await deviceCalls(device)
+  if (!calls.ok) return calls
+  const { transport, as, account: record } = calls.value
+  const registration = await startOpaqueRegistration(input.newPassword)
+  const started = await transport.json("password.start", { registrationRequest: b64(registration.request) }, as)
+  if (!started.ok) return started
+  const response = fromB64(started.value.registrationResponse)
+  if (response === undefined) return err({ code: "malformed" })
+  const registered = await registration.finish(response, { account: record.accountUuid, deployment: record.server.deploymentId })
+  if (!registered.ok || !equalBytes(registered.value.serverStaticPk, record.server.opaquePk)) return err({ code: "server-identity-changed" })
+  const { account, full } = scope.value
+  const seed = full.accountSeeds.get(newestAccountKey(account).epoch)
+  const sk = seed === undefined ? undefined : await openAccountSk(device, account, seed)
+  const old = newestSlot(account, HOLDER_PASSWORD)
+  if (sk?.ok !== true || old === undefined) return err({ code: "key-not-trusted" })
+  const slot = await makePasswordSlot(device, registered.value.exportKey, sk.value, account.accountSalt)
+  return replaceSlots(device, { removed: [old.holder.id], added: [slot], sk: sk.value, registrationRecord: registered.value.record })
+}
+
+/** A new kit: both slots in one link, because the old kit's secret is part of the password slot. */
+export const replaceKit = async (device: Device, password: string): Done<Kit> => {
+  const scope = syncScope(device)
+  if (!scope.ok) return scope
+  const checked = await checkAccountPassword(device, password)
+  if (!checked.ok) return checked
+  const { account, record } = scope.value
+  const oldPassword = newestSlot(account, HOLDER_PASSWORD)
+  const oldRecovery = newestSlot(account, HOLDER_RECOVERY)
+  if (oldPassword === undefined || oldRecovery === undefined) return err({ code: "chain-invalid" })
+  const p = device.ports.primitives
+  const code = makeRecoveryCode(device.ports.random)
+  const sk = await deriveSecretKey(p, code, account.accountSalt)
+  const passwordSlot = await makePasswordSlot(device, secret<"ExportKey">(checked.value.exportKey), sk, account.accountSalt)
+  const recoverySlot = await makeRecoverySlot(device, code, account.accountSalt)
+  const replaced = await replaceSlots(device, { removed: [oldPassword.holder.id, oldRecovery.holder.id], added: [passwordSlot, recoverySlot], sk })
+  if (!replaced.ok) return replaced
+  return ok({
+    code: formatKitCode(p, code),
+    accountDigits: fingerprintDigits(account.id),
+    serverWords: serverWords(p, record.server.opaquePk).join(" "),
+    address: record.address,
+    server: record.server.origin,
+  })
+}
+
+/** Always with a new account key and the rotations of the vaults: what the old slot could open ends here. */
+const replaceSlots = async (
+  device: Device,
+  input: {
+    readonly removed: readonly Uint8Array[]
+    readonly added: readonly MadeSlot[]
+    readonly sk: Parameters<typeof makeAccountKey>[1]["sk"]
+    readonly registrationRecord?: Uint8Array
+  },
+): Done<void> => {
+  const scope = syncScope(device)
+  if (!scope.ok) return scope
+  const calls = await deviceCalls(device)
+  if (!calls.ok) return calls
+  const { account, record, full, keys } = scope.value
+  const newest = newestAccountKey(account)
+  const previous = full.accountSeeds.get(newest.epoch)
+  if (previous === undefined) return err({ code: "key-not-trusted" })
+  const epoch = newest.epoch + 1
+  const made = await makeAccountKey(device, {
+    epoch,
+    accountSalt: account.accountSalt,
+    sk: input.sk,
+    holders: holdersAfter(account, input.removed, input.added.map((s) => s.holder)),
+    place: nextPlace(account, record.deviceId),
+    previous,
+  })
+  const payload = accountPayload(
+    account,
+    ACCOUNT_SLOT_REPLACE,
+    slotReplaceStruct,
+    { removed: [...input.removed], added: input.added.map((s) => s.holder), key: made.epoch, skSealed: made.skSealed },
+    { byHolder: record.deviceId, ts: device.ports.clock.nowMs() },
+  )
+  const countersignatures = []
+  for (const slot of input.added) {
+    countersignatures.push(await countersignPayload(slotSigner(device, { id: slot.holder.id, sigSeed: slot.keys.sigSeed }), payload))
+  }
+  const link = await signPayload(slotSigner(device, { id: record.deviceId, sigSeed: full.sigSeed }), payload, countersignatures)
+  const next = await verifyAccountLink(device.ports.primitives, account, link)
+  if (!next.ok) return err({ code: "not-allowed", detail: `Reason: ${next.error.code}.` })
+  const accountSeeds = new Map(full.accountSeeds)
+  accountSeeds.set(epoch, made.seed)
+  let after: FullKeys = { ...full, accountSeeds }
+  const rotated = []
+  for (const vault of device.vaults.values()) {
+    if (vault.row.frozen !== undefined || vault.row.resumeAfter !== undefined) continue
+    const rotation = await makeRotation(device, next.value, after, vault, record.deviceId, 3)
+    after = rotation.full
+    rotated.push(rotation)
+  }
+  const body = accountAppendStruct.encode({
+    link: encodeLink(link),
+    wraps: [...encodeWraps(made.wraps)],
+    rotations: rotated.map((r) => r.push),
+    ...(made.prevSealed === undefined ? {} : { prevSealed: made.prevSealed }),
+    ...(input.registrationRecord === undefined ? {} : { registrationRecord: input.registrationRecord }),
+  })
+  const sent = await calls.value.transport.cbor("account.append", body, calls.value.as)
+  if (!sent.ok) return sent
+  const reply = accountAppendReplyStruct.decode(sent.value, 16 * 1024 * 1024)
+  if (!reply.ok) return err({ code: "malformed" })
+  if (reply.value.outcome !== PUSH_ACCEPTED) return err({ code: reply.value.code !== undefined && isErrorCode(reply.value.code) ? reply.value.code : "revision-conflict" })
+  device.full = after
+  const accepted = await acceptAccount(device, next.value, [...device.links, encodeLink(link)])
+  if (!accepted.ok) return accepted
+  const rows: Row[] = [await bundleRow(device, after, keys), ...(await rescueRows(device, after, keys))]
+  for (const rotation of rotated) {
+    const result = reply.value.results.find((r) => equalBytes(r.vaultId, rotation.vault.state.id))
+    if (result?.outcome !== PUSH_ACCEPTED) continue
+    rows.push(await vaultStoreRow(device, keys, rotation.vault.row))
+    device.vaults.set(bytesToHex(rotation.vault.state.id), rotation.vault)
+  }
+  await device.ports.store.write(rows)
+  device.changed()
+  return ok(undefined)
+}
+
+export const deviceIdText = (record: AccountRecord): string => formatId("dev", record.deviceId)

@@ -1,0 +1,99 @@
+import { bytesToHex, err, formatId, ok, type Result } from "@keyferry/base"
+import { RECORD_KIND } from "@keyferry/crypto"
+import { type ArchiveRevision, assignIds, exportArchive, type ImportError, keyferryArchive, planImport } from "@keyferry/importers"
+import { isCredential, type Item, leaseClassOf } from "@keyferry/items"
+import type { Failure } from "@keyferry/protocol"
+
+import type { Device } from "./device.ts"
+import { type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
+import { bodyOf, encodeBody, homeVault, itemRows } from "./items.ts"
+import type { Row } from "./ports.ts"
+
+type Done<T> = Promise<Result<T, Failure>>
+
+/** Everything readable here in one age file: items, the bin as history. Opens with the stock age and tar. */
+export const archiveOf = async (device: Device, input: { readonly passphrase?: string; readonly recipients?: readonly string[] }): Done<Uint8Array> => {
+  if (device.local === undefined) return err({ code: "locked" })
+  if (device.local.strict === undefined) return err({ code: "lease-needs-server", detail: "An export without the strict items would not be whole." })
+  const items: Item[] = []
+  const history: ArchiveRevision[] = []
+  for (const local of device.items.values()) {
+    if (local.recordKind !== RECORD_KIND.item || local.body.length === 0) continue
+    const item = bodyOf(local)
+    if (!item.ok) return item
+    if (local.deletedAtMs === 0) items.push(item.value)
+    else history.push({ revision: local.rev, savedMs: local.deletedAtMs, item: item.value })
+  }
+  const reader = input.passphrase === undefined ? { recipients: input.recipients ?? [] } : { passphrase: input.passphrase }
+  const sealed = await exportArchive({ vaults: [{ vaultId: homeVault(device), name: "Personal" }], items, history, createdMs: device.ports.clock.nowMs() }, reader)
+  if (sealed.ok) return sealed
+  return err({ code: "usage-wrong", detail: sealed.error.code === "bad-recipient" ? `Recipient ${sealed.error.index + 1} is not an age recipient.` : "Give a passphrase or a recipient." })
+}
+
+export const restoreArchive = async (
+  device: Device,
+  bytes: Uint8Array,
+  key: { readonly passphrase?: string; readonly identity?: string },
+  mode: "skip" | "keep-both",
+): Done<{ added: number; skipped: number; refused: readonly string[] }> => {
+  if (device.local === undefined) return err({ code: "locked" })
+  const opener = key.passphrase === undefined ? { identities: key.identity === undefined ? [] : [key.identity] } : { passphrase: key.passphrase }
+  const parsed = await keyferryArchive.parse(bytes, { nowMs: device.ports.clock.nowMs(), key: opener })
+  if (!parsed.ok) return err(importFailure(parsed.error))
+  return device.serial(async () => {
+    const { local } = device
+    if (local === undefined) return err({ code: "locked" } as const)
+    const existing: Item[] = []
+    for (const row of device.items.values()) {
+      const item = row.recordKind === RECORD_KIND.item && row.deletedAtMs === 0 ? bodyOf(row) : undefined
+      if (item?.ok === true) existing.push(item.value)
+    }
+    const plan = await planImport(parsed.value.items, existing, mode)
+    const wanted = plan.flatMap((p) => (p.action === "skip" ? [] : [p.imported]))
+    const items = assignIds(wanted, homeVault(device), (id) => device.items.has(bytesToHex(id)), device.ports.random)
+    const rows: Row[] = []
+    const added: LocalItem[] = []
+    const refused: string[] = []
+    for (const item of items) {
+      const body = encodeBody(item)
+      const strict = leaseClassOf(item) === "strict"
+      if (!body.ok || (strict && local.strict === undefined)) {
+        refused.push(`${item.title} (${formatId("itm", item.itemId)})`)
+        continue
+      }
+      const synced = device.settings.syncOn && device.settings.autoNew && (!isCredential(item.kind) || device.settings.credentials)
+      const row: LocalItem = {
+        itemId: item.itemId,
+        vaultId: item.vaultId,
+        rev: 0,
+        epoch: 0,
+        ctHash: new Uint8Array(32),
+        body: body.value,
+        policy: synced ? POLICY_SYNCED : POLICY_LOCAL,
+        strict,
+        deletedAtMs: 0,
+        waiting: synced,
+        by: new Uint8Array(16),
+        recordKind: RECORD_KIND.item,
+      }
+      added.push(row)
+      rows.push(...(await itemRows(device, local, row)))
+    }
+    await device.ports.store.write(rows)
+    for (const row of added) device.items.set(bytesToHex(row.itemId), row)
+    device.changed()
+    return ok({ added: added.length, skipped: plan.length - wanted.length, refused })
+  })
+}
+
+const importFailure = (error: ImportError): Failure => {
+  switch (error.code) {
+    case "archive-key-needed":
+    case "archive-key-wrong":
+      return { code: "wrong-encryption-password" }
+    case "archive-newer":
+      return { code: "unsupported-version", detail: `The archive has version ${error.version}.` }
+    default:
+      return { code: "import-failed", detail: `Reason: ${error.code}${"at" in error ? ` at ${error.at}` : ""}.` }
+  }
+}

@@ -1,0 +1,65 @@
+import { ok, type Result } from "@keyferry/base"
+import { feedEventStruct, feedRequestStruct, type Failure } from "@keyferry/protocol"
+
+import { deviceCalls } from "./account-calls.ts"
+import type { Device } from "./device.ts"
+import { applyReply, cursorsOf, syncScope } from "./sync.ts"
+import { fromB64 } from "./wire.ts"
+
+export interface FeedListener {
+  /** Changes arrived and were applied, or something must be asked for: a gap, a device that waits. */
+  readonly onApplied: () => void
+  readonly onGap: () => void
+  readonly onNotice: (notice: string) => void
+  readonly onFailure: (failure: Failure) => void
+  readonly onClosed: () => void
+}
+
+/**
+ * Opens the feed: the first event brings what is missing since the cursors, later ones carry each change itself.
+ * An event that does not follow what this device has is a gap, and an ordinary sync fills it.
+ */
+export const openFeed = async (device: Device, listener: FeedListener): Promise<Result<{ readonly close: () => void }, Failure>> => {
+  const scope = syncScope(device)
+  if (!scope.ok) return scope
+  const calls = await deviceCalls(device)
+  if (!calls.ok) return calls
+  const body = feedRequestStruct.encode(cursorsOf(device))
+  const opened = await calls.value.transport.events("feed", body, calls.value.as, (text) => {
+    const bytes = fromB64(text)
+    const event = bytes === undefined ? undefined : feedEventStruct.decode(bytes, 80 * 1024 * 1024)
+    if (event?.ok !== true) {
+      listener.onGap()
+      return
+    }
+    const { accountLinks, vaults, commit, notice } = event.value
+    void device.serial(async () => {
+      if (device.full === undefined) return
+      const known = vaults.filter((v) => follows(device, v.vaultId, v.links.length))
+      if (known.length < vaults.length) {
+        listener.onGap()
+        return
+      }
+      if (accountLinks.length > 0 || vaults.length > 0) {
+        const applied = await applyReply(device, { logId: new Uint8Array(16), commit, accountLinks, results: [], vaults, heads: [] })
+        if (!applied.ok) {
+          if (applied.error.code === "revision-conflict") listener.onGap()
+          else listener.onFailure(applied.error)
+          return
+        }
+        if (applied.value.again) listener.onGap()
+        listener.onApplied()
+      }
+      if (notice !== undefined) listener.onNotice(notice)
+    })
+  })
+  if (!opened.ok) return opened
+  void opened.value.closed.then(listener.onClosed)
+  return ok({ close: opened.value.close })
+}
+
+const follows = (device: Device, vaultId: Uint8Array, links: number): boolean => {
+  const hex = [...vaultId].map((b) => b.toString(16).padStart(2, "0")).join("")
+  const vault = device.vaults.get(hex)
+  return vault !== undefined && vault.row.resumeAfter === undefined && links >= 0
+}

@@ -1,0 +1,153 @@
+import type { Failure } from "@keyferry/protocol"
+
+import type { Device } from "./device.ts"
+import { type FeedListener, openFeed } from "./feed.ts"
+import { verifyOwnRemoval, wipeRemoved } from "./leaving.ts"
+import { retryable } from "./ports.ts"
+import { syncNow, waitingItems } from "./sync.ts"
+import { renewLease } from "./unlock.ts"
+
+export type LiveState = "off" | "up-to-date" | "working" | "waiting" | "offline" | "refused" | "frozen" | "busy"
+
+/** Keeps an unlocked device in step: sends what waits, listens to the feed, renews the lease, comes back after an outage. */
+export interface Live {
+  readonly state: () => { readonly state: LiveState; readonly failure?: Failure }
+  /** Something changed here: send it soon. */
+  readonly poke: () => void
+  readonly start: () => void
+  readonly stop: () => void
+  readonly report: (failure: Failure | undefined) => void
+}
+
+const FIRST_RETRY_MS = 500
+const LAST_RETRY_MS = 60_000
+const RENEW_MS = 30 * 60_000
+
+export const createLive = (device: Device, onNotice: (notice: string) => void, onRetirements: () => void): Live => {
+  let running = false
+  let feed: { readonly close: () => void } | undefined
+  let failure: Failure | undefined
+  let working = 0
+  let retryMs = FIRST_RETRY_MS
+  let cancelRetry: (() => void) | undefined
+  let cancelRenew: (() => void) | undefined
+  let poked = false
+
+  const isOn = (): boolean => device.settings.syncOn && device.full !== undefined && device.record?.account !== undefined
+
+  const settleFailure = async (f: Failure): Promise<void> => {
+    failure = f
+    if (f.code === "device-removed" || f.code === "device-retired") await ownRemoval(device, f.code)
+    device.changed()
+    if (running && retryable(f)) retryLater()
+  }
+
+  const retryLater = (): void => {
+    cancelRetry?.()
+    const jitter = 0.5 + (device.ports.random.bytes(1)[0] ?? 0) / 255
+    cancelRetry = device.ports.schedule(() => void exchange(), retryMs * jitter)
+    retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
+  }
+
+  const exchange = async (): Promise<void> => {
+    if (!running || !isOn()) return
+    working++
+    const result = await device.serial(() => syncNow(device))
+    working--
+    if (!result.ok) {
+      await settleFailure(result.error)
+      return
+    }
+    failure = undefined
+    retryMs = FIRST_RETRY_MS
+    device.changed()
+    if (feed === undefined) await listen()
+  }
+
+  const listener: FeedListener = {
+    onApplied: () => {
+      failure = undefined
+      onRetirements()
+    },
+    onGap: () => live.poke(),
+    onNotice,
+    onFailure: (f) => void settleFailure(f),
+    onClosed: () => {
+      feed = undefined
+      if (running && isOn()) retryLater()
+    },
+  }
+
+  const listen = async (): Promise<void> => {
+    const opened = await openFeed(device, listener)
+    if (!opened.ok) {
+      await settleFailure(opened.error)
+      return
+    }
+    if (!running) {
+      opened.value.close()
+      return
+    }
+    feed = opened.value
+  }
+
+  const renew = (): void => {
+    cancelRenew?.()
+    cancelRenew = device.ports.schedule(() => {
+      if (!running) return
+      void device.serial(() => renewLease(device)).then((r) => {
+        if (!r.ok && !retryable(r.error)) void settleFailure(r.error)
+        renew()
+      })
+    }, RENEW_MS)
+  }
+
+  const live: Live = {
+    state: () => {
+      const failed = failure === undefined ? {} : { failure }
+      if (!device.settings.syncOn) return { state: "off" }
+      if ([...device.vaults.values()].some((v) => v.row.frozen !== undefined)) return { state: "frozen", ...failed }
+      if (failure?.code === "busy") return { state: "busy", ...failed }
+      if (failure !== undefined) return { state: retryable(failure) ? "offline" : "refused", ...failed }
+      if (working > 0) return { state: "working" }
+      return { state: waitingItems(device).length > 0 ? "waiting" : "up-to-date" }
+    },
+    poke: () => {
+      if (poked || !running) return
+      poked = true
+      queueMicrotask(() => {
+        poked = false
+        void exchange()
+      })
+    },
+    start: () => {
+      if (running || !isOn()) return
+      running = true
+      renew()
+      void exchange()
+    },
+    stop: () => {
+      running = false
+      cancelRetry?.()
+      cancelRenew?.()
+      feed?.close()
+      feed = undefined
+      failure = undefined
+    },
+    report: (f) => {
+      if (f === undefined) {
+        failure = undefined
+        device.changed()
+      } else void settleFailure(f)
+    },
+  }
+  return Object.freeze(live)
+}
+
+/** The server's word locks nothing by itself; the signed link does, and what it says is done at once. */
+export const ownRemoval = async (device: Device, code: "device-removed" | "device-retired"): Promise<boolean> => {
+  const verified = await verifyOwnRemoval(device)
+  if (!verified.ok || !verified.value.removed) return false
+  await wipeRemoved(device, code)
+  return true
+}

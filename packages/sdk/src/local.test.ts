@@ -1,0 +1,71 @@
+import { mkdtempSync, readdirSync, readFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+import { describe, expect, test } from "vitest"
+
+import { openNodeKeyferry } from "./node/index.ts"
+
+const PASSWORD = "correct horse battery"
+const folder = () => mkdtempSync(join(tmpdir(), "kf-sdk-"))
+const open = async (dir: string) => {
+  const kf = await openNodeKeyferry({ folder: dir })
+  if (!kf.ok) throw new Error(kf.error.code)
+  return kf.value
+}
+
+describe("a device without an account", () => {
+  test("keeps items sealed, finds them again after a restart, and needs no server", async () => {
+    const dir = folder()
+    const kf = await open(dir)
+    expect((await kf.add({ kind: "note", title: "x", fields: [] })).ok).toBe(false)
+    expect(await kf.createLocal("short")).toMatchObject({ ok: false, error: { code: "password-too-weak" } })
+    expect((await kf.createLocal(PASSWORD)).ok).toBe(true)
+    const added = await kf.add({
+      kind: "login",
+      title: "Shop CANARYTITLE",
+      fields: [
+        { name: "username", value: "ada", secret: false },
+        { name: "password", value: "CANARYSECRET1", secret: true },
+      ],
+    })
+    if (!added.ok) throw new Error(JSON.stringify(added.error))
+    expect(added.value).toMatchObject({ policy: "local-only", custody: "local", class: "standard" })
+    const edited = await kf.edit(added.value.id, { fields: [{ name: "password", value: "CANARYSECRET2" }] })
+    expect(edited.ok).toBe(true)
+    await kf.close()
+
+    for (const name of readdirSync(dir)) expect(readFileSync(join(dir, name)).includes("CANARY")).toBe(false)
+
+    const again = await open(dir)
+    expect((await again.status()).lock).toBe("locked")
+    expect(await again.list()).toMatchObject({ ok: false, error: { code: "locked" } })
+    expect(await again.unlock("wrong password!")).toMatchObject({ ok: false, error: { code: "wrong-password" } })
+    expect((await again.unlock(PASSWORD)).ok).toBe(true)
+    const view = await again.get(added.value.id)
+    expect(view.ok && view.value.fields.find((f) => f.name === "password")?.value).toBe("CANARYSECRET2")
+    const history = await again.history(added.value.id)
+    expect(history.ok && history.value[0]?.fields.find((f) => f.name === "password")?.value).toBe("CANARYSECRET1")
+    expect((await again.remove(added.value.id)).ok).toBe(true)
+    expect(await again.list()).toEqual({ ok: true, value: [] })
+    expect((await again.restore(added.value.id)).ok).toBe(true)
+    const list = await again.list()
+    expect(list.ok && list.value.length).toBe(1)
+    await again.close()
+  })
+
+  test("an archive opens again in another store, and importing twice adds nothing", async () => {
+    const a = await open(folder())
+    await a.createLocal(PASSWORD)
+    await a.add({ kind: "note", title: "One", fields: [{ name: "text", value: "hello", secret: true }] })
+    const bytes = await a.exportArchive({ passphrase: "archive passphrase" })
+    if (!bytes.ok) throw new Error(JSON.stringify(bytes.error))
+    const b = await open(folder())
+    await b.createLocal(PASSWORD)
+    expect(await b.importArchive(bytes.value, { passphrase: "not it" }, "skip")).toMatchObject({ ok: false, error: { code: "wrong-encryption-password" } })
+    expect(await b.importArchive(bytes.value, { passphrase: "archive passphrase" }, "skip")).toMatchObject({ ok: true, value: { added: 1, skipped: 0 } })
+    expect(await b.importArchive(bytes.value, { passphrase: "archive passphrase" }, "skip")).toMatchObject({ ok: true, value: { added: 0, skipped: 1 } })
+    await a.close()
+    await b.close()
+  })
+})

@@ -1,0 +1,75 @@
+import { bytesToHex, err, formatId, ok, parseId, type Result } from "@keyferry/base"
+import { holderOf } from "@keyferry/chain"
+import { RECORD_KIND, verifyRetire } from "@keyferry/crypto"
+import type { Failure } from "@keyferry/protocol"
+
+import { deviceCalls } from "./account-calls.ts"
+import { type Device, recordRow } from "./device.ts"
+import { type LocalItem, POLICY_SYNCED } from "./formats.ts"
+import { itemRows, NO_VAULT } from "./items.ts"
+import { decodeLabel, encodeLabel } from "./profile.ts"
+import { removeDevice, type Retired } from "./removal.ts"
+import { fromB64 } from "./wire.ts"
+
+/** A device's name, sealed like an item: the server never learns it. Without an argument: this device's own. */
+export const putLabel = async (device: Device, input?: { readonly deviceId: Uint8Array; readonly name: string }): Promise<Result<void, Failure>> => {
+  const { local, record } = device
+  if (local === undefined || record?.account === undefined) return err({ code: "locked" })
+  const deviceId = input?.deviceId ?? record.account.deviceId
+  const name = input?.name ?? record.account.deviceName
+  const stored = device.items.get(bytesToHex(deviceId))
+  const before = stored === undefined ? undefined : decodeLabel(stored.body)
+  const isOwn = bytesToHex(deviceId) === bytesToHex(record.account.deviceId)
+  if (before?.name === name) return ok(undefined)
+  const body = encodeLabel({ name, platform: isOwn ? device.ports.platform : (before?.platform ?? "") })
+  const item: LocalItem =
+    stored === undefined
+      ? {
+          itemId: deviceId,
+          vaultId: [...device.vaults.values()][0]?.state.id ?? NO_VAULT,
+          rev: 0,
+          epoch: 0,
+          ctHash: new Uint8Array(32),
+          body,
+          policy: POLICY_SYNCED,
+          strict: false,
+          deletedAtMs: 0,
+          waiting: true,
+          by: new Uint8Array(16),
+          recordKind: RECORD_KIND.deviceLabel,
+        }
+      : { ...stored, body, waiting: true, ...(stored.waiting ? {} : { base: stored.body }) }
+  const rows = [...(await itemRows(device, local, item))]
+  const next = isOwn ? { ...record, account: { ...record.account, deviceName: name } } : record
+  if (isOwn) rows.push(recordRow(next))
+  await device.ports.store.write(rows)
+  device.record = next
+  device.items.set(bytesToHex(deviceId), item)
+  device.changed()
+  return ok(undefined)
+}
+
+/** Devices that signed out by themselves leave the chain: their signature is verified, then they are removed and keys rotate. */
+export const removeRetired = async (device: Device): Promise<Result<void, Failure>> => {
+  const { account, full } = device
+  if (account === undefined || full === undefined) return ok(undefined)
+  const calls = await deviceCalls(device)
+  if (!calls.ok) return calls
+  const list = await calls.value.transport.json("devices.list", {}, calls.value.as)
+  if (!list.ok) return list
+  for (const served of list.value.devices) {
+    if (served.state !== "retired" || served.retirement === undefined) continue
+    const id = parseId("dev", served.deviceId)
+    const holder = id.ok ? holderOf(account, id.value) : undefined
+    if (!id.ok || holder === undefined || holder.removedAt !== undefined) continue
+    const head = fromB64(served.retirement.head)
+    const signature = fromB64(served.retirement.signature)
+    if (head === undefined || signature === undefined) continue
+    const genuine = await verifyRetire(device.ports.primitives, holder.holder.sigPk, { uid: account.id, deviceId: id.value, seq: served.retirement.seq, head }, signature)
+    if (!genuine) continue
+    const retired: Retired = [id.value, served.retirement.seq, head, signature]
+    const removed = await removeDevice(device, { id: formatId("dev", id.value), reason: "retired", retired: [retired] })
+    if (!removed.ok) return removed
+  }
+  return ok(undefined)
+}
