@@ -187,6 +187,7 @@ export const cases: readonly ConformanceCase[] = [
     )
     const rows = await store.read((db) => db.selectFrom("box").select(["id", "content"]).orderBy("label").execute())
     assert.equal(Object.getPrototypeOf(rows[0]?.content), Uint8Array.prototype)
+    assert.equal(Object.getPrototypeOf(rows[0]), Object.prototype)
     assert.deepEqual(rows[0]?.content, content)
     assert.equal(rows[0]?.content?.buffer.byteLength, 256)
     assert.deepEqual(rows[0]?.id, id(1))

@@ -150,7 +150,8 @@ const wrap = (statement: StatementSync, assertOpen: () => void): SqliteStatement
   reader: statement.columns().length > 0,
   all: (parameters) => {
     assertOpen()
-    return statement.all(...(parameters as SQLInputValue[]))
+    // Rows of the runtime have no prototype; PostgreSQL's do. Both dialects give the same.
+    return statement.all(...(parameters as SQLInputValue[])).map((row) => ({ ...row }))
   },
   run: (parameters) => {
     assertOpen()

@@ -50,7 +50,11 @@ export const sendProblem = (reply: FastifyReply, failed: Failure, context: Probl
   const problem = problemOf(failed, context)
   if (problem.retryAfter !== undefined) void reply.header("retry-after", String(problem.retryAfter))
   if (problem.status === 401) void reply.header("www-authenticate", "Bearer")
-  return reply.status(problem.status).type("application/problem+json").send(JSON.stringify(problem))
+  // Bytes, because the framework adds a charset to text, which this media type does not have.
+  return reply
+    .status(problem.status)
+    .header("content-type", "application/problem+json")
+    .send(Buffer.from(JSON.stringify(problem)))
 }
 
 /** What an exception at the top of a request means. `undefined` for a defect. */

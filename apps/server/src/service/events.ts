@@ -160,7 +160,8 @@ export const createEvents = ({ store, strongroom, mail, feed, log, origin }: Dep
         if (ENDS_DEVICE.has(event.kind) && event.deviceId !== undefined) feed.endDevice(event.deviceId)
       }
       if (events.length > 0) mail.wake()
-      if (events.length < BATCH) return
+      // Until there is none: applying one may have caused another.
+      if (events.length === 0) return
     }
   }
   return Object.freeze<Events>({

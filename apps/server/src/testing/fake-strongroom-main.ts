@@ -1,0 +1,21 @@
+import { existsSync } from "node:fs"
+
+import { serveStrongroom } from "@keyferry/strongroom-api"
+
+import { createFakeStrongroom } from "./fake-strongroom.ts"
+
+// The fake behind the real pipes, for tests of starting, restarting and stopping.
+const folder = process.argv[process.argv.indexOf("--data-dir") + 1] ?? ""
+if (existsSync(`${folder}/refuse`)) process.exit(12)
+
+const fake = createFakeStrongroom(() => Date.now())
+serveStrongroom(
+  {
+    send: (bytes) => void process.stdout.write(bytes),
+    onReceive: (listener) => void process.stdin.on("data", listener),
+    onClose: (listener) => void process.stdin.on("end", listener),
+  },
+  fake.handlers,
+  (name, error) => void process.stderr.write(`${name}: ${String(error)}\n`),
+)
+process.stdin.on("end", () => process.exit(0))
