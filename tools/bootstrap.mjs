@@ -1,4 +1,4 @@
-// Runs tools/<name>.ts on the pinned Node, installing what is missing first.
+// Runs tools/<name>.ts, or e2e/<name>.ts, on the pinned Node, installing what is missing first.
 // Plain JavaScript without dependencies: the machine may have Node 20 and an empty checkout.
 //
 //   node tools/bootstrap.mjs <name> [arguments…]
@@ -138,9 +138,9 @@ const install = async (why) => {
 }
 
 const name = argv[2]
-const script = join(root, "tools", `${name}.ts`)
-if (name === undefined || !/^[a-z][a-z-]*$/.test(name) || !existsSync(script)) {
-  fail(`tools/${name ?? "<name>"}.ts does not exist.`, 2)
+const script = ["tools", "e2e"].map((folder) => join(root, folder, `${name}.ts`)).find((path) => existsSync(path))
+if (name === undefined || !/^[a-z][a-z-]*$/.test(name) || script === undefined) {
+  fail(`There is no ${name ?? "<name>"}.ts in tools/ or e2e/.`, 2)
 }
 
 const why = whatIsMissing()
