@@ -19,6 +19,8 @@ export interface Strongroom extends StrongroomClient {
   readonly hello: () => CallResult<"hello">
   /** Called after each restart, once the new process has said hello. */
   readonly onRestart: (listener: () => void) => void
+  /** Of the process that answers now; undefined while there is none. */
+  readonly pid: () => number | undefined
   /** Closes the channel, waits for the end, and gives the exit code. */
   readonly stop: () => Promise<number>
 }
@@ -92,6 +94,7 @@ export const startStrongroom = async (
       onNotice: (listener) => void noticeListeners.push(listener),
       onRestart: (listener) => void restartListeners.push(listener),
       hello: () => identity,
+      pid: () => current?.pid,
       stop: async () => {
         stopping = true
         const last = current
@@ -105,6 +108,7 @@ export const startStrongroom = async (
 }
 
 interface Running {
+  readonly pid: number | undefined
   readonly client: StrongroomClient
   readonly ready: Promise<Result<CallResult<"hello">, Failure>>
   readonly ended: Promise<number>
@@ -150,6 +154,7 @@ const launch = (
   const starting = setTimeout(() => child.kill("SIGKILL"), START_TIMEOUT_MS)
   const ready = client.call("hello", {}).finally(() => clearTimeout(starting))
   return {
+    pid: child.pid,
     client,
     ready,
     ended,
