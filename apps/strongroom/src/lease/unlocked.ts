@@ -1,6 +1,7 @@
 import { err, ok, parseId } from "@keyferry/base"
 import { verifyLabel, verifyUnlockOk } from "@keyferry/crypto"
 
+import { moveDevice, stateInChain, stateOf } from "../accounts/devices.ts"
 import type { SigningDevice, StrongroomContext } from "../context.ts"
 import { fieldBytes, type Handler } from "../execute.ts"
 import { grant, placeOf } from "./evaluate.ts"
@@ -27,19 +28,16 @@ export const leaseUnlocked =
     return ok({ reply: { state: await activate(ctx, device) } })
   }
 
+/** A device that was approved may sync from here on, if the account has a second factor. */
 const activate = async (ctx: StrongroomContext, device: SigningDevice): Promise<string> => {
   if (device.state !== "approved") return device.state
-  const { value } = await ctx.change(async ({ tx, event }) => {
-    const { numUpdatedRows } = await tx
-      .updateTable("device")
-      .set({ state: "active", state_ms: ctx.clock.nowMs(), expires_ms: 0 })
-      .where("id", "=", device.deviceId)
-      .where("state", "=", "approved")
-      .executeTakeFirstOrThrow()
-    if (numUpdatedRows === 1n)
-      await event({ accountUuid: device.accountUuid, kind: "device-active", deviceId: device.deviceId })
-    const row = await tx.selectFrom("device").select("state").where("id", "=", device.deviceId).executeTakeFirstOrThrow()
-    return row.state
+  const { accountUuid, accountId, deviceId } = device
+  const { value } = await ctx.change(async ({ tx, event, lockAccount }) => {
+    await lockAccount(accountUuid)
+    if ((await stateInChain(tx, accountUuid)) === "approved") return "approved"
+    if (await moveDevice(tx, deviceId, ["approved"], "active", ctx.clock.nowMs()))
+      await event({ accountUuid, accountId, deviceId, kind: "device-active" })
+    return (await stateOf(tx, deviceId)) ?? device.state
   })
   return value
 }
