@@ -91,10 +91,8 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
   const started = await startStrongroom({ ...options.strongroom, folder: kept, args: ["--data-dir", kept], log })
   if (!started.ok) {
     await undoAll()
-    const { exitCode } = started.error
-    return err(
-      failureOf("internal", `The strongroom did not start (exit code ${exitCode}).`, exitCode === 0 ? 1 : exitCode),
-    )
+    const { exitCode, reason } = started.error
+    return err(failureOf("internal", `The strongroom did not start. ${reason}`, exitCode === 0 ? 1 : exitCode))
   }
   const strongroom = started.value
   let strongroomCode = 0

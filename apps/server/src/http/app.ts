@@ -16,11 +16,12 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 
 import { LIMITS, networkOf } from "../policy/limits.ts"
 import type { Context } from "../service/context.ts"
+import { answerOnce } from "../service/idempotency.ts"
 import { finishSignup } from "../service/signup.ts"
 import type { SessionRow } from "../store/sessions.ts"
 import { authenticate, namedDevice } from "./authenticate.ts"
 import { openFeedStream } from "./feed-stream.ts"
-import { createHandlers, type Call, type ServerRoute } from "./handlers.ts"
+import { type Call, createHandlers, REPEATABLE, type ServerRoute } from "./handlers.ts"
 import { addHealth } from "./health.ts"
 import { addOpenApi } from "./openapi.ts"
 import { addPages } from "./pages.ts"
@@ -180,17 +181,34 @@ const serve = async <R extends ServerRoute>(
     return answerProblem(context, request, reply, failure("malformed"), body === undefined ? [] : fields)
   }
   const [, query = ""] = (request.raw.url ?? "").split("?")
-  const done = await handler({
-    // The route's `actor` decided what `authenticate` returned, and the schema what the body is.
-    actor: actor as Call<R>["actor"],
-    body: body as Call<R>["body"],
-    query: new URLSearchParams(query),
-    signed: () => signedRequestOf(request),
-    client: String(request.headers[CLIENT_HEADER] ?? ""),
-  })
+  const carryOut = (): Promise<Result<unknown, Failure>> =>
+    handler({
+      // The route's `actor` decided what `authenticate` returned, and the schema what the body is.
+      actor: actor as Call<R>["actor"],
+      body: body as Call<R>["body"],
+      query: new URLSearchParams(query),
+      signed: () => signedRequestOf(request),
+      client: String(request.headers[CLIENT_HEADER] ?? ""),
+    })
+  if (!REPEATABLE.has(name)) {
+    const done = await carryOut()
+    return done.ok ? sendJson(reply, done.value) : answerProblem(context, request, reply, done.error)
+  }
+  const key = request.headers["idempotency-key"]
+  const once = {
+    accountUuid: accountOf(actor as SessionRow),
+    route: name,
+    key: typeof key === "string" ? key : undefined,
+    body: bodyOf(request),
+  }
+  const done = await answerOnce(context, once, carryOut)
   if (!done.ok) return answerProblem(context, request, reply, done.error)
-  return reply.status(200).type("application/json").send(JSON.stringify(done.value))
+  if (done.value.replayed) void reply.header("idempotent-replayed", "true")
+  return sendJson(reply, done.value.value)
 }
+
+const sendJson = (reply: FastifyReply, value: unknown): FastifyReply =>
+  reply.status(200).type("application/json").send(JSON.stringify(value))
 
 const parseJson = (bytes: Uint8Array): unknown => {
   try {

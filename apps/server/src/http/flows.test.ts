@@ -361,6 +361,26 @@ describe("messages of a pairing", () => {
   })
 })
 
+describe("a write that arrives twice", () => {
+  test("is carried out once and gets its first answer; another body under its key is refused", async () => {
+    await signUp(world, "ada@example.org", 1)
+    const session = await signIn(world, "ada@example.org", 2)
+    await world.call("enrol.start", { body: { device: deviceKeys(2) }, session })
+    const send = (body: string, key: string) =>
+      world.call("enrol.relay-send", { session, body: { body }, headers: { "idempotency-key": key } })
+    const first = await send("QUJD", "req_1")
+    const again = await send("QUJD", "req_1")
+    expect([first.json, again.json]).toEqual([{ n: 1 }, { n: 1 }])
+    expect([first.headers["idempotent-replayed"], again.headers["idempotent-replayed"]]).toEqual([undefined, "true"])
+    expect((await send("REVG", "req_1")).json["code"]).toBe("idempotency-mismatch")
+    expect((await send("REVG", "req_2")).json).toEqual({ n: 2 })
+    const many = await Promise.all(Array.from({ length: 6 }, () => send("R0hJ", "req_3")))
+    for (const reply of many) expect([3, "idempotency-in-progress"]).toContain(reply.json["n"] ?? reply.json["code"])
+    const { json } = await world.call("enrol.relay-read", { session, query: "after=0" })
+    expect(json["messages"]).toHaveLength(3)
+  })
+})
+
 describe("change of address", () => {
   const active = (lastFactorMs: number): void => {
     const device = world.fake.devices.get("01".repeat(16))

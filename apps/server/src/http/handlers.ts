@@ -43,6 +43,13 @@ export type Handlers = {
   readonly [R in ServerRoute]: (call: Call<R>) => Promise<Result<JsonReply<R>, Failure>>
 }
 
+/** Writes of the server that may arrive twice, and whose answer holds no secret: a repeated one gets the first answer. */
+export const REPEATABLE: ReadonlySet<ServerRoute> = new Set<ServerRoute>([
+  "enrol.relay-send",
+  "devices.relay-send",
+  "address.start",
+])
+
 const MAX_RELAY_BYTES = 6_144
 
 export const createHandlers = (context: Context): Handlers => ({

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest"
 
 import { createLimiter } from "../service/limiter.ts"
 import { openTestStore } from "../testing/world.ts"
+import { findAccountByAddress } from "./accounts.ts"
 import { cases } from "./conformance.ts"
 
 const root = mkdtempSync(join(tmpdir(), "kf-server-"))
@@ -15,6 +16,22 @@ describe("conformance on SQLite", () => {
   cases.forEach(({ name, run }, i) =>
     test(name, () => run({ url: `sqlite:${join(root, `c${i}.db`)}`, dialect: "sqlite" })),
   )
+})
+
+test("the committed schema is the sum of the migrations", async () => {
+  const store = await openTestStore()
+  expect(store.schemaText()).toBe(readFileSync(join(import.meta.dirname, "schema.sql"), "utf8"))
+  await store.close()
+})
+
+test("a store that version 1 wrote is opened, and its rows are there", async () => {
+  const path = join(root, "v1.db")
+  copyFileSync(join(import.meta.dirname, "fixtures", "server-1.db"), path)
+  const store = await openTestStore(`sqlite:${path}`)
+  expect(store.migrated.from).toBe(1)
+  const account = await store.read((db) => findAccountByAddress(db, "ada@example.org"))
+  expect(account).toMatchObject({ uuid: "00000000-0000-4000-8000-000000000001", operator: 1, confirmed: 1 })
+  await store.close()
 })
 
 test("limits survive a restart", async () => {

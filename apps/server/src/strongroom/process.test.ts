@@ -57,12 +57,18 @@ describe("the strongroom's process", () => {
     expect(started.value.hello().deploymentId).toBe("dep-test")
     expect((await started.value.call("health", {})).ok).toBe(true)
     expect(await started.value.stop()).toBe(0)
-    expect(await started.value.call("health", {})).toMatchObject({ ok: false, error: { code: "strongroom-unavailable" } })
+    expect(await started.value.call("health", {})).toMatchObject({
+      ok: false,
+      error: { code: "strongroom-unavailable" },
+    })
   })
 
   test("a child that refuses to start is reported with its exit code and not started again", async () => {
     writeFileSync(join(folder, "refuse"), "")
-    expect(await startChild()).toEqual({ ok: false, error: { exitCode: 12 } })
+    expect(await startChild()).toEqual({
+      ok: false,
+      error: { exitCode: 12, reason: "The key is not the right one. Put it in place." },
+    })
   })
 
   test("a killed child is started again; what waited for it fails at once", async () => {
@@ -121,7 +127,10 @@ describe("the server as a whole", () => {
   test("a strongroom that does not start stops the server with its exit code", async () => {
     mkdirSync(join(folder, "strongroom"))
     writeFileSync(join(folder, "strongroom", "refuse"), "")
-    expect(await failure(start())).toMatchObject({ exitCode: 12 })
+    expect(await failure(start())).toMatchObject({
+      exitCode: 12,
+      detail: "The strongroom did not start. The key is not the right one. Put it in place.",
+    })
     rmSync(join(folder, "strongroom", "refuse"))
     await (await running(start())).stop()
   })
@@ -129,7 +138,10 @@ describe("the server as a whole", () => {
   test("a store of a newer version is left alone", async () => {
     const one = await running(start())
     await one.context.store.transaction((tx) =>
-      tx.insertInto("schema_version" as never).values({ version: 99, name: "later", applied_ms: 1 } as never).execute(),
+      tx
+        .insertInto("schema_version" as never)
+        .values({ version: 99, name: "later", applied_ms: 1 } as never)
+        .execute(),
     )
     await one.stop()
     expect(await failure(start())).toMatchObject({ code: "schema-newer", exitCode: 12 })
@@ -151,7 +163,10 @@ describe("the operator's commands", () => {
     expect((await run("user ls")).out).toBe("No accounts yet.\n")
     expect(JSON.parse((await run("user ls", true)).out)).toEqual([])
     const unknown = await run("user reset-2fa nobody@example.org")
-    expect([unknown.exitCode, unknown.error]).toEqual([3, expect.stringContaining("No account has confirmed this address.")])
+    expect([unknown.exitCode, unknown.error]).toEqual([
+      3,
+      expect.stringContaining("No account has confirmed this address."),
+    ])
     expect((await run("device confirm 12")).error).toContain("six digits")
     expect((await run("device confirm 123456")).exitCode).toBe(8)
     await server.stop()

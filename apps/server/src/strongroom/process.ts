@@ -13,6 +13,8 @@ import {
 } from "@keyferry/strongroom-api"
 import type { Logger } from "pino"
 
+import { readChildLog } from "./child-log.ts"
+
 /** The strongroom as the server sees it: one client that outlives restarts of the process behind it. */
 export interface Strongroom extends StrongroomClient {
   /** Who answers now; changes its log id after a restore. */
@@ -40,6 +42,8 @@ export interface StrongroomProcessOptions {
 
 export interface StrongroomDidNotStart {
   readonly exitCode: number
+  /** Its own words. */
+  readonly reason: string
 }
 
 const START_TIMEOUT_MS = 30_000
@@ -49,8 +53,8 @@ const UNAVAILABLE: Failure = { code: "strongroom-unavailable", retryAfterS: 5 }
 
 /**
  * Starts the strongroom as a child without network, other files, child processes, workers or addons, and keeps it running.
- * They speak frames over the child's inherited standard streams; its standard error is ours.
- * Errors: the exit code, when the first start fails; the child has then said why on standard error.
+ * They speak frames over the child's inherited standard streams; its standard error goes into our log.
+ * Errors: the exit code and the child's own words, when the first start fails.
  */
 export const startStrongroom = async (
   options: StrongroomProcessOptions,
@@ -63,7 +67,10 @@ export const startStrongroom = async (
 
   const first = launch(options, noticeListeners)
   const hello = await first.ready
-  if (!hello.ok) return err({ exitCode: await first.ended })
+  if (!hello.ok) {
+    const exitCode = await first.ended
+    return err({ exitCode, reason: first.lastError() ?? `It ended with exit code ${exitCode}.` })
+  }
   current = first
   let identity = hello.value
 
@@ -113,6 +120,7 @@ interface Running {
   readonly ready: Promise<Result<CallResult<"hello">, Failure>>
   readonly ended: Promise<number>
   readonly close: () => void
+  readonly lastError: () => string | undefined
 }
 
 const launch = (
@@ -133,16 +141,18 @@ const launch = (
     ],
     // Its own process group: Ctrl-C goes to the server, which drains before it closes the channel. When the server is
     // killed, the closed channel ends the child. Its environment is empty, so nothing can reach it that way.
-    { stdio: ["pipe", "pipe", "inherit"], detached: true, env: {}, cwd: folder },
+    { stdio: ["pipe", "pipe", "pipe"], detached: true, env: {}, cwd: folder },
   )
   const ended = new Promise<number>((resolve) => {
     child.once("error", (error) => {
       log.error({ err: error }, "the strongroom could not be started")
       resolve(127)
     })
-    child.once("exit", (code, signal) => resolve(code ?? (signal === "SIGKILL" ? 137 : 143)))
+    // After its last words were read.
+    child.once("close", (code, signal) => resolve(code ?? (signal === "SIGKILL" ? 137 : 143)))
   })
   const client = createStrongroomClient(channelOf(child, ended, log))
+  const { lastError } = readChildLog(child.stderr, log)
   client.onNotice((notice) => {
     for (const listener of noticeListeners) listener(notice)
   })
@@ -162,6 +172,7 @@ const launch = (
       child.stdin?.end()
       killAfter(STOP_TIMEOUT_MS)
     },
+    lastError,
   }
 }
 

@@ -6,7 +6,13 @@ import { createFakeStrongroom } from "./fake-strongroom.ts"
 
 // The fake behind the real pipes, for tests of starting, restarting and stopping.
 const folder = process.argv[process.argv.indexOf("--data-dir") + 1] ?? ""
-if (existsSync(`${folder}/refuse`)) process.exit(12)
+if (existsSync(`${folder}/refuse`)) {
+  const sentence = "The key is not the right one."
+  process.stderr.write(
+    `${JSON.stringify({ level: "error", what: "kms-wrong-key", sentence, action: "Put it in place." })}\n`,
+  )
+  process.exit(12)
+}
 
 const fake = createFakeStrongroom(() => Date.now())
 serveStrongroom(

@@ -89,7 +89,13 @@ export const createWorld = async (options: WorldOptions = {}): Promise<World> =>
   const client = createStrongroomClient(ours)
   const hello = await client.call("hello", {})
   if (!hello.ok) throw new Error("no hello")
-  const strongroom = { ...client, hello: () => hello.value, onRestart: () => undefined, pid: () => undefined, stop: async () => 0 }
+  const strongroom = {
+    ...client,
+    hello: () => hello.value,
+    onRestart: () => undefined,
+    pid: () => undefined,
+    stop: async () => 0,
+  }
 
   const transport =
     options.transport ??
