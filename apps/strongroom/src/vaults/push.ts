@@ -26,6 +26,7 @@ import { rollBack } from "@keyferry/store"
 import type { Limits } from "@keyferry/strongroom-api"
 
 import type { Change, SigningDevice, StrongroomContext, Tx } from "../context.ts"
+import type { LeaseDatabase } from "../lease/store.ts"
 import { prevSealedPlace, recordPlace, wrapPlace } from "../places.ts"
 import type { HotVault, HotVaults } from "./hot-vaults.ts"
 import { type PreparedLink, type PreparedPush, type PreparedRecord, recordsOf } from "./prepared.ts"
@@ -59,6 +60,7 @@ import {
 export interface PushParts {
   readonly hot: HotVaults
   readonly states: VaultStates
+  readonly leases: LeaseDatabase
 }
 
 /** A push whose records, wraps and older key already wear the outer layer. */

@@ -5,7 +5,7 @@ import type { LeaseDatabase } from "./store.ts"
 import { leaseUnlocked, renewLease } from "./unlocked.ts"
 
 /** The routes about leases. */
-export const leaseHandlers = (leases: LeaseDatabase) =>
+export const createLeaseHandlers = (leases: LeaseDatabase) =>
   ({
     "lease.evaluate": evaluateLease(leases),
     "lease.unlocked": leaseUnlocked(leases),
