@@ -131,6 +131,7 @@ const deviceRow = (db: Reading, deviceId: Uint8Array) =>
       "device.account_uuid",
       "device.state",
       "device.expires_ms",
+      "device.created_ms",
       "device.sig_pk",
       "device.auth_pk",
       "device.last_seen_ms",
@@ -162,7 +163,7 @@ const refusedBy = (route: RouteName, row: DeviceRow, nowMs: number): Failure | u
   if (!rule.states.includes(state)) return refusalOfState(state, row.confirmed_ms !== 0)
   if (row.frozen === 1 && !WHILE_FROZEN.has(route)) return { code: "account-frozen" }
   if (row.sync_suspended === 1 && NEED_SYNC.has(route)) return { code: "sync-suspended" }
-  const login = Math.max(row.last_password_ms, row.last_factor_ms)
+  const login = Math.max(row.last_password_ms, row.last_factor_ms, row.created_ms)
   if (state === "active" && nowMs - login > row.relogin_max_s * 1000 && !WHILE_LOGIN_IS_OLD.has(route))
     return { code: "reauth-required" }
   if (rule.fresh !== "none" && nowMs - row.last_factor_ms > FRESH_MS) return { code: "reauth-required" }

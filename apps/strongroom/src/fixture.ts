@@ -1,0 +1,432 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { randomBytes } from "node:crypto"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+import {
+  bytesToBase32,
+  bytesToBase64url,
+  concatBytes,
+  Defect,
+  equalBytes,
+  expectOk,
+  formatId,
+  lp,
+  type Result,
+  secret,
+  utf8,
+  utf8ToText,
+} from "@keyferry/base"
+import {
+  type AccountState,
+  accountGenesisPayload,
+  accountPayload,
+  ACCOUNT_HOLDER_ADD,
+  countersignPayload,
+  decodeLink,
+  encodeLink,
+  HOLDER_DEVICE,
+  HOLDER_PASSWORD,
+  HOLDER_RECOVERY,
+  type Holder,
+  holderAddStruct,
+  HOW_DEVICE,
+  type Link,
+  type LinkSigner,
+  newestAccountKey,
+  signPayload,
+  verifyAccountLink,
+} from "@keyferry/chain"
+import {
+  deriveAccountKem,
+  deriveRecoveryAuth,
+  encodeWrapEntry,
+  finishMac,
+  makeAccountSeed,
+  makeKemKeyPair,
+  makeRecoveryCode,
+  makeSigSeed,
+  makeWrap,
+  type SigSeed,
+  sessionBinding,
+  sigPublicKey,
+  startOpaqueLogin,
+  startOpaqueRegistration,
+  wrapsHash,
+} from "@keyferry/crypto"
+import { nodePrimitives as p } from "@keyferry/crypto/node"
+import {
+  contentDigest,
+  type Failure,
+  type RouteName,
+  routes,
+  signatureBase,
+  signatureHeader,
+  signatureInput,
+  type SignatureTag,
+} from "@keyferry/protocol"
+import type { CallName, CallParams, CallResult, CommitNotice, Executed, Limits, SignedRequest } from "@keyferry/strongroom-api"
+
+import { cborShapes, type Handlers } from "./execute.ts"
+import { type HandlerParts, type OpenStrongroom, openStrongroom } from "./strongroom.ts"
+
+/*
+ * A world for tests: a strongroom on a real SQLite file with a clock that the test moves, and people whose devices sign
+ * real requests. Development only.
+ */
+export const ORIGIN = "https://keys.example.test"
+export const NO_LIMITS: Limits = { devices: 0, items: 0, bytes: 0 }
+export const START_MS = 1_790_000_000_000
+
+export interface World {
+  readonly folder: string
+  readonly clock: { nowMs: () => number; readonly add: (ms: number) => void }
+  readonly room: () => OpenStrongroom
+  readonly notices: readonly CommitNotice[]
+  /** Closes and opens the same folder again, as a restart does. */
+  readonly restart: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+export interface WorldOptions {
+  readonly folder?: string
+  readonly handlers?: (parts: HandlerParts) => Handlers
+  readonly storeUrl?: string
+  readonly leaseStoreUrl?: string
+}
+
+export const random = { bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)) }
+
+export const createWorld = async (handlers: (parts: HandlerParts) => Handlers, options: WorldOptions = {}): Promise<World> => {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), "kf-strongroom-"))
+  let nowMs = START_MS
+  const clock = { nowMs: () => nowMs, add: (ms: number) => void (nowMs += ms) }
+  const notices: CommitNotice[] = []
+  const open = async (): Promise<OpenStrongroom> => {
+    const opened = await openStrongroom({
+      folder,
+      ...(options.storeUrl === undefined ? {} : { storeUrl: options.storeUrl }),
+      ...(options.leaseStoreUrl === undefined ? {} : { leaseStoreUrl: options.leaseStoreUrl }),
+      clock,
+      random,
+      primitives: p,
+      startedAtMs: nowMs - 1000,
+      handlers,
+      log: () => undefined,
+      // Tests run without the permission model; the process test looks at the ways out.
+      onIsolation: () => true,
+    })
+    if (!opened.ok) throw new Defect(`${opened.error.code}: ${opened.error.detail}`)
+    opened.value.onNotice((notice) => notices.push(notice))
+    return opened.value
+  }
+  let room = await open()
+  return {
+    folder,
+    clock,
+    notices,
+    room: () => room,
+    restart: async () => {
+      await room.close()
+      room = await open()
+    },
+    close: async () => {
+      await room.close()
+      if (options.folder === undefined) rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** How a test reaches a strongroom: in the same process, or over the channel of a real one. */
+export interface Reach {
+  readonly call: <C extends CallName>(name: C, params: CallParams<C>) => Promise<Result<CallResult<C>, Failure>>
+  readonly nowMs: () => number
+}
+
+export const reachOf = (world: World): Reach => ({
+  call: (name, params) => (world.room().calls[name] as (q: unknown) => Promise<never>)(params),
+  nowMs: () => world.clock.nowMs(),
+})
+
+export const must = async <T>(result: Promise<Result<T, Failure>>): Promise<T> => {
+  const settled = await result
+  if (!settled.ok) throw new Defect(`${settled.error.code} ${settled.error.detail ?? ""}`)
+  return settled.value
+}
+export const codeOf = async (result: Promise<Result<unknown, Failure>>): Promise<string> => {
+  const settled = await result
+  return settled.ok ? "ok" : settled.error.code
+}
+
+export interface TestDevice {
+  readonly deviceId: Uint8Array
+  readonly sigSeed: SigSeed
+  readonly authSeed: SigSeed
+  readonly keys: CallParams<"registerStart">["device"]
+  readonly signer: LinkSigner
+}
+
+export const makeDevice = async (platform = "test"): Promise<TestDevice> => {
+  const sigSeed = makeSigSeed(random)
+  const authSeed = makeSigSeed(random)
+  const deviceId = random.bytes(16)
+  const kem = await makeKemKeyPair(random)
+  return {
+    deviceId,
+    sigSeed,
+    authSeed,
+    keys: { deviceId, sigPk: await sigPublicKey(p, sigSeed), kemPk: kem.publicKey, authPk: await sigPublicKey(p, authSeed), platform },
+    signer: { holderId: deviceId, sign: (message) => p.ed25519Sign(sigSeed.reveal(), message) },
+  }
+}
+
+export const holderOfDevice = (device: TestDevice, lease: { readonly leaseId: Uint8Array; readonly leasePk: Uint8Array }): Holder => {
+  const { sigPk, kemPk, authPk } = device.keys
+  return { id: device.deviceId, kind: HOLDER_DEVICE, sigPk, kemPk, authPk, ...lease }
+}
+
+export interface SignOptions {
+  readonly tag?: SignatureTag
+  readonly keyId?: string
+  readonly query?: string
+  readonly createdS?: number
+  readonly nonce?: Uint8Array
+  readonly authority?: string
+  readonly contentType?: string
+}
+
+/** Signs as a client does. */
+export const signRequest = async (
+  route: RouteName,
+  seed: SigSeed,
+  deviceId: Uint8Array,
+  body: Uint8Array,
+  nowMs: number,
+  options: SignOptions = {},
+): Promise<SignedRequest> => {
+  const { method, path, body: kind, limit } = routes[route]
+  const hasBody = kind !== "none"
+  const authority = options.authority ?? new URL(ORIGIN).host
+  const query = options.query ?? ""
+  const contentType = options.contentType ?? (kind === "cbor" ? "application/cbor" : "application/json")
+  const parts = { contentType, contentDigest: contentDigest(p.sha256(body)), idempotencyKey: bytesToBase64url(random.bytes(16)) }
+  const parameters = {
+    createdS: options.createdS ?? Math.floor(nowMs / 1000),
+    nonce: bytesToBase64url(options.nonce ?? random.bytes(16)),
+    keyId: options.keyId ?? formatId("dev", deviceId),
+    tag: options.tag ?? (limit === "lease" ? "kf1-lease" : "kf1-dev"),
+  }
+  const base = signatureBase({ method, authority, path, query, ...(hasBody ? { body: parts } : {}) }, parameters)
+  return {
+    method,
+    authority,
+    path,
+    query,
+    headers: [
+      ...(hasBody
+        ? ([
+            ["content-type", parts.contentType],
+            ["content-digest", parts.contentDigest],
+            ["idempotency-key", parts.idempotencyKey],
+          ] as const)
+        : []),
+      ["signature-input", signatureInput(hasBody, parameters)] as const,
+      ["signature", signatureHeader(await p.ed25519Sign(seed.reveal(), base))] as const,
+    ],
+    body,
+  }
+}
+
+export const bodyBytes = (route: RouteName, body: unknown): Uint8Array => {
+  if (routes[route].body === "none") return new Uint8Array()
+  const shape = (cborShapes as Partial<Record<string, { body: { encode: (v: unknown) => Uint8Array } | undefined }>>)[route]
+  return shape?.body === undefined ? utf8(JSON.stringify(body)) : shape.body.encode(body)
+}
+
+/** Signs and executes; gives the answer as the server would get it. */
+export const send = async (
+  reach: Reach,
+  device: TestDevice,
+  route: RouteName,
+  body: unknown = {},
+  options: SignOptions & { readonly limits?: Limits } = {},
+): Promise<Executed> => {
+  const request = await signRequest(route, device.authSeed, device.deviceId, bodyBytes(route, body), reach.nowMs(), options)
+  return must(reach.call("execute", { request, limits: options.limits ?? NO_LIMITS, origins: [ORIGIN] }))
+}
+
+/** The JSON of a good answer. */
+export const json = async (answer: Promise<Executed>): Promise<Record<string, unknown>> => {
+  const { status, body, code, detail } = await answer
+  if (status !== 200) throw new Defect(`${status} ${code ?? ""} ${detail ?? ""}`)
+  return JSON.parse(utf8ToText(body) ?? "") as Record<string, unknown>
+}
+
+export interface Person {
+  readonly accountUuid: string
+  readonly accountId: Uint8Array
+  readonly password: string
+  readonly device: TestDevice
+  readonly slots: { readonly password: TestSlot; readonly recovery: TestSlot }
+  readonly recoverySeed: SigSeed
+  readonly recPk: Uint8Array
+  readonly chain: AccountState
+  readonly accountSeed: ReturnType<typeof makeAccountSeed>
+}
+export interface TestSlot {
+  readonly holder: Holder
+  readonly signer: LinkSigner
+}
+
+const makeSlot = async (kind: typeof HOLDER_PASSWORD | typeof HOLDER_RECOVERY, extra: Partial<Holder> = {}): Promise<TestSlot> => {
+  const seed = makeSigSeed(random)
+  const id = random.bytes(16)
+  const kem = await makeKemKeyPair(random)
+  const holder = { id, kind, sigPk: await sigPublicKey(p, seed), kemPk: kem.publicKey, ...extra } as Holder
+  return { holder, signer: { holderId: id, sign: (message) => p.ed25519Sign(seed.reveal(), message) } }
+}
+
+export interface SigningUp extends Person {
+  readonly body: ReturnType<(typeof cborShapes)["signup.finish"]["body"]["fromCbor"]>
+}
+
+/** Everything up to the request that makes the account. */
+export const prepareSignUp = async (reach: Reach, password = "correct horse battery staple"): Promise<SigningUp> => {
+  const accountUuid = crypto.randomUUID()
+  const device = await makeDevice("first device")
+  const { deploymentId } = await must(reach.call("hello", {}))
+  const registering = await startOpaqueRegistration(password)
+  const started = await must(
+    reach.call("registerStart", { accountUuid, registrationRequest: registering.request, device: device.keys }),
+  )
+  const registered = expectOk(
+    await registering.finish(started.registrationResponse, { account: accountUuid, deployment: deploymentId }),
+    "registration",
+  )
+  const accountSeed = makeAccountSeed(random)
+  const accountSalt = random.bytes(32)
+  const kem = await deriveAccountKem(p, accountSeed, accountSalt, 1)
+  const recovery = await deriveRecoveryAuth(p, makeRecoveryCode(random))
+  const password1 = await makeSlot(HOLDER_PASSWORD)
+  const recovery1 = await makeSlot(HOLDER_RECOVERY, { recPk: recovery.recPk })
+  const holders = [holderOfDevice(device, started.lease), password1.holder, recovery1.holder]
+  const context = { kind: 1, chainId: new Uint8Array(32), epoch: 1, byUid: new Uint8Array(32), by: device.deviceId, seq: 1, prev: new Uint8Array(32) } as const
+  const wraps = await Promise.all(holders.map((holder) => makeWrap(p, random, context, holder, accountSeed)))
+  const payload = accountGenesisPayload(
+    {
+      holders,
+      key: { epoch: 1, kemPk: kem.publicKey, wrapsHash: wrapsHash(p, wraps) },
+      minSuite: 1,
+      accountSalt,
+      skSealed: random.bytes(100),
+    },
+    { byHolder: device.deviceId, ts: reach.nowMs() },
+  )
+  const signers = [device.signer, password1.signer, recovery1.signer]
+  const link = await signPayload(device.signer, payload, await Promise.all(signers.map((s) => countersignPayload(s, payload))))
+  const chain = expectOk(await verifyAccountLink(p, undefined, link), "genesis")
+  return {
+    accountUuid,
+    accountId: chain.id,
+    password,
+    device,
+    slots: { password: password1, recovery: recovery1 },
+    recoverySeed: recovery.seed,
+    recPk: recovery.recPk,
+    chain,
+    accountSeed,
+    body: {
+      accountUuid,
+      registrationRecord: registered.record,
+      genesis: encodeLink(link),
+      wraps: wraps.map(encodeWrapEntry),
+    },
+  }
+}
+
+export const signUp = async (reach: Reach, password?: string): Promise<Person> => {
+  const prepared = await prepareSignUp(reach, password)
+  const answer = await send(reach, prepared.device, "signup.finish", prepared.body)
+  if (answer.status !== 200) throw new Defect(`sign-up: ${answer.code ?? ""} ${answer.detail ?? ""}`)
+  return prepared
+}
+
+/** Signs in on a new device, up to level 1. */
+export const signIn = async (reach: Reach, accountUuid: string, password: string, authPk: Uint8Array): Promise<Result<CallResult<"loginFinish">, Failure>> => {
+  const { deploymentId } = await must(reach.call("hello", {}))
+  const login = await startOpaqueLogin(password)
+  const started = await must(reach.call("loginStart", { accountUuid, startLoginRequest: login.request }))
+  const finished = await login.finish(started.loginResponse, { account: accountUuid, deployment: deploymentId })
+  if (!finished.ok) return { ok: false, error: { code: "wrong-credentials" } }
+  const binding = await finishMac(p, await sessionBinding(p, finished.value.sessionKey), authPk)
+  return reach.call("loginFinish", { loginId: started.loginId, finishLoginRequest: finished.value.finish, authPk, binding })
+}
+
+/** RFC 6238, written again so that the tests do not ask the code under test. */
+export const totpCode = async (otpauth: string, nowMs: number): Promise<string> => {
+  const text = new URL(otpauth).searchParams.get("secret") ?? ""
+  const key = await crypto.subtle.importKey("raw", fromBase32(text), { name: "HMAC", hash: "SHA-1" }, false, ["sign"])
+  const counter = lp(Math.floor(nowMs / 30_000)).slice(4)
+  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, counter as Uint8Array<ArrayBuffer>))
+  const at = (mac[19] ?? 0) & 15
+  const number = new DataView(mac.buffer).getUint32(at) & 0x7fffffff
+  return String(number % 1_000_000).padStart(6, "0")
+}
+
+const fromBase32 = (text: string): Uint8Array<ArrayBuffer> => {
+  let bits = ""
+  for (const c of text) bits += "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0")
+  return Uint8Array.from(bits.match(/.{8}/g) ?? [], (byte) => Number.parseInt(byte, 2))
+}
+
+/** First-account link and second factor: the device becomes active. Gives the seed's URI. */
+export const makeActive = async (reach: Reach, person: Person): Promise<string> => {
+  await must(reach.call("confirmFirst", { accountUuid: person.accountUuid }))
+  return setFactor(reach, person.device)
+}
+
+export const setFactor = async (reach: Reach, device: TestDevice): Promise<string> => {
+  const { otpauth } = await json(send(reach, device, "two-factor.start"))
+  const code = await totpCode(String(otpauth), reach.nowMs())
+  await json(send(reach, device, "two-factor.confirm", { code }))
+  return String(otpauth)
+}
+
+export interface EnrolledDevice {
+  readonly device: TestDevice
+  readonly token: Uint8Array
+  readonly answer: CallResult<"enrol">
+}
+
+export const tokenHashOf = (token: Uint8Array): Uint8Array => p.sha256(token)
+
+export const enrolDevice = async (reach: Reach, person: Person, limits = NO_LIMITS): Promise<EnrolledDevice> => {
+  const device = await makeDevice("second device")
+  const token = random.bytes(32)
+  const answer = await must(
+    reach.call("enrol", { accountUuid: person.accountUuid, device: device.keys, tokenHash: tokenHashOf(token), limits }),
+  )
+  return { device, token, answer }
+}
+
+/** The link with which `approver` adds a device, its wrap, and the chain after it. */
+export const addDevice = async (
+  chain: AccountState,
+  approver: TestDevice,
+  added: EnrolledDevice,
+  accountSeed: Person["accountSeed"],
+  nowMs: number,
+): Promise<{ readonly link: Uint8Array; readonly wraps: readonly Uint8Array[]; readonly next: AccountState; readonly parsed: Link }> => {
+  const holder = holderOfDevice(added.device, added.answer.lease)
+  const { epoch } = newestAccountKey(chain)
+  const context = { kind: 1, chainId: chain.id, epoch, byUid: chain.id, by: approver.deviceId, seq: chain.head.seq + 1, prev: chain.head.hash } as const
+  const wraps = [await makeWrap(p, random, context, holder, accountSeed)]
+  const body = { holder, how: HOW_DEVICE, transcript: random.bytes(32), wrapsHash: wrapsHash(p, wraps) } as const
+  const payload = accountPayload(chain, ACCOUNT_HOLDER_ADD, holderAddStruct, body, { byHolder: approver.deviceId, ts: nowMs })
+  const link = await signPayload(approver.signer, payload, [await countersignPayload(added.device.signer, payload)])
+  const encoded = encodeLink(link)
+  const next = expectOk(await verifyAccountLink(p, chain, expectOk(decodeLink(encoded), "link")), "holder.add")
+  return { link: encoded, wraps: wraps.map(encodeWrapEntry), next, parsed: link }
+}
+
+export const recoveryKeyId = (recPk: Uint8Array): string => `rec_${bytesToBase32(recPk)}`
+export { concatBytes, equalBytes, p, secret }
