@@ -24,13 +24,13 @@ if (Number.parseInt(process.versions.node, 10) < ${OLDEST_NODE}) {
 }`
 
 /**
- * Imports of node:sqlite become a call. As an import it would be looked up before the first line of the file runs, and an
- * old Node would answer with a stack trace where it should name the version it needs.
+ * Imports of Node's own modules become calls. As imports they are looked up before the first line of the file runs, and an
+ * old Node would answer with a stack trace about a missing name where it should say which version is needed.
  */
 const lateBuiltins: Plugin = {
   name: "late-builtins",
   setup: (bundle) => {
-    bundle.onResolve({ filter: /^node:sqlite$/ }, ({ path }) => ({ path, namespace: "late" }))
+    bundle.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: "late" }))
     bundle.onLoad({ filter: /.*/, namespace: "late" }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
       loader: "js",
