@@ -1,0 +1,304 @@
+import { assertNever } from "@keyferry/base"
+
+import {
+  acknowledge,
+  addEdit,
+  type BatchLimits,
+  decideParked,
+  dropHanging,
+  type Edit,
+  markSent,
+  mergeBase,
+  type News,
+  nextBatch,
+  type Outbox,
+  type OutboxEntry,
+  park,
+  type ParkedDecision,
+  rebase,
+  revAfter,
+  type Side,
+  unsend,
+  unsendAll,
+} from "./outbox.ts"
+
+/*
+ * The sync of one vault as a state machine without input or output: (state, input) → { state, commands }. Whoever runs it seals,
+ * signs, verifies and stores; it decides what and when. At most one link of this device is under way.
+ *
+ *   ready ──edit──► pushing ──accepted──► ready
+ *                      │ conflict, no answer          waiting ──timer──► ready
+ *                      ├─────────────────────────────►   ▲
+ *                      │ epoch-stale ──► rotating ───────┘ rotated ──► ready
+ *                      └ refused for good ──► refused ──edit, start──► ready
+ *   any ── froze ──► frozen (until thawed) · access-lost ──► lost (until a person decides)
+ *
+ * Source: spec/sync.md, SY14–SY24
+ */
+
+export const PUSH_LIMITS: BatchLimits = { maxOps: 1000, maxBytes: 4 * 1024 * 1024 }
+/** After so many attempts in a row the status says busy; the attempts go on. */
+export const BUSY_AFTER = 5
+
+const AFTER_RACE = { firstMs: 50, capMs: 10_000, isSilent: false }
+const AFTER_SILENCE = { firstMs: 1_000, capMs: 300_000, isSilent: true }
+
+export type SyncPhase = "ready" | "pushing" | "rotating" | "waiting" | "refused" | "frozen" | "lost"
+
+export interface SyncState<B> {
+  readonly phase: SyncPhase
+  readonly outbox: Outbox<B>
+  /** Number of the newest request; answers to older ones change nothing. */
+  readonly pushId: number
+  /** Attempts in a row without success, and whether the last of them got no answer at all. */
+  readonly tries: number
+  readonly isSilent: boolean
+  /** Why it is refused or frozen: a code of the error table. */
+  readonly code?: string
+  readonly rotationDue: boolean
+}
+
+/** `random` is in [0, 1), made by the caller: the machine has no randomness of its own. */
+export type SyncInput<B> =
+  /** The device can reach the server and is open; also "try again now". */
+  | { readonly type: "start" }
+  | { readonly type: "edit"; readonly edit: Edit<B> }
+  | { readonly type: "accepted"; readonly pushId: number }
+  /** Lost the compare-and-set. `news` are the verified winners; `inStep` says that they reach the head. */
+  | {
+      readonly type: "conflict"
+      readonly pushId: number
+      readonly news: ReadonlyMap<string, News<B>>
+      readonly inStep: boolean
+      readonly random: number
+    }
+  /** The vault's key is older than a member's newest: rotate, then send again. */
+  | { readonly type: "epoch-stale"; readonly pushId: number }
+  /** An answer that time alone does not change. */
+  | { readonly type: "refused"; readonly pushId: number; readonly code: string }
+  /** No answer, or one that says later. */
+  | { readonly type: "failed"; readonly pushId: number; readonly random: number }
+  /** Verified news that came without a push of ours: the feed, a pull. */
+  | { readonly type: "pulled"; readonly news: ReadonlyMap<string, News<B>>; readonly inStep: boolean }
+  | { readonly type: "rotation-due" }
+  | { readonly type: "rotated" }
+  | { readonly type: "rotation-failed"; readonly random: number }
+  | { readonly type: "timer" }
+  | { readonly type: "froze"; readonly code: string }
+  | { readonly type: "thawed" }
+  | { readonly type: "access-lost" }
+  | { readonly type: "decided"; readonly decision: ParkedDecision }
+
+export interface PushOp<B> {
+  readonly itemId: string
+  readonly rev: number
+  readonly body: Side<B>
+}
+
+/** To be carried out in order; a later one only once the earlier is durable or sent. */
+export type SyncCommand<B> =
+  /** Entries as they are now. An edit is saved, and may be said to be, once this is durable. */
+  | { readonly type: "persist"; readonly put: readonly OutboxEntry<B>[]; readonly drop: readonly string[] }
+  /** What the person sees of these items from now on; `conflicts` values were kept beside them. Same transaction as `persist`. */
+  | { readonly type: "show"; readonly items: readonly ShownItem<B>[] }
+  /** Seal these under the current epoch, sign one link, send it. Answer with accepted, conflict, epoch-stale, refused or failed. */
+  | { readonly type: "push"; readonly pushId: number; readonly ops: readonly PushOp<B>[] }
+  | { readonly type: "rotate" }
+  | { readonly type: "wait"; readonly ms: number }
+  /** Store as local-only items. Same transaction as `persist`. */
+  | { readonly type: "copy"; readonly items: readonly (readonly [itemId: string, body: B])[] }
+  /** Delete the vault's rows on this device, except the outbox. */
+  | { readonly type: "erase-vault" }
+
+export interface ShownItem<B> {
+  readonly itemId: string
+  readonly rev: number
+  readonly body: Side<B>
+  readonly conflicts: number
+}
+
+export interface SyncStep<B> {
+  readonly state: SyncState<B>
+  readonly commands: readonly SyncCommand<B>[]
+}
+
+/** Merges two sides of one item; see `merge.ts`. Pure. */
+export type MergeBodies<B> = (
+  base: B | undefined,
+  committed: Side<B>,
+  mine: Side<B>,
+) =>
+  | { readonly outcome: "committed" }
+  | { readonly outcome: "deleted" }
+  | { readonly outcome: "merged"; readonly body: B; readonly sizeBytes: number; readonly conflicts: number }
+
+/** What a device starts with: the outbox it had stored. Nobody waits for the answers of requests before the restart. */
+export const startVaultSync = <B>(stored: Outbox<B>): SyncState<B> => ({
+  phase: [...stored.values()].some((entry) => entry.parked) ? "lost" : "ready",
+  outbox: unsendAll(stored),
+  pushId: 0,
+  tries: 0,
+  isSilent: false,
+  rotationDue: false,
+})
+
+export const createVaultSync = <B>(deps: {
+  readonly merge: MergeBodies<B>
+  readonly limits?: BatchLimits
+}): { readonly step: (state: SyncState<B>, input: SyncInput<B>) => SyncStep<B> } => {
+  const limits = deps.limits ?? PUSH_LIMITS
+  return Object.freeze({
+    step: (state: SyncState<B>, input: SyncInput<B>): SyncStep<B> => {
+      const changed = apply(deps.merge, state, input)
+      const advanced = advance(changed.state, limits)
+      const persist = persistCommands(state.outbox, advanced.state.outbox)
+      return { state: advanced.state, commands: [...persist, ...changed.commands, ...advanced.commands] }
+    },
+  })
+}
+
+/** What a person is told. Source   spec/sync.md, SY23 */
+export const syncStatus = <B>(
+  state: SyncState<B>,
+): "up-to-date" | "working" | "waiting" | "busy" | "refused" | "frozen" | "lost" => {
+  if (state.phase === "frozen" || state.phase === "lost" || state.phase === "refused") return state.phase
+  if (state.tries >= BUSY_AFTER && !state.isSilent) return "busy"
+  if (state.phase === "pushing" || state.phase === "rotating") return "working"
+  return state.outbox.size === 0 && !state.rotationDue ? "up-to-date" : "waiting"
+}
+
+// ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const apply = <B>(merge: MergeBodies<B>, state: SyncState<B>, input: SyncInput<B>): SyncStep<B> => {
+  switch (input.type) {
+    case "start":
+      return only(isStopped(state) ? state : ready(state))
+    case "edit":
+      return only(onEdit(state, input.edit))
+    case "accepted":
+      if (isStale(state, input.pushId)) return only(state)
+      // What was accepted now comes after everything that may have arrived before: nothing hangs any more.
+      return only({ ...ready(state), outbox: dropHanging(acknowledge(state.outbox, input.pushId)), tries: 0 })
+    case "conflict": {
+      if (isStale(state, input.pushId)) return only(state)
+      const waiting = withNews(merge, { ...state, outbox: unsend(state.outbox, input.pushId) }, input)
+      const retried = retryLater(waiting.state, AFTER_RACE, input.random)
+      return { state: retried.state, commands: [...waiting.commands, ...retried.commands] }
+    }
+    case "epoch-stale":
+      if (isStale(state, input.pushId)) return only(state)
+      return only({ ...ready(state), outbox: unsend(state.outbox, input.pushId), rotationDue: true })
+    case "refused":
+      if (isStale(state, input.pushId)) return only(state)
+      return only({ ...state, phase: "refused", code: input.code, outbox: unsend(state.outbox, input.pushId) })
+    case "failed":
+      if (isStale(state, input.pushId)) return only(state)
+      return retryLater({ ...state, outbox: unsend(state.outbox, input.pushId) }, AFTER_SILENCE, input.random)
+    case "pulled":
+      return state.phase === "frozen" || state.phase === "lost" ? only(state) : withNews(merge, state, input)
+    case "rotation-due":
+      return only({ ...state, rotationDue: true })
+    case "rotated":
+      return only({ ...(state.phase === "rotating" ? ready(state) : state), rotationDue: false, tries: 0 })
+    case "rotation-failed":
+      return state.phase === "rotating" ? retryLater(state, AFTER_RACE, input.random) : only(state)
+    case "timer":
+      return only(state.phase === "waiting" ? ready(state) : state)
+    case "froze":
+      // Nothing is written to a chain that contradicts itself; edits go on waiting here.
+      return only({ ...state, phase: "frozen", code: input.code, outbox: unsendAll(state.outbox) })
+    case "thawed":
+      return only(state.phase === "frozen" ? ready(state) : state)
+    case "access-lost":
+      if (state.phase === "lost") return only(state)
+      return {
+        state: { ...ready(state), phase: "lost", outbox: park(state.outbox) },
+        commands: [{ type: "erase-vault" }],
+      }
+    case "decided": {
+      if (state.phase !== "lost") return only(state)
+      const decided = decideParked(state.outbox, input.decision)
+      const copies = decided.copies.length === 0 ? [] : [{ type: "copy", items: decided.copies } as const]
+      return { state: { ...state, outbox: decided.outbox }, commands: copies }
+    }
+    default:
+      return assertNever(input)
+  }
+}
+
+const only = <B>(state: SyncState<B>): SyncStep<B> => ({ state, commands: [] })
+
+const isStopped = <B>(state: SyncState<B>): boolean =>
+  state.phase === "frozen" || state.phase === "lost" || state.phase === "pushing" || state.phase === "rotating"
+
+/** An answer to a request that this machine no longer waits for. */
+const isStale = <B>(state: SyncState<B>, pushId: number): boolean =>
+  state.phase !== "pushing" || state.pushId !== pushId
+
+const ready = <B>(state: SyncState<B>): SyncState<B> => {
+  const { code: _code, ...rest } = state
+  return { ...rest, phase: "ready" }
+}
+
+const onEdit = <B>(state: SyncState<B>, edit: Edit<B>): SyncState<B> => {
+  // In a lost vault there is nothing to edit; what arrives late is kept with the rest for the person to decide.
+  const outbox = addEdit(state.outbox, edit)
+  if (state.phase === "lost") return { ...state, outbox: park(outbox) }
+  // A new edit may be what makes a refused request acceptable: something was deleted, a limit was raised.
+  return state.phase === "refused" ? { ...ready(state), outbox } : { ...state, outbox }
+}
+
+/** Merges news with what waits. News that an entry already grew out of change nothing. */
+const withNews = <B>(
+  merge: MergeBodies<B>,
+  state: SyncState<B>,
+  input: { readonly news: ReadonlyMap<string, News<B>>; readonly inStep: boolean },
+): SyncStep<B> => {
+  const shown: ShownItem<B>[] = []
+  let { outbox } = state
+  for (const [itemId, news] of input.news) {
+    const entry = outbox.get(itemId)
+    if (entry === undefined) {
+      shown.push({ itemId, rev: news.rev, body: news.body, conflicts: 0 })
+      continue
+    }
+    if (news.rev <= (entry.base?.rev ?? 0)) continue
+    const merged = merge(mergeBase(entry, news), news.body, entry.mine)
+    outbox = rebase(outbox, itemId, news, merged)
+    const body = merged.outcome === "committed" ? news.body : merged.outcome === "deleted" ? "deleted" : merged.body
+    shown.push({ itemId, rev: news.rev, body, conflicts: merged.outcome === "merged" ? merged.conflicts : 0 })
+  }
+  if (input.inStep) outbox = dropHanging(outbox)
+  const commands = shown.length === 0 ? [] : [{ type: "show", items: shown } as const]
+  return { state: { ...state, outbox }, commands }
+}
+
+/** Between half and all of a doubling delay, so that two devices that raced do not race again. */
+const retryLater = <B>(state: SyncState<B>, delay: typeof AFTER_RACE, random: number): SyncStep<B> => {
+  const ms = Math.min(delay.capMs, delay.firstMs * 2 ** state.tries)
+  return {
+    state: { ...state, phase: "waiting", tries: state.tries + 1, isSilent: delay.isSilent },
+    commands: [{ type: "wait", ms: Math.round(ms * (0.5 + random / 2)) }],
+  }
+}
+
+/** Starts what can start now: a rotation before any push, and a push only if nothing is under way. */
+const advance = <B>(state: SyncState<B>, limits: BatchLimits): SyncStep<B> => {
+  if (state.phase !== "ready") return only(state)
+  if (state.rotationDue) return { state: { ...state, phase: "rotating" }, commands: [{ type: "rotate" }] }
+  const batch = nextBatch(state.outbox, limits)
+  if (batch.length === 0) return only(state)
+  const pushId = state.pushId + 1
+  const itemIds = batch.map((entry) => entry.itemId)
+  const ops = batch.map((entry) => ({ itemId: entry.itemId, rev: revAfter(entry), body: entry.mine }))
+  return {
+    state: { ...state, phase: "pushing", pushId, outbox: markSent(state.outbox, itemIds, pushId) },
+    commands: [{ type: "push", pushId, ops }],
+  }
+}
+
+const persistCommands = <B>(before: Outbox<B>, after: Outbox<B>): readonly SyncCommand<B>[] => {
+  const put = [...after.values()].filter((entry) => before.get(entry.itemId) !== entry)
+  const drop = [...before.keys()].filter((itemId) => !after.has(itemId))
+  return put.length === 0 && drop.length === 0 ? [] : [{ type: "persist", put, drop }]
+}
