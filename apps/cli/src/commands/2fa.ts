@@ -1,0 +1,112 @@
+import { err, ok } from "@keyferry/base"
+import { failure } from "@keyferry/protocol"
+
+import { type CommandSpec, type Ending, flagOption } from "../command.ts"
+import { type Context, confirmed, openVault, withStepUp } from "../context.ts"
+import { count } from "../format.ts"
+import type { Keyferry } from "../keyferry.ts"
+import { setUpSecondFactor } from "../wizard/second-factor.ts"
+
+const account = async (context: Context, use: (keyferry: Keyferry) => Promise<Ending>): Promise<Ending> => {
+  const keyferry = await openVault(context)
+  if (!keyferry.ok) return keyferry
+  const { mode } = await keyferry.value.status()
+  return mode === "account"
+    ? use(keyferry.value)
+    : err(failure("signed-out", "A second factor belongs to an account: kf signup LINK or kf login URL."))
+}
+
+const show = (context: Context): Promise<Ending> =>
+  account(context, async (keyferry) => {
+    const factors = (await keyferry.status()).account?.factors ?? []
+    context.io.answer({ schema: "kf.2fa/1", factors }, [
+      factors.length === 0 ? "No second factor is set: kf 2fa on" : `Second factor: ${factors.join(", ")}.`,
+    ])
+    return ok("done")
+  })
+
+const on = (context: Context): Promise<Ending> =>
+  account(context, async (keyferry) => {
+    if (context.prompter === undefined) {
+      // In two runs: this one gives the secret to an authenticator, `kf 2fa confirm` takes its first code.
+      const started = await withStepUp(context, keyferry, () => keyferry.twoFactorStart())
+      if (!started.ok) return started
+      context.io.answer({ schema: "kf.2fa/1", otpauth: started.value.otpauth, next: "kf 2fa confirm" }, [
+        started.value.otpauth,
+      ])
+      context.io.say("It is not on yet. Next: kf 2fa confirm --secrets-stdin, with code=…")
+      return ok("done")
+    }
+    const factors = await setUpSecondFactor(context, keyferry)
+    if (!factors.ok) return factors
+    context.io.answer({ schema: "kf.2fa/1", factors: factors.value }, [])
+    return ok("done")
+  })
+
+const confirm = (context: Context): Promise<Ending> =>
+  account(context, async (keyferry) => {
+    const code = await context.secrets.ask("code", {
+      prompt: "The six digits of your authenticator:",
+      shown: true,
+      missing: failure("second-factor-needed", "Pass it as code=… with --secrets-stdin."),
+    })
+    if (!code.ok) return code
+    const confirmedNow = await keyferry.twoFactorConfirm(code.value.replaceAll(/\s/g, ""))
+    if (!confirmedNow.ok) return confirmedNow
+    context.io.answer({ schema: "kf.2fa/1", factors: confirmedNow.value.factors }, [
+      `Second factor: ${confirmedNow.value.factors.join(", ")}.`,
+    ])
+    return ok("done")
+  })
+
+export const command: CommandSpec = {
+  name: "2fa",
+  summary: "the second factor that guards your account",
+  run: show,
+  subcommands: [
+    { name: "on", summary: "set up an authenticator app", run: on },
+    { name: "confirm", summary: "give its first code, where on was run without a terminal", run: confirm },
+    {
+      name: "off",
+      summary: "take the second factor off; refused while sync is on",
+      options: [{ flags: "--suspend-sync", text: "stop sync on every device with it" }],
+      run: (context, _args, options) =>
+        account(context, async (keyferry) => {
+          const suspendSync = flagOption(options, "suspendSync")
+          const go = await confirmed(
+            context,
+            suspendSync
+              ? "Take the second factor off and stop sync on every device? A stolen password alone could then sign in."
+              : "Take the second factor off? A stolen password alone could then sign in.",
+          )
+          if (!go.ok) return go
+          if (!go.value) return err(failure("not-allowed", "You said no; the second factor stays."))
+          const password = await context.secrets.ask("password", { prompt: "Your password:" })
+          if (!password.ok) return password
+          const off = await withStepUp(context, keyferry, () =>
+            keyferry.twoFactorOff({ password: password.value, suspendSync }),
+          )
+          if (!off.ok) return off
+          context.io.answer({ schema: "kf.2fa/1", factors: [], devices: off.value.devices }, [
+            `The second factor is off${suspendSync ? `; sync is suspended on ${count(off.value.devices, "device")}` : ""}.`,
+          ])
+          return ok("done")
+        }),
+    },
+    {
+      name: "codes",
+      summary: "make ten recovery codes; older ones stop working",
+      run: (context) =>
+        account(context, async (keyferry) => {
+          const codes = await withStepUp(context, keyferry, () => keyferry.recoveryCodes())
+          if (!codes.ok) return codes
+          context.io.answer({ schema: "kf.recovery-codes/1", codes: codes.value.codes }, codes.value.codes)
+          if (!context.io.json)
+            context.io.say(
+              "Each works once in place of the authenticator. They are shown once: print them, apart from the kit.",
+            )
+          return ok("done")
+        }),
+    },
+  ],
+}

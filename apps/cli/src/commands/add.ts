@@ -1,0 +1,232 @@
+import { err, ok, type Result } from "@keyferry/base"
+import { exchangeIds, type FieldSpec, findFieldSpec, type Kind, kindByName, kinds } from "@keyferry/items"
+import { failure, type Failure } from "@keyferry/protocol"
+
+import { type CommandSpec, flagOption, listOption, type OptionValues, textOption } from "../command.ts"
+import { type Context, unlockNow } from "../context.ts"
+import { usage } from "../failures.ts"
+import { cleanFields, type FieldEntry, parseDotenv, readFieldEntries, splitFieldWords } from "../field-input.ts"
+import type { ItemInput, Keyferry } from "../keyferry.ts"
+import { printable } from "../io.ts"
+import { CUSTODY, itemDocument } from "../views.ts"
+
+export const command: CommandSpec = {
+  name: "add",
+  summary: "add an item; the first one makes this device's vault",
+  args: "<kind> [words...]",
+  options: [
+    { flags: "--title <text>", text: "title, if it is not the word after the kind" },
+    { flags: "--tag <tag>", text: "a tag; may be repeated", repeat: true },
+    { flags: "--local", text: "keep it on this device only" },
+    { flags: "--synced", text: "sync it, whatever the setting for new items is" },
+    {
+      flags: "--class <class>",
+      text: "strict: opens only while the server answers; standard: also offline for a while",
+      choices: ["strict", "standard"],
+    },
+    {
+      flags: "--from-stdin",
+      text: "the main value from stdin: a note's text, a private key, the lines of a .env file",
+    },
+  ],
+  more: [
+    `Kinds: ${kinds.map((kind) => kind.kind).join(", ")}`,
+    "Words: the title, then fields as name=value. A secret field is name=- (stdin), name=@FILE, or left out to be asked.",
+    '  kf add exchange-key "Bybit main" exchange=bybit key=AbCd',
+    "  kf add ssh-key deploy private-key=@~/.ssh/id_ed25519",
+    "  kf add env-set web --from-stdin < .env",
+  ],
+  run: async (context, args, options) => {
+    const [kindName = "", ...words] = args
+    const kind = kindByName(kindName)
+    if (kind === undefined)
+      return err(
+        usage(`There is no kind “${printable(kindName).slice(0, 40)}”. Kinds: ${kinds.map((k) => k.kind).join(", ")}.`),
+      )
+    if (flagOption(options, "local") && flagOption(options, "synced"))
+      return err(usage("--local and --synced exclude each other."))
+    const input = await gatherInput(context, kind, words, options)
+    if (!input.ok) return input
+    const keyferry = await openOrCreate(context)
+    if (!keyferry.ok) return keyferry
+    const added = await keyferry.value.add(input.value)
+    if (!added.ok) return added
+    context.io.answer({ schema: "kf.item/1", ...itemDocument(added.value) }, [
+      `Added “${printable(added.value.title)}” (${added.value.id}), ${CUSTODY[added.value.custody]}.`,
+    ])
+    return ok("done")
+  },
+}
+
+/** Opens the vault, or makes one with a new password where the profile has none. */
+export const openOrCreate = async (context: Context): Promise<Result<Keyferry, Failure>> => {
+  const connected = await context.connect()
+  if (!connected.ok) return connected
+  const { keyferry } = connected.value
+  const status = await keyferry.status()
+  if (status.lock === "unlocked" || status.lock === "standard-only") return ok(keyferry)
+  if (status.lock === "locked") {
+    const unlocked = await unlockNow(context, keyferry)
+    return unlocked.ok ? ok(keyferry) : unlocked
+  }
+  if (context.prompter !== undefined && context.settings.secrets === undefined) {
+    context.io.warn(
+      "This device has no vault yet. Choose a password for it: it opens the vault here, and nobody can reset it.",
+    )
+  }
+  const password = await context.secrets.ask("password", {
+    prompt: "New password of this device's vault:",
+    twice: true,
+    missing: failure("needs-terminal", "A new vault needs a password: pass it with --password-stdin."),
+  })
+  if (!password.ok) return password
+  const created = await keyferry.createLocal(password.value)
+  if (!created.ok) return created
+  context.io.say("The vault was made. It is on this device only; kf signup or kf login connects it to an account.")
+  return ok(keyferry)
+}
+
+const gatherInput = async (
+  context: Context,
+  kind: Kind,
+  words: readonly string[],
+  options: OptionValues,
+): Promise<Result<ItemInput, Failure>> => {
+  const { plain, entries } = splitFieldWords(words)
+  if (plain.length > 1)
+    return err(usage("Only one word can be the title; put it in quotes, and write fields as name=value."))
+  const read = readFieldEntries(
+    context,
+    kind,
+    entries.filter(([name]) => name !== "title"),
+  )
+  if (!read.ok) return read
+  let fields = read.value
+  if (flagOption(options, "fromStdin")) {
+    const main = fieldsFromStdin(context, kind)
+    if (!main.ok) return main
+    fields = [...fields, ...main.value]
+  }
+  const titleGiven = textOption(options, "title") ?? plain[0] ?? entries.find(([name]) => name === "title")?.[1]
+  const asked = await askMissing(context, kind, fields)
+  if (!asked.ok) return asked
+  const cleaned = cleanFields(context, kind, asked.value)
+  if (!cleaned.ok) return cleaned
+  const title = titleGiven ?? (await askTitle(context, kind, asked.value))
+  if (typeof title !== "string") return title
+  if (title.trim() === "") return err(usage("The title is empty."))
+  const vault = context.settings.vault
+  return ok({
+    kind: kind.kind,
+    title: title.trim(),
+    fields: cleaned.value,
+    tags: listOption(options, "tag"),
+    ...(vault === undefined ? {} : { vault }),
+    ...(flagOption(options, "local")
+      ? { policy: "local-only" }
+      : flagOption(options, "synced")
+        ? { policy: "synced" }
+        : {}),
+    ...classOf(options),
+  })
+}
+
+export const classOf = (options: OptionValues): { readonly class?: "strict" | "standard" } => {
+  const chosen = textOption(options, "class")
+  return chosen === "strict" || chosen === "standard" ? { class: chosen } : {}
+}
+
+const askTitle = async (
+  context: Context,
+  kind: Kind,
+  fields: readonly FieldEntry[],
+): Promise<string | Result<never, Failure>> => {
+  const first =
+    fields.find(
+      ([name]) => name === "exchange" || name === "service" || name === "address" || name === "username",
+    )?.[1] ?? ""
+  if (context.prompter === undefined) return err(usage(`A title is missing: kf add ${kind.kind} TITLE …`))
+  const title = await context.prompter.text("Title:", first)
+  return title.ok ? title.value : title
+}
+
+const MAIN_FIELD: Readonly<Record<string, string>> = { note: "text", snippet: "script", "ssh-key": "private-key" }
+
+const fieldsFromStdin = (context: Context, kind: Kind): Result<readonly FieldEntry[], Failure> => {
+  const text = context.secrets.stdin("--from-stdin")
+  if (!text.ok) return text
+  const main = MAIN_FIELD[kind.kind]
+  if (main !== undefined) return ok([[main, text.value]])
+  if (kind.kind === "env-set") return ok(parseDotenv(text.value))
+  const { plain, entries } = splitFieldWords(text.value.split(/\r?\n/).filter((line) => line !== ""))
+  return plain.length === 0 ? ok(entries) : err(usage("Stdin must have one name=value a line for this kind."))
+}
+
+/** Asks for what the kind needs and was not given: required fields, and secret ones that a person would have. */
+const askMissing = async (
+  context: Context,
+  kind: Kind,
+  given: readonly FieldEntry[],
+): Promise<Result<readonly FieldEntry[], Failure>> => {
+  const { prompter } = context
+  let fields = given
+  const known = (): Record<string, string> => Object.fromEntries(fields)
+  const has = (spec: FieldSpec): boolean => fields.some(([name]) => findFieldSpec([spec], name) !== undefined)
+  const asked = new Set<string>()
+  for (;;) {
+    const next = kind
+      .fieldsFor(known())
+      .find((spec) => !has(spec) && !asked.has(spec.name) && isAsked(kind, spec, known()))
+    if (next === undefined) return ok(fields)
+    asked.add(next.name)
+    if (prompter === undefined) {
+      const secret = context.secrets.given(`field:${next.name}`)
+      if (!secret.ok) return secret
+      if (secret.value !== undefined) fields = [...fields, [next.name, secret.value]]
+      else if (next.required === true) {
+        return err(
+          failure(
+            "needs-terminal",
+            `The field “${next.name}” is missing: pass ${next.name}=${next.secret ? "- or @FILE" : "…"}.`,
+          ),
+        )
+      }
+      continue
+    }
+    const optional = next.required === true ? "" : " (Enter for none)"
+    if (next.hint !== undefined) prompter.show(`  ${next.hint}`)
+    const answer =
+      next.multiline === true || next.multiline === "pem"
+        ? await askLines(context, next, optional)
+        : next.secret
+          ? await prompter.hidden(`${next.label}${optional}:`)
+          : await prompter.text(
+              `${next.label}${next.choices === undefined ? "" : ` (${next.choices.join(", ")})`}${optional}:`,
+            )
+    if (!answer.ok) return answer
+    if (answer.value !== "") fields = [...fields, [next.name, answer.value]]
+    if (next.name === "exchange" && !exchangeIds().includes(answer.value.toLowerCase())) {
+      prompter.show("  This exchange is not in the catalogue; give the fields that it shows you.")
+    }
+  }
+}
+
+/** Optional extras are not asked for: a form of fourteen questions is no prompt. */
+const isAsked = (kind: Kind, spec: FieldSpec, known: Readonly<Record<string, string>>): boolean => {
+  if (spec.required === true) return true
+  if (kind.kind === "exchange-key")
+    return (
+      !kind.fieldsFor(known).some((other) => other.required === true && other.name !== "exchange") &&
+      ["key", "secret", "passphrase"].includes(spec.name)
+    )
+  return ["username", "password", "url", "service", "port", "credential"].includes(spec.name)
+}
+
+const askLines = async (context: Context, spec: FieldSpec, optional: string): Promise<Result<string, Failure>> => {
+  const { prompter } = context
+  if (prompter === undefined) return err(failure("needs-terminal"))
+  const one = await (spec.secret ? prompter.hidden : prompter.text)(`${spec.label}, or @FILE for a file${optional}:`)
+  if (!one.ok || !one.value.startsWith("@")) return one
+  const { readTextFile } = await import("../field-input.ts")
+  return readTextFile(one.value.slice(1).replace(/^~(?=\/)/, context.env["HOME"] ?? "~"))
+}

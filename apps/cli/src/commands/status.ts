@@ -1,0 +1,125 @@
+import { ok } from "@keyferry/base"
+import { errors } from "@keyferry/protocol"
+
+import type { CommandSpec } from "../command.ts"
+import { count, duration, iso, when } from "../format.ts"
+import { printable } from "../io.ts"
+import type { Status } from "../keyferry.ts"
+import { pairs } from "../table.ts"
+
+export const command: CommandSpec = {
+  name: "status",
+  summary: "server, account, device and sync on one screen; needs no password",
+  run: async (context) => {
+    const connected = await context.connect()
+    if (!connected.ok) return connected
+    const status = await connected.value.keyferry.status()
+    const nowMs = context.clock.nowMs()
+    context.io.answer(
+      statusDocument(context.settings.profile, status),
+      statusLines(context.settings.profile, status, nowMs, context.env["TZ"]),
+    )
+    return ok("done")
+  },
+}
+
+export const statusDocument = (profile: string, status: Status): Readonly<Record<string, unknown>> => {
+  const { unlockedUntilMs, lastContactMs, graceUntilMs, sync, ...rest } = status
+  const { lastSyncMs, ...syncRest } = sync
+  return {
+    schema: "kf.status/1",
+    profile,
+    ...rest,
+    ...time("unlockedUntil", unlockedUntilMs),
+    ...time("lastContact", lastContactMs),
+    ...time("graceUntil", graceUntilMs),
+    sync: { ...syncRest, ...time("lastSync", lastSyncMs) },
+  }
+}
+
+const time = (name: string, ms: number | undefined): Readonly<Record<string, string>> =>
+  ms === undefined ? {} : { [name]: iso(ms) }
+
+const SYNC: Readonly<Record<Status["sync"]["state"], string>> = {
+  off: "off on this device",
+  "up-to-date": "up to date",
+  working: "working",
+  waiting: "changes wait to be sent",
+  offline: "offline; changes wait",
+  refused: "refused by the server",
+  frozen: "frozen: the server's history is not the one this device knows",
+  busy: "busy; this device keeps trying",
+}
+
+export const statusLines = (profile: string, status: Status, nowMs: number, zone?: string): readonly string[] => {
+  const { account, enrolment, sync } = status
+  const rows: [string, string][] = []
+  if (profile !== "default") rows.push(["Profile", profile])
+  if (account !== undefined) {
+    rows.push(["Server", `${account.server}  identity ${account.serverWords}`])
+    rows.push([
+      "Account",
+      `${printable(account.address)}  2FA ${account.factors.length > 0 ? "on" : "off"}${account.frozen ? "  frozen" : ""}${account.syncSuspended ? "  sync suspended" : ""}`,
+    ])
+    rows.push([
+      "Device",
+      `${printable(account.deviceName)}  ${lockText(status, nowMs)}${account.deviceState === "active" ? "" : `  ${account.deviceState}`}`,
+    ])
+  } else {
+    rows.push(["Account", status.mode === "local" ? "none; this vault is on this device only" : "none"])
+    rows.push(["Vault", lockText(status, nowMs)])
+  }
+  if (account !== undefined || sync.on) {
+    const last = sync.lastSyncMs === undefined ? "" : ` ${when(sync.lastSyncMs, nowMs, zone)}`
+    rows.push([
+      "Sync",
+      `${SYNC[sync.state]}${last}  ${sync.synced} synced here, ${sync.localOnly} local only${sync.waiting > 0 ? `, ${sync.waiting} waiting` : ""}${sync.credentials ? "" : "  credentials stay local"}`,
+    ])
+  } else if (status.mode === "local" && status.lock !== "locked") {
+    rows.push(["Items", count(sync.localOnly, "item")])
+  }
+  if (enrolment !== undefined) {
+    rows.push([
+      "Joining",
+      `${printable(enrolment.address)} at ${enrolment.server}: ${STEP[enrolment.step]}${enrolment.code === undefined ? "" : `, code ${enrolment.code}`}`,
+    ])
+  }
+  if (status.graceUntilMs !== undefined && sync.state === "offline")
+    rows.push([
+      "Offline",
+      `standard items open until ${when(status.graceUntilMs, nowMs, zone)}, strict ones not before the server answers`,
+    ])
+  for (const line of lookAt(status)) rows.push(["Look at", line])
+  return pairs(rows)
+}
+
+const STEP = {
+  "second-factor": "the second factor is next",
+  confirm: "waits to be confirmed",
+  keys: "confirmed; its keys are next",
+  done: "done",
+} as const
+
+const lockText = (status: Status, nowMs: number): string => {
+  const until = status.unlockedUntilMs === undefined ? "" : ` for ${duration(status.unlockedUntilMs - nowMs)}`
+  if (status.lock === "unlocked") return `unlocked${until}`
+  if (status.lock === "standard-only") return `unlocked${until}, strict keys closed until the server answers`
+  return status.lock === "locked" ? "locked" : "no vault yet"
+}
+
+const lookAt = (status: Status): readonly string[] => {
+  const { sync, account, enrolment } = status
+  const lines: string[] = []
+  if (sync.conflicts > 0) lines.push(`${count(sync.conflicts, "item has", "items have")} two versions → kf conflicts`)
+  if (status.lockCode !== undefined)
+    lines.push(`${errors[status.lockCode].sentence} → ${errors[status.lockCode].action}`)
+  if (sync.code !== undefined) lines.push(`${errors[sync.code].sentence} → ${errors[sync.code].action}`)
+  if (account !== undefined && account.factors.length === 0) lines.push("no second factor; sync needs one → kf sync on")
+  else if (account !== undefined && (account.deviceState === "pending-first" || account.deviceState === "pending"))
+    lines.push("this device is not confirmed → kf sync on")
+  if (enrolment !== undefined && enrolment.step !== "done")
+    lines.push(`joining is not finished → kf ${enrolment.purpose === "login" ? "login" : "recover"}`)
+  if (status.mode === "none" && enrolment === undefined)
+    lines.push("nothing here yet → kf add KIND, kf signup LINK or kf login URL")
+  return lines
+}

@@ -1,0 +1,212 @@
+import { err, ok, type Result } from "@keyferry/base"
+import { failure, type Failure } from "@keyferry/protocol"
+
+import { type Ending, flagOption, type OptionValues, textOption } from "../command.ts"
+import { type Context, openVault, withStepUp } from "../context.ts"
+import { needsTerminal } from "../failures.ts"
+import { findItems } from "../find.ts"
+import { count } from "../format.ts"
+import { printable } from "../io.ts"
+import type { ItemSummary, Keyferry, Status } from "../keyferry.ts"
+import { showProgress } from "../progress.ts"
+import { continueEnrolment, tellConfirmation, waitForConfirmation } from "./enrol.ts"
+import { setUpSecondFactor } from "./second-factor.ts"
+
+/*
+ * One wizard: second factor, confirmation, choice. It looks at where the device stands and begins there, so running it
+ * again goes on; nothing is uploaded before the last step.
+ */
+export const syncOn = async (context: Context, options: OptionValues): Promise<Ending> => {
+  const connected = await context.connect()
+  if (!connected.ok) return connected
+  const { keyferry } = connected.value
+  const before = await keyferry.status()
+  if (before.mode !== "account") {
+    if (before.enrolment === undefined) {
+      return err(failure("signed-out", "Sync needs an account: kf signup LINK makes one, kf login URL joins yours."))
+    }
+    const enrolled = await continueEnrolment(context, keyferry, before.enrolment, {
+      by: undefined,
+      wait: flagOption(options, "wait"),
+      resend: flagOption(options, "resend"),
+      again: "kf sync on",
+    })
+    if (!enrolled.ok) return enrolled
+  }
+  const opened = await openVault(context)
+  if (!opened.ok) return opened
+  const ready = await secondFactorAndConfirmation(context, keyferry, options)
+  if (!ready.ok) return ready
+  return chooseAndStart(context, keyferry, ready.value, options)
+}
+
+const secondFactorAndConfirmation = async (
+  context: Context,
+  keyferry: Keyferry,
+  options: OptionValues,
+): Promise<Result<Status, Failure>> => {
+  context.setResume("Nothing was uploaded. Go on at any time with kf sync on")
+  let status = await keyferry.status()
+  if (status.account !== undefined && status.account.factors.length === 0) {
+    // Without a person only the way out is named: a factor cannot be set up by a flag.
+    if (context.prompter === undefined) return err(failure("two-factor-required"))
+    context.io.warn("Step 1 of 3: sync needs a second factor, and this account has none yet.")
+    const set = await setUpSecondFactor(context, keyferry)
+    if (!set.ok) return set
+    status = await keyferry.status()
+  }
+  if (
+    status.account !== undefined &&
+    status.account.deviceState !== "active" &&
+    isWaiting(status.account.deviceState)
+  ) {
+    const confirmed = await confirmThisDevice(context, keyferry, options)
+    if (!confirmed.ok) return confirmed
+    status = await keyferry.status()
+  }
+  return ok(status)
+}
+
+const isWaiting = (state: string): boolean => state === "pending-first" || state === "pending" || state === "confirmed"
+
+const confirmThisDevice = async (
+  context: Context,
+  keyferry: Keyferry,
+  options: OptionValues,
+): Promise<Result<void, Failure>> => {
+  if (context.prompter !== undefined)
+    context.io.warn("Step 2 of 3: confirm that this device and this address are yours.")
+  const now = await keyferry.confirmation()
+  if (!now.ok) return now
+  if (now.value.step !== "confirm") return ok(undefined)
+  let state = now.value
+  if (state.mail === undefined || state.code === undefined || flagOption(options, "resend")) {
+    const mail = await keyferry.requestMail()
+    if (!mail.ok) return mail
+    state = { ...state, mail: mail.value.mail, mailedTo: mail.value.mailedTo, code: mail.value.code }
+  }
+  const stops = context.prompter === undefined && !flagOption(options, "wait")
+  tellConfirmation(context, state, { again: "kf sync on", stops })
+  if (stops) {
+    return err(
+      failure("device-not-verified", `The code is ${state.code ?? "shown by kf status"}; then run kf sync on again.`),
+    )
+  }
+  const waited = await waitForConfirmation(keyferry)
+  return waited.ok ? ok(undefined) : waited
+}
+
+const chooseAndStart = async (
+  context: Context,
+  keyferry: Keyferry,
+  status: Status,
+  options: OptionValues,
+): Promise<Ending> => {
+  const list = await keyferry.list()
+  if (!list.ok) return list
+  const candidates = list.value.filter((item) => item.policy === "local-only")
+  const items = await chooseItems(context, keyferry, candidates, options)
+  if (!items.ok) return items
+  const autoNew = await chooseAutoNew(context, status, options)
+  if (!autoNew.ok) return autoNew
+  const view = showProgress(
+    context,
+    "The agent goes on by itself; kf status shows how far it is, kf sync on starts it again.",
+  )
+  const on = await withStepUp(context, keyferry, () =>
+    keyferry.syncOn({ items: items.value, autoNew: autoNew.value }, view.on),
+  )
+  view.end()
+  if (!on.ok) return on
+  const after = await keyferry.status()
+  const { sync } = after
+  context.io.answer(
+    {
+      schema: "kf.sync/1",
+      on: true,
+      uploaded: on.value.uploaded,
+      synced: sync.synced,
+      localOnly: sync.localOnly,
+      autoNew: sync.autoNew,
+    },
+    [
+      `Sync is on. ${count(on.value.uploaded, "item")} uploaded, ${sync.synced} synced here, ${sync.localOnly} on this device only.`,
+      sync.autoNew
+        ? "New items are synced by themselves: kf sync auto off changes that."
+        : "New items stay here until you say kf synced REF; kf sync auto on changes that.",
+    ],
+  )
+  return ok("done")
+}
+
+const chooseItems = async (
+  context: Context,
+  keyferry: Keyferry,
+  candidates: readonly ItemSummary[],
+  options: OptionValues,
+): Promise<Result<"all" | "none" | readonly string[], Failure>> => {
+  const given = textOption(options, "items")
+  if (given === "all" || given === "none") return ok(given)
+  if (given !== undefined) {
+    const found = await findItems(
+      keyferry,
+      given
+        .split(",")
+        .map((part) => part.trim())
+        .filter(Boolean),
+      context.settings.vault,
+    )
+    return found.ok ? ok(found.value.map((item) => item.id)) : found
+  }
+  if (candidates.length === 0) return ok("none")
+  if (context.prompter === undefined) {
+    return err(
+      needsTerminal(
+        "Say which items are uploaded: --items all, --items none, or --items with titles or ids, separated by commas.",
+      ),
+    )
+  }
+  const { prompter } = context
+  prompter.show(
+    `Step 3 of 3: ${count(candidates.length, "item")} on this device only. What you do not choose stays here and is never sent.`,
+  )
+  for (const [index, item] of candidates.entries()) {
+    prompter.show(
+      `  ${String(index + 1).padStart(3)}  ${printable(item.title)}  ${item.kind}  ${printable(item.summary)}`,
+    )
+  }
+  for (;;) {
+    const answer = await prompter.text("Upload which? all, none, or numbers such as 1,3-5:", "all")
+    if (!answer.ok) return answer
+    const chosen = parseChoice(answer.value, candidates.length)
+    if (chosen === "all" || chosen === "none") return ok(chosen)
+    if (chosen !== undefined) return ok(chosen.map((index) => candidates[index]?.id).filter((id) => id !== undefined))
+    prompter.show("That was not understood.")
+  }
+}
+
+/** `all`, `none`, or zero-based indexes for `1,3-5`. `undefined` for anything else. */
+export const parseChoice = (text: string, length: number): "all" | "none" | readonly number[] | undefined => {
+  const folded = text.trim().toLowerCase()
+  if (folded === "all" || folded === "none") return folded
+  const chosen = new Set<number>()
+  for (const part of folded.split(/[\s,]+/).filter(Boolean)) {
+    const match = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(part)
+    const from = Number(match?.[1] ?? 0)
+    const to = Number(match?.[2] ?? match?.[1] ?? 0)
+    if (from < 1 || to < from || to > length) return undefined
+    for (let n = from; n <= to; n++) chosen.add(n - 1)
+  }
+  return chosen.size === 0 ? undefined : [...chosen].toSorted((a, b) => a - b)
+}
+
+const chooseAutoNew = async (
+  context: Context,
+  status: Status,
+  options: OptionValues,
+): Promise<Result<boolean, Failure>> => {
+  if (flagOption(options, "autoNew")) return ok(true)
+  if (options["autoNew"] === false || context.prompter === undefined || context.settings.yes)
+    return ok(status.sync.autoNew && options["autoNew"] !== false)
+  return context.prompter.confirm("Sync items that you add later by themselves?", status.sync.autoNew)
+}
