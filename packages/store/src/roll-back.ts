@@ -1,20 +1,19 @@
-/** What a closure returns to roll its transaction or savepoint back and still answer. Made by `rollBack`. */
-export class RollBack<T> {
-  /** Keeps a successful `Result`, which has a `value` too, from being taken for one of these. */
-  readonly #isRollBack = true
+const BRAND: unique symbol = Symbol("rollBack")
+
+/**
+ * What a closure returns to roll its transaction or savepoint back and still answer. Made by `rollBack`. The brand keeps a
+ * successful `Result`, which has a `value` too, from being taken for one of these.
+ */
+export interface RollBack<T> {
+  readonly [BRAND]: true
   readonly value: T
-
-  constructor(value: T) {
-    this.value = value
-  }
-
-  static is(value: unknown): value is RollBack<unknown> {
-    return typeof value === "object" && value !== null && #isRollBack in value
-  }
 }
 
 /** `return rollBack(err({ code: "…" }))`: nothing of this transaction is kept, the caller gets the value. */
-export const rollBack = <T>(value: T): RollBack<T> => new RollBack(value)
+export const rollBack = <T>(value: T): RollBack<T> => ({ [BRAND]: true, value })
+
+const isRollBack = (value: unknown): value is RollBack<unknown> =>
+  typeof value === "object" && value !== null && BRAND in value
 
 /** What a transaction gives for a closure that returns `R`. */
 export type Settled<R> = R extends RollBack<infer V> ? V : R
@@ -31,7 +30,7 @@ class Asked extends Error {
 
 export const rolledBack = {
   throwIfAsked: <R>(value: R): Settled<R> => {
-    if (RollBack.is(value)) throw new Asked(value.value)
+    if (isRollBack(value)) throw new Asked(value.value)
     return value as Settled<R>
   },
   valueOrThrow: <R>(error: unknown): Settled<R> => {

@@ -51,7 +51,7 @@ describe("configuration", () => {
     [["--limits-rate-scale", "0"], {}, "limits.rate_scale expects a whole number from 1"],
     [["--trusted-proxies", "all"], {}, "trusted_proxies expects addresses"],
   ])("%j %j is refused with a sentence", (args, env, sentence) => {
-    const config = read(args, env as Record<string, string>)
+    const config = read(args, env)
     expect(config.ok ? [] : config.error.join("\n")).toContain(sentence)
   })
 

@@ -149,7 +149,7 @@ const printable = (definition: { readonly secret?: boolean }, value: unknown): s
   if (Array.isArray(value)) return value.join(",")
   if (typeof value === "object" && value !== null && "host" in value && "port" in value)
     return `${String(value.host)}:${String(value.port)}`
-  return String(value)
+  return typeof value === "string" || typeof value === "number" ? String(value) : ""
 }
 
 const suggest = (name: string, known: readonly string[]): string => {

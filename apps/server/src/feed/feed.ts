@@ -62,7 +62,7 @@ export const createFeed = (): Feed => {
       for (const deviceId of closed) endDevice(bytesToHex(deviceId), "closed")
     },
     endAll: (why) => {
-      for (const key of [...listenersByDevice.keys()]) endDevice(key, why)
+      for (const key of listenersByDevice.keys()) endDevice(key, why)
     },
     endDevice: (deviceId) => endDevice(bytesToHex(deviceId), "closed"),
     count: () => [...listenersByDevice.values()].reduce((n, set) => n + set.size, 0),

@@ -22,18 +22,21 @@ export const openFeedStream = async (
   execute: () => Promise<Executed>,
 ): Promise<Executed | undefined> => {
   const held: { commit: number; event: Uint8Array }[] = []
-  let write: ((commit: number, event: Uint8Array) => boolean) | undefined
-  let end: ((why: string) => void) | undefined
+  // Empty until the stream is open; the listener must exist before that.
+  const stream: {
+    write?: (commit: number, event: Uint8Array) => boolean
+    end?: (why: string) => void
+  } = {}
   let ended: string | undefined
   const listener = {
     send: (commit: number, event: Uint8Array) => {
-      if (write !== undefined) return write(commit, event)
+      if (stream.write !== undefined) return stream.write(commit, event)
       held.push({ commit, event })
       return held.length < 10_000
     },
     end: (why: string) => {
       ended = why
-      end?.(why)
+      stream.end?.(why)
     },
   }
   const subscription = feed.open(deviceId, listener)
@@ -69,13 +72,13 @@ export const openFeedStream = async (
     subscription.close()
   })
   raw.write(`retry: ${RETRY_MS}\n\nid: ${commit}\nevent: sync\ndata: ${bytesToBase64url(executed.body)}\n\n`)
-  end = finish
-  write = (n, event) => {
+  stream.end = finish
+  stream.write = (n, event) => {
     if (raw.writableLength > MAX_WAITING_BYTES) return false
     raw.write(`id: ${n}\nevent: change\ndata: ${bytesToBase64url(event)}\n\n`)
     return true
   }
-  for (const waiting of held) if (waiting.commit > commit) write(waiting.commit, waiting.event)
+  for (const waiting of held) if (waiting.commit > commit) stream.write(waiting.commit, waiting.event)
   return undefined
 }
 

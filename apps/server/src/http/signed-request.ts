@@ -8,7 +8,7 @@ const COVERED = ["content-type", "content-digest", "idempotency-key", "signature
  * that came twice arrives joined and is then refused by its strict grammar.
  */
 export const signedRequestOf = (request: FastifyRequest): SignedRequest => {
-  const [path = "", query = ""] = splitOnce(request.raw.url ?? "", "?")
+  const [path, query] = splitOnce(request.raw.url ?? "", "?")
   const headers = COVERED.flatMap((name) => {
     const value = request.headers[name]
     return value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value] as const]

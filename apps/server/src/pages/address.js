@@ -1,7 +1,7 @@
 const button = document.getElementById("confirm")
 const status = document.getElementById("status")
 
-button.addEventListener("click", async () => {
+const confirm = async () => {
   button.disabled = true
   const response = await fetch("/api/v1/address/confirm", {
     method: "POST",
@@ -14,4 +14,5 @@ button.addEventListener("click", async () => {
   status.textContent = response.ok
     ? `From now on the address of your account is ${answer.address}.`
     : "This link cannot be used. Ask for a new one on your device."
-})
+}
+button.addEventListener("click", () => void confirm())

@@ -100,7 +100,7 @@ export const cases: readonly ConformanceCase[] = [
       store.transaction((tx) => claimInvitation(tx, { tokenHash, accountUuid, nowMs, untilMs: nowMs + 100 }))
     const both = await Promise.all([claim("a", 10), claim("b", 10)])
     assert.equal(both.filter(Boolean).length, 1)
-    const holder = both[0] === true ? "a" : "b"
+    const holder = both[0] ? "a" : "b"
     const other = holder === "a" ? "b" : "a"
     assert.equal(await claim(holder, 20), true)
     assert.equal(await claim(other, 121), true)

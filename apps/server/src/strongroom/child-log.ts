@@ -24,7 +24,7 @@ export const readChildLog = (stream: Readable | null, log: Logger): ChildLog => 
     }
     const { level, time: _time, ...fields } = entry
     if (level === "error") lastError = sentenceOf(fields)
-    log[level]({ part: "strongroom", ...fields }, String(fields["what"] ?? ""))
+    log[level]({ part: "strongroom", ...fields }, textOf(fields["what"]))
   }
   stream?.on("data", (chunk: Buffer) => {
     const lines = (rest + chunk.toString("utf8")).split("\n")
@@ -47,7 +47,11 @@ const parseLine = (line: string): Line | undefined => {
   }
 }
 
+const textOf = (value: unknown): string => (typeof value === "string" ? value : "")
+
 const sentenceOf = (fields: Readonly<Record<string, unknown>>): string =>
   ["sentence", "detail", "action"]
     .flatMap((name) => (typeof fields[name] === "string" ? [fields[name]] : []))
-    .join(" ") || String(fields["what"] ?? "no reason given")
+    .join(" ") ||
+  textOf(fields["what"]) ||
+  "no reason given"

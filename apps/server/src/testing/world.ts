@@ -144,7 +144,7 @@ export const createWorld = async (options: WorldOptions = {}): Promise<World> =>
       },
       ...(payload === undefined ? {} : { payload }),
     })
-    const type = String(reply.headers["content-type"] ?? "")
+    const type = reply.headers["content-type"] ?? ""
     const json = type.includes("json") && reply.body !== "" ? (JSON.parse(reply.body) as Record<string, unknown>) : {}
     return {
       status: reply.statusCode,
