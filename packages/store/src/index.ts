@@ -1,3 +1,4 @@
+export { createDurably, moveDurably, overwriteDurably } from "./durable-file.ts"
 export { sql } from "kysely"
 export type { ColumnType, Generated, Insertable, Selectable, Transaction, Updateable } from "kysely"
 export { isUniqueViolation, StoreError, storeFailureOf, type StoreFailure, type StoreFailureCode } from "./errors.ts"

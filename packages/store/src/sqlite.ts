@@ -1,8 +1,9 @@
-import { chmodSync, closeSync, fsyncSync, openSync } from "node:fs"
+import { chmodSync, closeSync, openSync, rmSync } from "node:fs"
 import { constants, DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 
 import { SqliteDialect, type Dialect, type SqliteDatabase, type SqliteStatement } from "kysely"
 
+import { moveDurably } from "./durable-file.ts"
 import { StoreError } from "./errors.ts"
 
 /**
@@ -99,11 +100,11 @@ const seal = (db: DatabaseSync): void =>
 const ALLOWED_PRAGMAS = new Set(["wal_checkpoint", "quick_check", "integrity_check", "page_count", "page_size"])
 
 const copy = (db: DatabaseSync, target: string): void => {
-  db.prepare("VACUUM INTO ?").run(target)
-  chmodSync(target, 0o600)
-  const file = openSync(target, "r")
-  fsyncSync(file)
-  closeSync(file)
+  // SQLite does not flush what it vacuums into; the copy that is kept is written synchronously.
+  const draft = `${target}.draft`
+  rmSync(draft, { force: true })
+  db.prepare("VACUUM INTO ?").run(draft)
+  moveDurably(draft, target)
 }
 
 /** The subset of a SQLite driver that Kysely asks for, over the runtime's own, with prepared statements kept. */

@@ -1,8 +1,8 @@
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSync } from "node:fs"
-import { dirname } from "node:path"
+import { existsSync, linkSync, readFileSync, rmSync } from "node:fs"
 
 import { bytesToHex, err, lp, ok, type Random, type Result, secret } from "@keyferry/base"
 import { openCommitting, type Primitives, sealCommitting, sealedStruct } from "@keyferry/crypto"
+import { createDurably } from "@keyferry/store"
 
 import { contextBytes, type KeyEncryptionKey, type KmsContext, type KmsFailure, type KmsProvider, type WrappedKey } from "./provider.ts"
 
@@ -62,13 +62,7 @@ const wrong = (detail: string): KmsFailure => ({ code: "kms-wrong-key", detail }
 /** Written and flushed beside its place first: a crash leaves no half key, and two starts do not make two keys. */
 const createKeyFile = (path: string, random: Random): void => {
   const draft = `${path}.${bytesToHex(random.bytes(4))}`
-  const file = openSync(draft, "wx", 0o600)
-  try {
-    writeSync(file, random.bytes(KEK_BYTES))
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
+  createDurably(draft, random.bytes(KEK_BYTES))
   try {
     linkSync(draft, path)
   } catch (error) {
@@ -76,7 +70,4 @@ const createKeyFile = (path: string, random: Random): void => {
   } finally {
     rmSync(draft)
   }
-  const folder = openSync(dirname(path), "r")
-  fsyncSync(folder)
-  closeSync(folder)
 }

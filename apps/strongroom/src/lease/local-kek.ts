@@ -1,8 +1,9 @@
-import { closeSync, fsyncSync, openSync, readdirSync, rmSync, writeSync } from "node:fs"
+import { readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 
 import { err, ok, type Random, type Result } from "@keyferry/base"
 import type { Primitives } from "@keyferry/crypto"
+import { overwriteDurably } from "@keyferry/store"
 
 import { openLocalKms } from "../kms/local.ts"
 import type { KmsFailure } from "../kms/provider.ts"
@@ -53,7 +54,7 @@ export const openLocalKek = (options: LocalKekOptions): Result<KekVersions, KmsF
       remove: async (kekId) => {
         const version = versions.find(({ id }) => id === kekId)
         if (version === undefined) return ok(undefined)
-        destroyFile(folder, pathOf(version.n), random)
+        destroyFile(pathOf(version.n), random)
         versions = versions.filter(({ id }) => id !== kekId)
         await version.provider.close()
         return ok(undefined)
@@ -72,16 +73,7 @@ const numbersIn = (folder: string): readonly number[] =>
     .filter((n) => n > 0)
     .sort((a, b) => a - b)
 
-const destroyFile = (folder: string, path: string, random: Random): void => {
-  const file = openSync(path, "r+")
-  try {
-    writeSync(file, random.bytes(KEK_BYTES), 0, KEK_BYTES, 0)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
+const destroyFile = (path: string, random: Random): void => {
+  overwriteDurably(path, random.bytes(KEK_BYTES))
   rmSync(path)
-  const handle = openSync(folder, "r")
-  fsyncSync(handle)
-  closeSync(handle)
 }
