@@ -1,7 +1,7 @@
 /*
  * What syncs: one choice for each item, two automatic ones, and the switch for a vault's credentials. Decisions only; who carries
  * them out seals, signs and deletes.
- * Source: spec/sync.md, SY25–SY36
+ * Source: spec/sync.md, SY25–SY34
  */
 
 export type SyncChoice = "synced" | "local-only"
