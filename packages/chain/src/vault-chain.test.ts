@@ -158,6 +158,8 @@ describe("genesis of a vault", () => {
     expect(code(await verifyFrom(undefined, await vaultGenesisLink(p, fixture, state, account.password)))).toBe(
       "not-allowed",
     )
+    const stranger = { ...state, id: vault.state.id }
+    expect(code(await verifyFrom(undefined, genesis, { account: stranger }))).toBe("not-allowed")
   })
 })
 

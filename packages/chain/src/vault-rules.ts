@@ -51,7 +51,8 @@ export const checkVaultSigner = async (
   const { seq } = payload
   if (!equalBytes(payload.byAccount, rules.owner)) return err({ code: "not-allowed", seq, what: "not the owner" })
   const account = await rules.lookup(payload.byAccount)
-  if (account === undefined) return err({ code: "not-allowed", seq, what: "unknown account" })
+  if (account === undefined || !equalBytes(account.id, payload.byAccount))
+    return err({ code: "not-allowed", seq, what: "unknown account" })
   const seen = checkSeen(account, payload)
   if (!seen.ok) return seen
   const seenSeq = seen.value
