@@ -98,6 +98,12 @@ describe("the outbox", () => {
     const huge = run([edit("0", A1), edit("a", A1, undefined, 500), edit("b", A1)]).state
     expect(pushes(run([{ type: "accepted", pushId: 1 }], huge).commands)).toEqual(["a@1 a=1"])
     expect(engine.PUSH_LIMITS).toEqual({ maxOps: 1000, maxBytes: 4 * 1024 * 1024 })
+    const fits = run([edit("0", A1), edit("a", A1, undefined, 60), edit("b", A1, undefined, 40)]).state
+    expect(pushes(run([{ type: "accepted", pushId: 1 }], fits).commands)).toEqual(["a@1 a=1; b@1 a=1"])
+    const shuffled = new Map([...run([...many].slice(0, 3)).state.outbox].reverse())
+    expect(pushes(run([{ type: "start" }], engine.startVaultSync(shuffled)).commands)).toEqual([
+      "a@1 a=1; b@1 a=1; c@1 a=1",
+    ])
   })
 
   test("[SY10] accepted edits are done; what was edited meanwhile waits on them", () => {
