@@ -113,6 +113,7 @@ export const passwordHandlers = (
   readonly "password.check-start": Handler<"password.check-start">
   readonly "password.check-finish": Handler<"password.check-finish">
   readonly "password.start": Handler<"password.start">
+  readonly "enrol.password-start": Handler<"enrol.password-start">
 } => ({
   "password.check-start": async (ctx, { device }, body) => {
     const startLoginRequest = fieldBytes(body.startLoginRequest)
@@ -139,10 +140,24 @@ export const passwordHandlers = (
   },
   /** Only an answer to the request; the record itself comes with the link that replaces the password slot. */
   "password.start": async (ctx, { device }, body) => {
-    const request = fieldBytes(body.registrationRequest)
-    if (!request.ok) return request
-    const answer = await answerOpaqueRegistration(ctx.opaque, device.accountUuid, request.value)
-    if (!answer.ok) return err({ code: "malformed" })
-    return ok({ reply: { registrationResponse: bytesToBase64url(answer.value) } })
+    const answer = await answerRegistration(ctx, device.accountUuid, body.registrationRequest)
+    return answer.ok ? ok({ reply: { registrationResponse: answer.value } }) : answer
+  },
+  /** The same for a confirmed device that recovers with the kit: the record comes with `recovery.used`. */
+  "enrol.password-start": async (ctx, { device }, body) => {
+    const { accountUuid } = device
+    const answer = await answerRegistration(ctx, accountUuid, body.registrationRequest)
+    return answer.ok ? ok({ reply: { registrationResponse: answer.value, accountUuid } }) : answer
   },
 })
+
+const answerRegistration = async (
+  ctx: StrongroomContext,
+  accountUuid: string,
+  registrationRequest: string,
+): Promise<Result<string, Failure>> => {
+  const request = fieldBytes(registrationRequest)
+  if (!request.ok) return request
+  const answer = await answerOpaqueRegistration(ctx.opaque, accountUuid, request.value)
+  return answer.ok ? ok(bytesToBase64url(answer.value)) : err({ code: "malformed" })
+}
