@@ -67,10 +67,13 @@ export const createLive = (device: Device, onNotice: (notice: string) => void, o
   const listener: FeedListener = {
     onApplied: () => {
       failure = undefined
-      onRetirements()
     },
     onGap: () => live.poke(),
-    onNotice,
+    onNotice: (notice) => {
+      // A device left by itself or waits to be let in; an ordinary change carries all there is to know.
+      if (notice === "device") onRetirements()
+      onNotice(notice)
+    },
     onFailure: (f) => void settleFailure(f),
     onClosed: () => {
       feed = undefined

@@ -105,10 +105,12 @@ export const syncScope = (device: Device): Result<SyncScope, Failure> => {
 export const syncNow = async (device: Device, onProgress?: OnProgress): Promise<Result<SyncOutcome, Failure>> => {
   let sent = 0
   let received = 0
+  // An account's first vault is made only after the server was asked whether there is one already.
+  let asked = false
   for (let tries = 0, rounds = 0; ; rounds++) {
     const scope = syncScope(device)
     if (!scope.ok) return scope
-    const prepared = await preparePushes(device, scope.value)
+    const prepared = await preparePushes(device, scope.value, asked)
     if (!prepared.ok) return prepared
     const { pushes } = prepared.value
     const total = waitingItems(device).length + sent
@@ -116,12 +118,14 @@ export const syncNow = async (device: Device, onProgress?: OnProgress): Promise<
     if (!reply.ok) return reply
     const applied = await applyReply(device, reply.value, pushes, onProgress)
     if (!applied.ok) return applied
+    const wasAsked = asked
+    asked = true
     sent += applied.value.sent
     received += applied.value.received
     if (applied.value.sent > 0 && onProgress !== undefined) onProgress({ step: "uploading", done: sent, total: Math.max(total, sent) })
     if (applied.value.refused !== undefined) return err(applied.value.refused)
     if (!applied.value.again && waitingItems(device).length === 0) break
-    if (applied.value.sent === 0 && applied.value.received === 0) {
+    if (wasAsked && applied.value.sent === 0 && applied.value.received === 0) {
       tries++
       if (tries >= MAX_TRIES) return err({ code: "busy" })
     } else {
@@ -157,10 +161,10 @@ interface PreparedPush {
   readonly items: readonly { readonly before: LocalItem; readonly after: LocalItem | undefined }[]
 }
 
-const preparePushes = async (device: Device, scope: SyncScope): Promise<Result<{ readonly pushes: readonly PreparedPush[] }, Failure>> => {
+const preparePushes = async (device: Device, scope: SyncScope, asked: boolean): Promise<Result<{ readonly pushes: readonly PreparedPush[] }, Failure>> => {
   const waiting = waitingItems(device)
   if (device.vaults.size === 0) {
-    if (waiting.length === 0) return ok({ pushes: [] })
+    if (waiting.length === 0 || !asked) return ok({ pushes: [] })
     const made = await makeVault(device, scope.account, scope.full, scope.record.deviceId)
     return ok({ pushes: [{ ...made, items: [] }] })
   }
@@ -387,6 +391,17 @@ const acceptPush = async (device: Device, prepared: PreparedPush): Promise<numbe
   return prepared.items.length
 }
 
+/** What was on this device before it read the account's vault belongs to that vault from now on. */
+const adoptHere = async (device: Device, vaultId: Uint8Array): Promise<Result<void, Failure>> => {
+  const { local } = device
+  if (local === undefined) return err({ code: "locked" })
+  const changed: LocalItem[] = []
+  const rows = await adoptHomeless(device, local, vaultId, changed)
+  if (rows.length > 0) await device.ports.store.write(rows)
+  for (const item of changed) device.items.set(bytesToHex(item.itemId), item)
+  return ok(undefined)
+}
+
 /** Items from before the first vault become its items; their bodies name their place. */
 const adoptHomeless = async (device: Device, keys: LocalKeys, vaultId: Uint8Array, changed: LocalItem[]): Promise<readonly Row[]> => {
   const { moveToVault } = await import("./merge-item.ts")
@@ -577,6 +592,8 @@ const bootstrapVault = async (device: Device, vaultId: Uint8Array, onProgress?: 
     if (!next.ok) return next
     page = next.value
   }
+  const adopted = await adoptHere(device, vaultId)
+  if (!adopted.ok) return adopted
   // Every live leaf must have come with its record: what the server leaves out is named, not passed over.
   if ([...missing.values()].some((l) => !l.tombstone)) {
     const changed = device.vaults.get(bytesToHex(vaultId))
