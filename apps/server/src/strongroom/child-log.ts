@@ -4,7 +4,13 @@ import type { Logger } from "pino"
 
 /** What the strongroom said last about why it cannot go on. */
 export interface ChildLog {
-  readonly lastError: () => string | undefined
+  readonly lastError: () => LastError | undefined
+}
+
+export interface LastError {
+  /** A code of the error table where the strongroom gave one. */
+  readonly what: string
+  readonly sentence: string
 }
 
 /**
@@ -13,17 +19,17 @@ export interface ChildLog {
  */
 export const readChildLog = (stream: Readable | null, log: Logger): ChildLog => {
   let rest = ""
-  let lastError: string | undefined
+  let lastError: LastError | undefined
   const take = (line: string): void => {
     if (line.trim() === "") return
     const entry = parseLine(line)
     if (entry === undefined) {
-      lastError ??= line.slice(0, 300)
+      lastError ??= { what: "", sentence: line.slice(0, 300) }
       log.error({ part: "strongroom" }, line.slice(0, 2_000))
       return
     }
     const { level, time: _time, ...fields } = entry
-    if (level === "error") lastError = sentenceOf(fields)
+    if (level === "error") lastError = { what: textOf(fields["what"]), sentence: sentenceOf(fields) }
     log[level]({ part: "strongroom", ...fields }, textOf(fields["what"]))
   }
   stream?.on("data", (chunk: Buffer) => {

@@ -71,6 +71,23 @@ describe("the strongroom's process", () => {
     })
   })
 
+  test("a folder that its predecessor is about to leave is waited for", async () => {
+    writeFileSync(join(folder, "busy"), "")
+    const starting = startChild()
+    setTimeout(() => rmSync(join(folder, "busy")), 600)
+    const started = await starting
+    expect(started.ok).toBe(true)
+    if (started.ok) await started.value.stop()
+  })
+
+  test("a child that is killed again and again while the server stops does not keep it", async () => {
+    const started = await startChild()
+    if (!started.ok) throw new Error(started.error.reason)
+    process.kill(started.value.pid() ?? 0, "SIGKILL")
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    expect(await started.value.stop()).toBe(0)
+  })
+
   test("a killed child is started again; what waited for it fails at once", async () => {
     const started = await startChild()
     if (!started.ok) throw new Error(String(started.error.exitCode))

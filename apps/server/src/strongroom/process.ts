@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { mkdirSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 
-import { err, type Result } from "@keyferry/base"
+import { err, ok, type Result } from "@keyferry/base"
 import type { Failure } from "@keyferry/protocol"
 import {
   type ByteChannel,
@@ -13,7 +13,7 @@ import {
 } from "@keyferry/strongroom-api"
 import type { Logger } from "pino"
 
-import { readChildLog } from "./child-log.ts"
+import { type LastError, readChildLog } from "./child-log.ts"
 
 /** The strongroom as the server sees it: one client that outlives restarts of the process behind it. */
 export interface Strongroom extends StrongroomClient {
@@ -47,6 +47,7 @@ export interface StrongroomDidNotStart {
 }
 
 const START_TIMEOUT_MS = 30_000
+const PREDECESSOR_MS = 10_000
 const STOP_TIMEOUT_MS = 10_000
 const MAX_PAUSE_MS = 5_000
 const UNAVAILABLE: Failure = { code: "strongroom-unavailable", retryAfterS: 5 }
@@ -65,14 +66,11 @@ export const startStrongroom = async (
   let stopping = false
   let current: Running | undefined
 
-  const first = launch(options, noticeListeners)
-  const hello = await first.ready
-  if (!hello.ok) {
-    const exitCode = await first.ended
-    return err({ exitCode, reason: first.lastError() ?? `It ended with exit code ${exitCode}.` })
-  }
+  const launched = await launchFirst(options, noticeListeners)
+  if (!launched.ok) return launched
+  const first = launched.value.running
   current = first
-  let identity = hello.value
+  let identity = launched.value.hello
 
   const keepRunning = async (running: Running): Promise<void> => {
     let process = running
@@ -88,6 +86,8 @@ export const startStrongroom = async (
       if (!again.ok) continue
       identity = again.value
       current = process
+      // Asked to stop while it started.
+      if (stopping) process.close()
       pauseMs = 100
       for (const listener of restartListeners) listener()
     }
@@ -114,13 +114,31 @@ export const startStrongroom = async (
   }
 }
 
+/** A killed server's strongroom needs a moment to notice that its channel is gone; its folder is free then. */
+const launchFirst = async (
+  options: StrongroomProcessOptions,
+  noticeListeners: readonly ((notice: CommitNotice) => void)[],
+): Promise<Result<{ readonly running: Running; readonly hello: CallResult<"hello"> }, StrongroomDidNotStart>> => {
+  const end = performance.now() + PREDECESSOR_MS
+  for (;;) {
+    const running = launch(options, noticeListeners)
+    const hello = await running.ready
+    if (hello.ok) return ok({ running, hello: hello.value })
+    const exitCode = await running.ended
+    const said = running.lastError()
+    if (said?.what !== "store-in-use" || performance.now() > end)
+      return err({ exitCode, reason: said?.sentence ?? `It ended with exit code ${exitCode}.` })
+    await sleep(200)
+  }
+}
+
 interface Running {
   readonly pid: number | undefined
   readonly client: StrongroomClient
   readonly ready: Promise<Result<CallResult<"hello">, Failure>>
   readonly ended: Promise<number>
   readonly close: () => void
-  readonly lastError: () => string | undefined
+  readonly lastError: () => LastError | undefined
 }
 
 const launch = (

@@ -14,6 +14,11 @@ if (existsSync(`${folder}/refuse`)) {
   process.exit(12)
 }
 
+if (existsSync(`${folder}/busy`)) {
+  process.stderr.write(`${JSON.stringify({ level: "error", what: "store-in-use", sentence: "In use." })}\n`)
+  process.exit(1)
+}
+
 const fake = createFakeStrongroom(() => Date.now())
 serveStrongroom(
   {
