@@ -60,7 +60,7 @@ export const runProgram = async (argv: readonly string[], ports: ProgramPorts): 
     .showSuggestionAfterError(true)
     .addHelpText("after", GLOBAL_HELP)
   if (name !== undefined && !isCommandName(name)) {
-    finish(err(usage(`There is no command “${name.slice(0, 40)}”.${await suggestion(name)}`)))
+    finish(err(usage(`There is no ${isWord(name) ? `command “${name}”` : "such command"}.${suggestion(name)}`)))
     return exit
   }
   const wanted = name === undefined ? Object.keys(commands) : [name]
@@ -77,7 +77,7 @@ export const runProgram = async (argv: readonly string[], ports: ProgramPorts): 
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0 || error.code === "commander.helpDisplayed") return 0
     if (error.code === "commander.help") return exitOf(failure("usage-wrong"))
-    finish(err(usage(sentence(error.message))))
+    finish(err(usage(sentence(error))))
   }
   return exit
 }
@@ -128,22 +128,30 @@ const catalogueFor = (ports: ProgramPorts): Catalogue => ({
   help: (name) => runProgram(name === undefined ? ["--help"] : [name, "--help"], ports),
 })
 
-const sentence = (message: string): string => {
-  const plain = message
+/**
+ * The framework's complaint without the words that were typed: one of them may be a secret in the wrong place.
+ * Names of flags and arguments are ours and stay.
+ */
+const sentence = (error: CommanderError): string => {
+  const plain = error.message
     .replace(/^error: /, "")
     .replaceAll("\n", " ")
     .trim()
-  // commander quotes the offending word, which could be a secret typed in the wrong place.
-  const safe = plain.replaceAll(/'([^']*)'/g, (whole, word: string) => (isFlagOrPlaceholder(word) ? whole : "'…'"))
-  return `${safe.charAt(0).toUpperCase()}${safe.slice(1)}${safe.endsWith(".") || safe.endsWith("?)") ? "" : "."}`
+  if (error.code === "commander.excessArguments") return `${capital(plain.replace(/( but got \d+).*$/, "$1"))}.`
+  if (error.code === "commander.invalidArgument")
+    return `${capital(plain.replace(/ argument '.*' is invalid/, " was given something else"))}`
+  const safe = plain.replace(/^unknown option '(.*)'/, (whole, word: string) =>
+    /^--?[a-z][a-z-]{0,30}$/.test(word) ? whole : "unknown option",
+  )
+  return `${capital(safe)}${/[.?)]$/.test(safe) ? "" : "."}`
 }
 
-const isFlagOrPlaceholder = (word: string): boolean =>
-  /^-{1,2}[a-z][a-z-]*( <[a-z-.]+>| \[[a-z-.]+\])?$/i.test(word) ||
-  /^-[a-z], --/.test(word) ||
-  /^[a-z0-9]{1,16}$/.test(word)
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
-const suggestion = async (typed: string): Promise<string> => {
+/** What a mistyped command looks like; anything longer or stranger is not repeated. */
+const isWord = (text: string): boolean => /^[a-z][a-z0-9-]{0,11}$/.test(text)
+
+const suggestion = (typed: string): string => {
   const near = Object.keys(commands).filter((name) => !name.startsWith("_") && distance(name, typed) <= 2)
   return near.length === 0 ? "" : ` Did you mean ${near.join(" or ")}?`
 }

@@ -39,10 +39,7 @@ export const command: CommandSpec = {
   run: async (context, args, options) => {
     const [kindName = "", ...words] = args
     const kind = kindByName(kindName)
-    if (kind === undefined)
-      return err(
-        usage(`There is no kind “${printable(kindName).slice(0, 40)}”. Kinds: ${kinds.map((k) => k.kind).join(", ")}.`),
-      )
+    if (kind === undefined) return err(usage(`There is no such kind. Kinds: ${kinds.map((k) => k.kind).join(", ")}.`))
     if (flagOption(options, "local") && flagOption(options, "synced"))
       return err(usage("--local and --synced exclude each other."))
     const input = await gatherInput(context, kind, words, options)

@@ -2,7 +2,6 @@ import { err, ok } from "@keyferry/base"
 import { failure } from "@keyferry/protocol"
 
 import type { CommandSpec } from "../command.ts"
-import { printable } from "../io.ts"
 import { SECRET_NAMES } from "../secrets.ts"
 
 const TOPICS: Readonly<Record<string, readonly string[]>> = {
@@ -48,11 +47,42 @@ export const command: CommandSpec = {
       return err(
         failure(
           "not-found",
-          `There is no help on “${printable(topic).slice(0, 40)}”; topics are ${Object.keys(TOPICS).join(", ")}, and every command.`,
+          `There is no help on that; topics are ${Object.keys(TOPICS).join(", ")}, and every command.`,
         ),
       )
     }
-    const code = await context.catalogue.help(topic)
-    return ok(code)
+    if (context.io.json) {
+      const names = topic === undefined ? context.catalogue.names : [topic]
+      const specs = await Promise.all(names.map((name) => context.catalogue.load(name)))
+      context.io.answer(
+        {
+          schema: "kf.commands/1",
+          data: specs.flatMap((spec) => (spec === undefined ? [] : describe(spec, ""))),
+          nextCursor: null,
+        },
+        [],
+      )
+      return ok("done")
+    }
+    return ok(await context.catalogue.help(topic))
   },
+}
+
+/** The command and everything below it, as data: for completion of other shells, docs and tests. */
+const describe = (spec: CommandSpec, prefix: string): readonly Readonly<Record<string, unknown>>[] => {
+  const path = `${prefix}${spec.name}`
+  return [
+    {
+      path,
+      summary: spec.summary,
+      runs: spec.run !== undefined,
+      args: spec.args?.split(" ") ?? [],
+      options: (spec.options ?? []).map((option) => ({
+        flags: option.flags,
+        text: option.text,
+        ...(option.choices === undefined ? {} : { choices: option.choices }),
+      })),
+    },
+    ...(spec.subcommands ?? []).flatMap((sub) => describe(sub, `${path} `)),
+  ]
 }
