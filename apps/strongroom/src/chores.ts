@@ -1,4 +1,53 @@
+import { raiseVaultHeads } from "./lease/reconcile.ts"
+import { rotateLeaseKek } from "./lease/rotation.ts"
 import type { OpenStrongroom } from "./strongroom.ts"
+import { purgeHistory } from "./vaults/history.ts"
 
-/** Work that waits for nobody: started with the process, stopped before its stores close. */
-export const startChores = (_strongroom: OpenStrongroom): (() => Promise<void>) => async () => undefined
+/** How often each looks. A lease KEK is replaced within the hour after a removal, so it is looked for more often. */
+const EVERY_MS = { heads: 60_000, leaseKek: 10 * 60_000, history: 60 * 60_000 }
+
+/**
+ * Work that waits for nobody: started with the process, stopped before its stores close. One that fails is written down
+ * and tried again at its next turn. Stopping finishes what is running and writes the heads down once more.
+ */
+export const startChores = ({ ctx, leases }: OpenStrongroom): (() => Promise<void>) => {
+  const running = new Set<Promise<void>>()
+  const every = (ms: number, what: string, run: () => Promise<void>): NodeJS.Timeout => {
+    let isBusy = false
+    const turn = async (): Promise<void> => {
+      if (isBusy) return
+      isBusy = true
+      try {
+        await run()
+      } catch (error) {
+        ctx.log({ level: "error", what: "chore-failed", chore: what, error: error instanceof Error ? error.message : "" })
+      } finally {
+        isBusy = false
+      }
+    }
+    const start = (): void => {
+      const done = turn()
+      running.add(done)
+      void done.then(() => running.delete(done))
+    }
+    start()
+    return setInterval(start, ms).unref()
+  }
+  const timers = [
+    every(EVERY_MS.heads, "heads", () => raiseVaultHeads(ctx, leases)),
+    every(EVERY_MS.leaseKek, "lease-kek", async () => {
+      const rotated = await rotateLeaseKek(leases)
+      if (!rotated.ok) ctx.log({ level: "warn", what: rotated.error.code, chore: "lease-kek" })
+      else if (rotated.value > 0) ctx.log({ level: "info", what: "lease-kek-replaced", destroyed: rotated.value })
+    }),
+    every(EVERY_MS.history, "history", async () => {
+      const purged = await purgeHistory(ctx)
+      if (purged > 0) ctx.log({ level: "info", what: "history-purged", records: purged })
+    }),
+  ]
+  return async () => {
+    for (const timer of timers) clearInterval(timer)
+    await Promise.all(running)
+    await raiseVaultHeads(ctx, leases)
+  }
+}

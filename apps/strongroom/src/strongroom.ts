@@ -19,6 +19,7 @@ import { openLocalKms } from "./kms/local.ts"
 import type { KmsFailure } from "./kms/provider.ts"
 import { createLeaseKek } from "./lease/kek.ts"
 import { openLocalKek } from "./lease/local-kek.ts"
+import { reconcile } from "./lease/reconcile.ts"
 import { type LeaseDatabase, openLeaseStore } from "./lease/store.ts"
 import { mainMigrations } from "./store/migrations.ts"
 import type { MainTables } from "./store/tables.ts"
@@ -140,6 +141,9 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
     accounts: createAccountStates(),
     log: options.log,
   })
+  const { behind, ...settled } = await reconcile(ctx, leases.value)
+  if (settled.done + settled.void + settled.leasesEnded + behind.length > 0)
+    options.log({ level: behind.length > 0 ? "warn" : "info", what: "reconciled", ...settled, behind: behind.length })
   const logins = createLoginStates(random)
   const verifier = createVerifier(ctx)
   const executor = createExecutor(ctx, verifier, options.handlers({ ctx, logins, leases: leases.value }))

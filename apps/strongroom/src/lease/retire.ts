@@ -1,11 +1,15 @@
-import { equalBytes, err, ok } from "@keyferry/base"
+import { equalBytes, err, lp, ok } from "@keyferry/base"
 import { activeDevices, hashAt, holderOf } from "@keyferry/chain"
-import { verifyRetire } from "@keyferry/crypto"
+import { type Primitives, verifyRetire } from "@keyferry/crypto"
 import { type Failure, feedEventStruct } from "@keyferry/protocol"
 import { rollBack } from "@keyferry/store"
 
 import { deviceTombstones, IN_CHAIN_STATES, moveDevice } from "../accounts/devices.ts"
 import { fieldBytes, type Handler } from "../execute.ts"
+
+/** Stands where a removal names its link: no link says that a device left, its own signature does. */
+export const retirementHash = (p: Primitives, signature: Uint8Array): Uint8Array =>
+  p.sha256(lp("kf1/retirement", signature))
 
 /**
  * A device leaves of its own will: its lease key is destroyed at once, its row is an end state, and its signature waits
@@ -58,7 +62,7 @@ export const retireDevice: Handler<"device.retire"> = async (ctx, { device }, bo
     const tombstones = deviceTombstones(
       ctx.primitives,
       { id, sigPk: holder.sigPk, kemPk, ...(authPk === undefined ? {} : { authPk }) },
-      head.value,
+      retirementHash(ctx.primitives, signature.value),
     )
     await ctx.leases.kill([deviceId], tombstones)
     return ok(tombstones)

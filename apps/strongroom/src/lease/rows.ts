@@ -163,3 +163,7 @@ export const usedKeks = async (db: LeaseReader): Promise<readonly string[]> => {
   const rows = await db.selectFrom("lease").select("kek_id").distinct().where("sealed", "is not", null).execute()
   return rows.map((row) => row.kek_id)
 }
+
+/** Every row that is not dead, without its key. */
+export const openLeases = (db: LeaseReader): Promise<readonly Pick<LeaseRow, "device_id" | "state" | "reserved_until_ms">[]> =>
+  db.selectFrom("lease").select(["device_id", "state", "reserved_until_ms"]).where("state", "!=", "dead").execute()

@@ -1,0 +1,143 @@
+import { bytesToHex } from "@keyferry/base"
+import { CHAIN_ACCOUNT, CHAIN_VAULT } from "@keyferry/chain"
+
+import { DEAD_STATES, WAITING_STATES } from "../accounts/devices.ts"
+import type { StrongroomContext } from "../context.ts"
+import type { Tombstone } from "../lease-store.ts"
+import { retirementHash } from "./retire.ts"
+import { type ChainHead, deleteLease, openLeases, type TombstoneEntry, updateLease } from "./rows.ts"
+import type { LeaseDatabase } from "./store.ts"
+
+/*
+ * At every start the two stores are brought together again: whatever a crash or a restore left between them is decided
+ * here, before anything is served. Source: spec/leases.md LS10, LS13
+ */
+export interface Reconciled {
+  /** Intents whose link is there: a crash came between the commit and the last step. */
+  readonly done: number
+  /** Intents of slots and records whose link never came. Devices stay dead until their removal is signed again. */
+  readonly void: number
+  readonly leasesEnded: number
+  /** Chains that stand behind a head that was certainly committed: the main store is older than the lease store. */
+  readonly behind: readonly ChainHead[]
+}
+
+export const reconcile = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<Reconciled> => {
+  const settled = await settleIntents(ctx, leases)
+  const behind = await chainsBehind(ctx, leases)
+  const leasesEnded = await settleLeases(ctx, leases, behind.length > 0)
+  if (behind.length === 0) await raiseAccountHeads(ctx, leases)
+  return { ...settled, leasesEnded, behind }
+}
+
+const settleIntents = async (
+  ctx: StrongroomContext,
+  leases: LeaseDatabase,
+): Promise<Pick<Reconciled, "done" | "void">> => {
+  const done: Tombstone[] = []
+  const gone: Tombstone[] = []
+  for (const intent of await leases.openIntents()) {
+    if (await isCommitted(ctx, intent)) done.push(intent)
+    else if (intent.what !== "device" && intent.what !== "holder-key") gone.push(intent)
+  }
+  await leases.confirm(done)
+  await leases.void(gone)
+  return { done: done.length, void: gone.length }
+}
+
+/** The link that the tombstone names is stored, or the retirement that it stands for is. */
+const isCommitted = (ctx: StrongroomContext, { what, id, linkHash }: TombstoneEntry): Promise<boolean> =>
+  ctx.store.read(async (db) => {
+    const link = await db.selectFrom("account_link").select("seq").where("hash", "=", linkHash).limit(1).executeTakeFirst()
+    if (link !== undefined) return true
+    if (what !== "device" && what !== "holder-key") return false
+    const retired = await db
+      .selectFrom("device")
+      .select(["id", "sig_pk", "kem_pk", "auth_pk", "retire_signature"])
+      .where("state", "=", "retired")
+      .$if(what === "device", (q) => q.where("id", "=", id))
+      .execute()
+    return retired.some(
+      (row) =>
+        row.retire_signature !== null &&
+        bytesToHex(retirementHash(ctx.primitives, row.retire_signature)) === bytesToHex(linkHash),
+    )
+  })
+
+/** Leases follow their devices: what waits is reserved again, what has ended is destroyed. */
+const settleLeases = async (ctx: StrongroomContext, leases: LeaseDatabase, isRestored: boolean): Promise<number> => {
+  const rows = await leases.store.read((db) => openLeases(db))
+  const states = new Map(
+    (await ctx.store.read((db) => db.selectFrom("device").select(["id", "state", "expires_ms"]).execute())).map((row) => [
+      bytesToHex(row.id),
+      row,
+    ]),
+  )
+  const nowMs = ctx.clock.nowMs()
+  const ended: Uint8Array[] = []
+  for (const row of rows) {
+    const device = states.get(bytesToHex(row.device_id))
+    // A restored store may have forgotten a device that its chain will bring back.
+    if (device === undefined && row.state === "live" && isRestored) continue
+    const isWaiting = device !== undefined && ["reserved", ...WAITING_STATES].includes(device.state)
+    if (isWaiting && row.state === "live") {
+      // The key became live and the link that it was for never did.
+      await leases.store.transaction((tx) =>
+        updateLease(tx, row.device_id, { state: "reserved", reserved_until_ms: device.expires_ms }),
+      )
+      continue
+    }
+    const isOver = row.state === "reserved" && row.reserved_until_ms <= nowMs
+    const isDead = device !== undefined && [...DEAD_STATES, "expired"].includes(device.state)
+    if (isOver || isDead || device === undefined) ended.push(row.device_id)
+  }
+  for (const deviceId of ended) await leases.store.transaction((tx) => deleteLease(tx, deviceId))
+  leases.store.checkpoint()
+  return ended.length
+}
+
+const chainsBehind = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<readonly ChainHead[]> => {
+  const heads = await leases.chainHeads()
+  const behind: ChainHead[] = []
+  for (const head of heads) if (!(await hasLink(ctx, head))) behind.push(head)
+  return behind
+}
+
+/** True if exactly this link is stored at its place, whatever came after. */
+export const hasLink = (ctx: Pick<StrongroomContext, "store">, { kind, id, seq, hash }: ChainHead): Promise<boolean> =>
+  ctx.store.read(async (db) => {
+    const row =
+      kind === CHAIN_VAULT
+        ? await db
+            .selectFrom("vault_link")
+            .select("hash")
+            .where("vault_id", "=", id)
+            .where("seq", "=", seq)
+            .executeTakeFirst()
+        : await db
+            .selectFrom("account_link")
+            .innerJoin("account", "account.uuid", "account_link.account_uuid")
+            .select("account_link.hash")
+            .where("account.id", "=", id)
+            .where("account_link.seq", "=", seq)
+            .executeTakeFirst()
+    return row !== undefined && bytesToHex(row.hash) === bytesToHex(hash)
+  })
+
+/** Heads of all accounts as they are committed now. */
+export const raiseAccountHeads = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<void> => {
+  const rows = await ctx.store.read((db) =>
+    db.selectFrom("account").select(["id", "head_seq", "head_hash"]).where("id", "is not", null).execute(),
+  )
+  await leases.raiseHeads(
+    rows.flatMap(({ id, head_seq, head_hash }) =>
+      id === null || head_hash === null ? [] : [{ kind: CHAIN_ACCOUNT, id, seq: head_seq, hash: head_hash }],
+    ),
+  )
+}
+
+/** Heads of all vaults as they are committed now: every 60 seconds and when the process stops. */
+export const raiseVaultHeads = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<void> => {
+  const rows = await ctx.store.read((db) => db.selectFrom("vault").select(["id", "head_seq", "head_hash"]).execute())
+  await leases.raiseHeads(rows.map(({ id, head_seq, head_hash }) => ({ kind: CHAIN_VAULT, id, seq: head_seq, hash: head_hash })))
+}
