@@ -1,8 +1,11 @@
 import {
+  ACCOUNT_KEY_ROTATE,
+  accountPayload,
   type AccountState,
   createMemoryTree,
   createTrie,
   HOLDER_DEVICE,
+  keyRotateStruct,
   type Link,
   type VaultState,
   verifyVaultLink,
@@ -15,7 +18,9 @@ import {
   type FixtureAccount,
   removeLink,
   rotateLink,
+  signAll,
   vaultGenesisLink,
+  writerOf,
 } from "@keyferry/chain/fixture"
 import { nodePrimitives as p } from "@keyferry/crypto/node"
 import { beforeAll, describe, expect, test } from "vitest"
@@ -78,6 +83,13 @@ describe("the rotation auditor", () => {
   test("[SY43] the rotation must be made after the last removal, not only to the newest key", () => {
     const later = { ...after, lastRemovalSeq: after.head.seq + 1 }
     expect(run(rotated, later).findings.length).toBe(1)
+  })
+
+  test("[SY43] a new account key without a removal is enough", async () => {
+    const body = { key: fixture.makeKey(2), skSealed: Uint8Array.of(1) }
+    const payload = accountPayload(before, ACCOUNT_KEY_ROTATE, keyRotateStruct, body, writerOf(account.device))
+    const rekeyed = await extend(p, before, await signAll(payload, account.device))
+    expect(run(vault, rekeyed).findings.length).toBe(1)
   })
 
   test("[SY44] who may not rotate waits", () => {

@@ -127,6 +127,8 @@ describe("while running", () => {
   })
 
   test("[LS28] a factor is fresh for five minutes, and a moved clock makes it no fresher", () => {
+    const later = instant(T0, 9 * MINUTE)
+    expect(engine.isFactorFresh(later, instant(T0 + MINUTE, 10 * MINUTE))).toBe(true)
     const then = instant(T0, 0)
     expect(engine.isFactorFresh(then, instant(T0 + 5 * MINUTE, 5 * MINUTE))).toBe(true)
     expect(engine.isFactorFresh(then, instant(T0 + 5 * MINUTE + 1, 5 * MINUTE + 1))).toBe(false)

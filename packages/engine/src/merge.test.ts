@@ -62,6 +62,7 @@ describe("fields", () => {
     expect(merge({ a: "1" }, { a: "2" }, { a: "!3" })).toBe("a=!2 | a:3")
     expect(merge(undefined, { a: "1" }, { a: "!1" })).toBe("a=!1")
     expect(merge(undefined, { a: "!1" }, { a: "1" })).toBe("a=!1")
+    expect(merge({ a: "!1" }, { a: "2" }, { a: "!3" })).toBe("a=!2 | a:3")
   })
 
   test("[SY1] the order is that of the side that moved fields; new ones stand where they were put", () => {

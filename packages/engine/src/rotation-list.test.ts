@@ -43,6 +43,8 @@ describe("the rotation list", () => {
     expect(rotationList([key("a"), key("b", "  "), key("c", "everything")]).map((e) => e.harm)).toEqual(
       Array(3).fill("withdraws"),
     )
+    expect(rotationList([key("a")])[0]?.why).toContain("not noted")
+    expect(rotationList([key("c", "everything")])[0]?.why).toContain("not understood")
   })
 
   test("[SY41] within one harm, what that device opened comes first, newest first, then by title", () => {

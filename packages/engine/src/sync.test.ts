@@ -174,6 +174,8 @@ describe("the outbox", () => {
     expect(pushes(later.commands)).toEqual([])
     expect(later.state.outbox.size).toBe(3)
     expect(engine.startVaultSync(later.state.outbox).phase).toBe("lost")
+    expect([...later.state.outbox.values()].every((e) => e.parked)).toBe(true)
+    expect(kinds(later.commands)).toBe("persist")
   })
 
   test("[SY13] a person keeps parked edits as local copies, or discards them", () => {
@@ -196,6 +198,14 @@ describe("the outbox", () => {
     expect(kinds(discarded.commands)).toBe("persist")
     expect(discarded.state.outbox.size).toBe(0)
     expect(run([{ type: "decided", decision: "discard" }], run([edit("x", A1)]).state).state.outbox.size).toBe(1)
+    const shuffled = engine.startVaultSync(new Map([...state.outbox].toReversed()))
+    const ordered = run([{ type: "decided", decision: "keep-as-local-copies" }], shuffled)
+    expect(ordered.commands.find((c) => c.type === "copy")).toMatchObject({
+      items: [
+        ["x", A1],
+        ["y", A2],
+      ],
+    })
   })
 })
 
@@ -205,6 +215,8 @@ describe("the machine", () => {
     expect(pushes(commands)).toEqual(["x@1 a=1"])
     expect(pushes(run([{ type: "accepted", pushId: 1 }], state).commands)).toEqual(["y@1 a=1; z@1 a=1"])
     expect(engine.syncStatus(state)).toBe("working")
+    expect(run([{ type: "start" }, { type: "timer" }], state).commands).toEqual([])
+    expect(run([{ type: "start" }], run([{ type: "rotation-due" }]).state).commands).toEqual([])
   })
 
   test("[SY15] a lost race merges with what won, shows it, waits, and sends anew", () => {
@@ -372,6 +384,8 @@ describe("the machine", () => {
     expect(engine.syncStatus(state)).toBe("waiting")
     expect(engine.syncStatus(engine.startVaultSync<Body>(new Map()))).toBe("up-to-date")
     expect(engine.syncStatus({ ...engine.startVaultSync<Body>(new Map()), rotationDue: true })).toBe("waiting")
+    const rotating = run([{ type: "rotation-due" }]).state
+    expect(engine.syncStatus(rotating)).toBe("working")
   })
 })
 

@@ -216,7 +216,6 @@ const apply = <B>(merge: MergeBodies<B>, state: SyncState<B>, input: SyncInput<B
         commands: [{ type: "erase-vault" }],
       }
     case "decided": {
-      if (state.phase !== "lost") return only(state)
       const decided = decideParked(state.outbox, input.decision)
       const copies = decided.copies.length === 0 ? [] : [{ type: "copy", items: decided.copies } as const]
       return { state: { ...state, outbox: decided.outbox }, commands: copies }
