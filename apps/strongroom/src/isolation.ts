@@ -68,11 +68,16 @@ const codeOf = (error: unknown): string =>
 const settled = (start: (done: (error?: unknown) => void) => void): Promise<void> =>
   new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(Object.assign(new Error("no answer"), { code: "NO_ANSWER" })), TIMEOUT_MS)
-    start((error) => {
+    const done = (error?: unknown): void => {
       clearTimeout(timer)
       if (error === undefined) resolve()
       else reject(error instanceof Error ? error : new Error("failed"))
-    })
+    }
+    try {
+      start(done)
+    } catch (error) {
+      done(error)
+    }
   })
 
 const tcp = (): Promise<void> =>

@@ -8,7 +8,7 @@ import { err, type Result } from "@keyferry/base"
 import { nodePrimitives } from "@keyferry/crypto/node"
 import { errors, type Failure, isErrorCode } from "@keyferry/protocol"
 import { lockFolder, StoreError } from "@keyferry/store"
-import { type ByteChannel, calls, type CallName, serveStrongroom, type StrongroomHandlers } from "@keyferry/strongroom-api"
+import { type ByteChannel, calls, type CallName, type CommitNotice, serveStrongroom, type StrongroomHandlers } from "@keyferry/strongroom-api"
 
 import { allHandlers } from "./all-handlers.ts"
 import { startChores } from "./chores.ts"
@@ -68,12 +68,16 @@ const main = async (): Promise<number> => {
       await opened.value.close()
       return 0
     }
+    process.once("uncaughtException", (error) => {
+      report("process", error)
+      process.exit(1)
+    })
     const stopChores = startChores(opened.value)
     await sleep(Math.max(0, startedAtMs - Date.now()))
-    await serve(opened.value.calls, opened.value.onNotice)
+    const code = await serve(opened.value.calls, opened.value.onNotice)
     await stopChores()
     await opened.value.close()
-    return 0
+    return code
   } finally {
     lock.value.release()
   }
@@ -85,33 +89,46 @@ const refuse = ({ code, detail }: StartFailure): number => {
   return entry?.exit ?? 12
 }
 
-/** Answers until the channel ends, then finishes what is running. */
+/** Answers until the channel ends, then finishes what is running. Gives the exit code. */
 const serve = async (
   handlers: StrongroomHandlers,
-  onNotice: (listener: Parameters<ReturnType<typeof serveStrongroom>["notify"]>[0] extends infer N ? (notice: N) => void : never) => void,
-): Promise<void> => {
+  onNotice: (listener: (notice: CommitNotice) => void) => void,
+): Promise<number> => {
   const running = new Set<Promise<unknown>>()
   const input = new Socket({ fd: 0, readable: true, writable: false })
   const output = new Socket({ fd: 1, readable: false, writable: true })
   // The server is gone: there is nobody left to tell. Its end of our input closes too, and that ends us.
   output.on("error", () => undefined)
-  const ended = new Promise<void>((resolve) => {
-    input.once("end", resolve)
-    input.once("error", () => resolve())
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => resolve())
+  let end: (code: number) => void = () => undefined
+  const ended = new Promise<number>((resolve) => {
+    end = resolve
   })
+  input.once("end", () => end(0))
+  input.once("error", () => end(0))
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => end(0))
   const channel: ByteChannel = {
     send: (bytes) => void output.write(bytes),
-    onReceive: (listener) => void input.on("data", listener),
+    onReceive: (listener) =>
+      void input.on("data", (bytes: Uint8Array) => {
+        try {
+          listener(bytes)
+        } catch (error) {
+          // A stream that lost its framing is never guessed at.
+          report("channel", error)
+          input.removeAllListeners("data")
+          end(1)
+        }
+      }),
     onClose: (listener) => void ended.then(listener),
   }
   const server = serveStrongroom(channel, guarded(handlers, running), report)
   onNotice(server.notify)
-  await ended
+  const code = await ended
   input.pause()
   await Promise.allSettled([...running])
   await new Promise<void>((resolve) => output.end(resolve))
   input.destroy()
+  return code
 }
 
 /** Keeps count of what is running, and turns a broken store into its code. */

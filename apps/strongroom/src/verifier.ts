@@ -143,6 +143,11 @@ const deviceRow = (db: Reading, deviceId: Uint8Array) =>
       "account.confirmed_ms",
       "account.relogin_max_s",
     ])
+    .select((e) =>
+      e
+        .exists(e.selectFrom("factor").select("factor.kind").whereRef("factor.account_uuid", "=", "device.account_uuid"))
+        .as("has_factor"),
+    )
     .where("device.id", "=", deviceId)
     .executeTakeFirst()
 
@@ -160,7 +165,7 @@ const refusedBy = (route: RouteName, row: DeviceRow, nowMs: number): Failure | u
   const rule: Route = routes[route]
   const state = row.state as DeviceState
   if (row.expires_ms !== 0 && row.expires_ms <= nowMs) return { code: "device-expired" }
-  if (!rule.states.includes(state)) return refusalOfState(state, row.confirmed_ms !== 0)
+  if (!rule.states.includes(state)) return refusalOfState(state, row)
   if (row.frozen === 1 && !WHILE_FROZEN.has(route)) return { code: "account-frozen" }
   if (row.sync_suspended === 1 && NEED_SYNC.has(route)) return { code: "sync-suspended" }
   const login = Math.max(row.last_password_ms, row.last_factor_ms, row.created_ms)
@@ -172,7 +177,7 @@ const refusedBy = (route: RouteName, row: DeviceRow, nowMs: number): Failure | u
 }
 
 /** What a device is told whose state a route does not accept. */
-const refusalOfState = (state: DeviceState, isConfirmed: boolean): Failure => {
+const refusalOfState = (state: DeviceState, row: Pick<DeviceRow, "confirmed_ms" | "has_factor">): Failure => {
   switch (state) {
     case "reserved":
       return { code: "device-not-enrolled" }
@@ -180,9 +185,9 @@ const refusalOfState = (state: DeviceState, isConfirmed: boolean): Failure => {
     case "confirmed":
       return { code: "device-not-verified" }
     case "pending-first":
-      return { code: isConfirmed ? "two-factor-required" : "device-not-verified" }
+      return { code: row.confirmed_ms === 0 ? "device-not-verified" : "two-factor-required" }
     case "approved":
-      return { code: "two-factor-required" }
+      return row.has_factor ? { code: "not-allowed", detail: "Unlock this device once first." } : { code: "two-factor-required" }
     case "active":
       return { code: "not-allowed" }
     case "lease-locked":

@@ -1,4 +1,4 @@
-import { anyCbor, bytesToHex, type CborValue, concatBytes, decodeCbor, encodeCbor, fromParsed, u32be } from "@keyferry/base"
+import { anyCbor, type CborValue, concatBytes, decodeCbor, encodeCbor, fromParsed, u32be } from "@keyferry/base"
 
 import { type CommitNotice, noticeStruct } from "./calls.ts"
 
@@ -75,7 +75,7 @@ export const createFrameReader = (onFrame: (bytes: Uint8Array) => void): ((chunk
         if (held < 4) return
         const head = take(4)
         want = new DataView(head.buffer, head.byteOffset, 4).getUint32(0)
-        if (want > MAX_FRAME_BYTES) throw new Error(`frame of ${want} bytes (${bytesToHex(head)})`)
+        if (want > MAX_FRAME_BYTES) throw new Error(`frame of ${want} bytes`)
       }
       if (held < want) return
       const body = take(want)
