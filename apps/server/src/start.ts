@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 import { type Clock, err, ok, type Random, type Result } from "@keyferry/base"
@@ -67,7 +67,6 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
   const locked = lockFolder(folder, `server, process ${process.pid}, since ${new Date(clock.nowMs()).toISOString()}`)
   if (!locked.ok) return err(failureOf("store-in-use", `${folder} is in use by: ${locked.error.holder}`, 1))
   undo.push(() => locked.value.release())
-  const isNew = !existsSync(join(folder, "server.db")) && settings.database_url === undefined
   // A data folder inside a checkout must never be committed.
   writeFileSync(join(folder, ".gitignore"), "*\n")
 
@@ -208,7 +207,7 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
     mailbox: mail.mode === "development" ? `${urlOf(address)}/dev/mailbox` : undefined,
     firstLink: invitation?.ok === true ? invitation.value.link : undefined,
     accounts,
-    isNew,
+    isNew: store.migrated.from === 0,
     context,
     stop: async () => {
       await undoAll()
