@@ -1,4 +1,4 @@
-import { bytesToHex, equalBytes, err, formatId, ok, type Result, secret } from "@keyferry/base"
+import { bytesToHex, equalBytes, err, formatId, ok, type Result } from "@keyferry/base"
 import {
   ACCOUNT_SLOT_REPLACE,
   accountPayload,
@@ -47,8 +47,8 @@ export const deviceCalls = async (device: Device): Done<{ readonly transport: Tr
   return ok({ transport: transportOf(device, account.server.origin), as: { signer }, account })
 }
 
-/** The account's password, checked at the server by OPAQUE: fresh for five minutes. Gives the export key of this password. */
-export const checkAccountPassword = async (device: Device, password: string): Done<{ readonly exportKey: Uint8Array }> => {
+/** The account's password, checked at the server by OPAQUE: fresh for five minutes. */
+export const checkAccountPassword = async (device: Device, password: string): Done<void> => {
   const calls = await deviceCalls(device)
   if (!calls.ok) return calls
   const { transport, as, account } = calls.value
@@ -61,7 +61,7 @@ export const checkAccountPassword = async (device: Device, password: string): Do
   if (!finished.ok) return err({ code: "wrong-credentials" })
   if (!equalBytes(finished.value.serverStaticPk, account.server.opaquePk)) return err({ code: "server-identity-changed" })
   const done = await transport.json("password.check-finish", { loginId: started.value.loginId, finishLoginRequest: b64(finished.value.finish) }, as)
-  return done.ok ? ok({ exportKey: finished.value.exportKey.reveal() }) : done
+  return done.ok ? ok(undefined) : done
 }
 
 /** A new account password: one link replaces the slot and starts a new account key; the record commits with it. */
@@ -72,16 +72,8 @@ export const changePassword = async (device: Device, input: { readonly password:
   if (!scope.ok) return scope
   const checked = await checkAccountPassword(device, input.password)
   if (!checked.ok) return checked
-  const calls = await deviceCalls(device)
-  if (!calls.ok) return calls
-  const { transport, as, account: record } = calls.value
-  const registration = await startOpaqueRegistration(input.newPassword)
-  const started = await transport.json("password.start", { registrationRequest: b64(registration.request) }, as)
-  if (!started.ok) return started
-  const response = fromB64(started.value.registrationResponse)
-  if (response === undefined) return err({ code: "malformed" })
-  const registered = await registration.finish(response, { account: record.accountUuid, deployment: record.server.deploymentId })
-  if (!registered.ok || !equalBytes(registered.value.serverStaticPk, record.server.opaquePk)) return err({ code: "server-identity-changed" })
+  const registered = await registerPassword(device, input.newPassword)
+  if (!registered.ok) return registered
   const { account, full } = scope.value
   const seed = full.accountSeeds.get(newestAccountKey(account).epoch)
   const sk = seed === undefined ? undefined : await openAccountSk(device, account, seed)
@@ -91,12 +83,29 @@ export const changePassword = async (device: Device, input: { readonly password:
   return replaceSlots(device, { removed: [old.holder.id], added: [slot], sk: sk.value, registrationRecord: registered.value.record })
 }
 
+/** A fresh OPAQUE registration of a password; its record commits with the link that names the new password slot. */
+const registerPassword = async (device: Device, password: string): Done<{ readonly exportKey: Parameters<typeof makePasswordSlot>[1]; readonly record: Uint8Array }> => {
+  const calls = await deviceCalls(device)
+  if (!calls.ok) return calls
+  const { transport, as, account } = calls.value
+  const registration = await startOpaqueRegistration(password)
+  const started = await transport.json("password.start", { registrationRequest: b64(registration.request) }, as)
+  if (!started.ok) return started
+  const response = fromB64(started.value.registrationResponse)
+  if (response === undefined) return err({ code: "malformed" })
+  const registered = await registration.finish(response, { account: account.accountUuid, deployment: account.server.deploymentId })
+  if (!registered.ok || !equalBytes(registered.value.serverStaticPk, account.server.opaquePk)) return err({ code: "server-identity-changed" })
+  return ok({ exportKey: registered.value.exportKey, record: registered.value.record })
+}
+
 /** A new kit: both slots in one link, because the old kit's secret is part of the password slot. */
 export const replaceKit = async (device: Device, password: string): Done<Kit> => {
   const scope = syncScope(device)
   if (!scope.ok) return scope
   const checked = await checkAccountPassword(device, password)
   if (!checked.ok) return checked
+  const registered = await registerPassword(device, password)
+  if (!registered.ok) return registered
   const { account, record } = scope.value
   const oldPassword = newestSlot(account, HOLDER_PASSWORD)
   const oldRecovery = newestSlot(account, HOLDER_RECOVERY)
@@ -104,9 +113,9 @@ export const replaceKit = async (device: Device, password: string): Done<Kit> =>
   const p = device.ports.primitives
   const code = makeRecoveryCode(device.ports.random)
   const sk = await deriveSecretKey(p, code, account.accountSalt)
-  const passwordSlot = await makePasswordSlot(device, secret<"ExportKey">(checked.value.exportKey), sk, account.accountSalt)
+  const passwordSlot = await makePasswordSlot(device, registered.value.exportKey, sk, account.accountSalt)
   const recoverySlot = await makeRecoverySlot(device, code, account.accountSalt)
-  const replaced = await replaceSlots(device, { removed: [oldPassword.holder.id, oldRecovery.holder.id], added: [passwordSlot, recoverySlot], sk })
+  const replaced = await replaceSlots(device, { removed: [oldPassword.holder.id, oldRecovery.holder.id], added: [passwordSlot, recoverySlot], sk, registrationRecord: registered.value.record })
   if (!replaced.ok) return replaced
   return ok({
     code: formatKitCode(p, code),
@@ -124,7 +133,7 @@ const replaceSlots = async (
     readonly removed: readonly Uint8Array[]
     readonly added: readonly MadeSlot[]
     readonly sk: Parameters<typeof makeAccountKey>[1]["sk"]
-    readonly registrationRecord?: Uint8Array
+    readonly registrationRecord: Uint8Array
   },
 ): Done<void> => {
   const scope = syncScope(device)
@@ -173,7 +182,7 @@ const replaceSlots = async (
     wraps: [...encodeWraps(made.wraps)],
     rotations: rotated.map((r) => r.push),
     ...(made.prevSealed === undefined ? {} : { prevSealed: made.prevSealed }),
-    ...(input.registrationRecord === undefined ? {} : { registrationRecord: input.registrationRecord }),
+    registrationRecord: input.registrationRecord,
   })
   const sent = await calls.value.transport.cbor("account.append", body, calls.value.as)
   if (!sent.ok) return sent

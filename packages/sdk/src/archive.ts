@@ -50,7 +50,7 @@ export const restoreArchive = async (
     }
     const plan = await planImport(parsed.value.items, existing, mode)
     const wanted = plan.flatMap((p) => (p.action === "skip" ? [] : [p.imported]))
-    const items = assignIds(wanted, homeVault(device), (id) => device.items.has(bytesToHex(id)), device.ports.random)
+    const items = assignIds(wanted, homeVault(device), (id) => isTaken(device, id), device.ports.random)
     const rows: Row[] = []
     const added: LocalItem[] = []
     const refused: string[] = []
@@ -75,6 +75,7 @@ export const restoreArchive = async (
         waiting: synced,
         by: new Uint8Array(16),
         recordKind: RECORD_KIND.item,
+        prevHash: new Uint8Array(32),
       }
       added.push(row)
       rows.push(...(await itemRows(device, local, row)))
@@ -85,6 +86,10 @@ export const restoreArchive = async (
     return ok({ added: added.length, skipped: plan.length - wanted.length, refused })
   })
 }
+
+/** An id is never used twice in a vault, not even of an item that was deleted elsewhere. */
+const isTaken = (device: Device, itemId: Uint8Array): boolean =>
+  device.items.has(bytesToHex(itemId)) || [...device.vaults.values()].some((v) => v.tree.trie.get(itemId) !== undefined)
 
 const importFailure = (error: ImportError): Failure => {
   switch (error.code) {

@@ -126,8 +126,8 @@ export const POLICY_SYNCED = 1
 export const POLICY_LOCAL = 2
 
 /**
- * One item on this device. `body` is what the person sees; `base` the newest body that the server has, while an edit
- * waits; rev, epoch, ctHash describe the server's newest revision, 0 and zeros for an item that is not there.
+ * One item on this device. `body` is what the person sees; `base` the newest body that the server has while an edit
+ * waits, or that it had when the item left it: what a later merge starts from. rev, epoch, ctHash describe the server's newest revision, 0 and zeros for an item that is not there.
  */
 export const localItem = struct({
   itemId: [1, id16],
@@ -148,6 +148,8 @@ export const localItem = struct({
   by: [12, id16],
   /** The record's kind: 1 item, 2 vault profile, 5 device label. */
   recordKind: [13, uint],
+  /** The hash that the history starts with: of the revision before the current one, or of the last one before a deletion. */
+  prevHash: [14, bytesOf(32)],
 })
 export type LocalItem = TypeOf<typeof localItem>
 

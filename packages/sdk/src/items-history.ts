@@ -81,17 +81,9 @@ const servedHistory = async (device: Device, local: LocalItem): Promise<Result<r
       return record.ok ? [[bytesToHex(ctHash(device.ports.primitives, record.value)), record.value] as const] : []
     }),
   )
-  // Walk from the signed leaf: only records that a genuine successor names are genuine. A tombstone's predecessor is not
-  // named by a header, so after a deletion the newest record that opens starts the walk.
-  let next = bytesToHex(local.ctHash)
-  const isTombstone = /^0+$/.test(next)
-  const starts = isTombstone ? [...byHash.keys()] : [next]
-  const newestFirst = starts.flatMap((hash) => {
-    const record = byHash.get(hash)
-    const header = record === undefined ? undefined : readRecordHeader(record)
-    return header?.ok === true ? [{ hash, rev: header.value.rev }] : []
-  }).toSorted((a, b) => b.rev - a.rev)
-  next = newestFirst[0]?.hash ?? next
+  // From the signed leaf backwards: a record is genuine if its successor's header names it (the leaf's own header, which
+  // was opened when it arrived, names the first).
+  let next = bytesToHex(local.prevHash)
   for (let step = 0; step <= byHash.size; step++) {
     const record = byHash.get(next)
     if (record === undefined) break
@@ -101,7 +93,7 @@ const servedHistory = async (device: Device, local: LocalItem): Promise<Result<r
     const opened = key === undefined ? undefined : await openRecord(device.ports.primitives, { key, vid: local.vaultId, itemId: local.itemId, record })
     if (opened?.ok !== true) break
     const item = decodeItem(opened.value.plaintext, { itemId: local.itemId, vaultId: local.vaultId })
-    if (item.ok && header.value.rev !== local.rev) out.push({ revision: revisionOf(item.value, header.value.rev, header.value.by), item: item.value })
+    if (item.ok) out.push({ revision: revisionOf(item.value, header.value.rev, header.value.by), item: item.value })
     byHash.delete(next)
     next = bytesToHex(header.value.prevCtHash)
   }

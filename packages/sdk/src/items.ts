@@ -137,6 +137,7 @@ export const newLocalItem = (device: Device, input: ItemInput): Result<LocalItem
     waiting: synced,
     by: NOBODY,
     recordKind: RECORD_KIND.item,
+    prevHash: ZERO_HASH,
   })
 }
 
@@ -183,7 +184,7 @@ export const editedLocal = (local: LocalItem, item: Item, chosenClass: boolean):
   const strict = leaseClassOf(item) === "strict" || (local.strict && !chosenClass)
   const { base, ...rest } = local
   const synced = local.policy === POLICY_SYNCED
-  const keptBase = synced && local.rev > 0 ? (local.waiting ? base : local.body) : undefined
+  const keptBase = synced && local.rev > 0 && !local.waiting ? local.body : base
   return ok({
     ...rest,
     body: body.value,

@@ -1,4 +1,4 @@
-import { bytesToHex, equalBytes } from "@keyferry/base"
+import { bytesToHex, equalBytes, isZero } from "@keyferry/base"
 import type { Leaf } from "@keyferry/chain"
 import { RECORD_KIND } from "@keyferry/crypto"
 import { type Alternative, decodeItem, encodeItem, type Item, itemToMergeFields, leaseClassOf, withMergeFields } from "@keyferry/items"
@@ -15,6 +15,7 @@ export interface Committed {
   readonly by?: Uint8Array
   readonly recordKind?: number
   readonly damaged?: boolean
+  readonly prevHash?: Uint8Array
 }
 
 export interface Merged {
@@ -24,6 +25,7 @@ export interface Merged {
 }
 
 const NOBODY = new Uint8Array(16)
+const NO_HASH = new Uint8Array(32)
 
 /** What the items become once these leaves are the server's newest. Pure but for the clock of the bin. */
 export const applyCommitted = (device: Device, vaultId: Uint8Array, committed: readonly Committed[]): Merged => {
@@ -55,18 +57,22 @@ const profileAfter = (device: Device, vaultId: Uint8Array, committed: readonly C
   return stored === undefined ? undefined : decodeProfile(stored.body)
 }
 
-const placed = (local: LocalItem, leaf: Leaf): LocalItem => {
-  const { base: _base, ...rest } = local
-  return { ...rest, rev: leaf.rev, epoch: leaf.epoch, ctHash: leaf.ctHash }
-}
+/** The row as a tombstone of the server; its last record stays where the history starts. */
+const placed = (local: LocalItem, leaf: Leaf): LocalItem => ({
+  ...local,
+  rev: leaf.rev,
+  epoch: leaf.epoch,
+  ctHash: leaf.ctHash,
+  prevHash: isZero(local.ctHash) ? local.prevHash : local.ctHash,
+})
 
 /** `undefined`: nothing stays here. */
 const afterRemoteDelete = (device: Device, local: LocalItem, leaf: Leaf, profile: Profile | undefined): LocalItem | undefined => {
   const next = placed(local, leaf)
-  const left = profile?.left.find(([id, rev]) => equalBytes(id, leaf.itemId) && leaf.rev >= rev)
+  const left = profile?.left.find(([id, rev]) => equalBytes(id, leaf.itemId) && rev === leaf.rev)
   const edited = local.waiting && local.deletedAtMs === 0
   // An unsent edit of an item that left the server goes on as a copy of this device, whatever was chosen for the others.
-  if (left !== undefined) return left[2] === KEEP || edited ? { ...next, policy: POLICY_LOCAL, waiting: false } : undefined
+  if (left !== undefined) return left[2] === KEEP || edited ? { ...next, policy: POLICY_LOCAL, waiting: false, base: local.base ?? local.body } : undefined
   if (local.policy === POLICY_LOCAL) return { ...next, waiting: false }
   if (edited) return { ...next, waiting: true }
   return { ...next, waiting: false, deletedAtMs: local.deletedAtMs === 0 ? device.ports.clock.nowMs() : local.deletedAtMs }
@@ -88,12 +94,16 @@ const afterRemotePut = (device: Device, vaultId: Uint8Array, local: LocalItem | 
     waiting: false,
     by: c.by ?? NOBODY,
     recordKind,
+    prevHash: c.prevHash ?? local?.prevHash ?? NO_HASH,
   }
-  if (c.body === undefined || local === undefined || !local.waiting) {
-    // A copy that this device chose to keep for itself is never overwritten by a later synced one of the same id.
-    return fresh
+  if (c.body === undefined || local === undefined) return fresh
+  // A copy of an item that had left the server and comes back merges like an edit: nothing written here meanwhile is lost.
+  const cameBack = local.policy === POLICY_LOCAL && isZero(local.ctHash) && local.rev > 0
+  if ((!local.waiting && !cameBack) || local.deletedAtMs > 0) return fresh
+  if (cameBack && !local.waiting) {
+    const both = mergeBodies(device, local, c.body, leaf.rev)
+    return both === undefined || equalBytes(both, c.body) ? fresh : { ...fresh, body: both, base: c.body, waiting: true, strict: fresh.strict || local.strict }
   }
-  if (local.deletedAtMs > 0) return fresh
   const merged = mergeBodies(device, local, c.body, leaf.rev)
   if (merged === undefined || equalBytes(merged, c.body)) return local.policy === POLICY_LOCAL ? { ...fresh, policy: POLICY_LOCAL, waiting: true } : fresh
   return { ...fresh, body: merged, base: c.body, waiting: true, policy: local.policy, strict: fresh.strict || local.strict }

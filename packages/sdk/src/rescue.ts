@@ -42,7 +42,7 @@ export const rescue = async (device: Device, kitText: string, newPassword: strin
   const d = await deviceSecret(ports, true)
   if (d === undefined) return err({ code: "store-corrupt" })
   const fresh = newLocalKeys(device)
-  for (const [key, item] of device.items) device.items.set(key, { ...moveToVault(item, NO_VAULT), policy: POLICY_LOCAL, waiting: false, rev: 0, epoch: 0, ctHash: new Uint8Array(32) })
+  for (const [key, item] of device.items) device.items.set(key, { ...moveToVault(item, NO_VAULT), policy: POLICY_LOCAL, waiting: false, rev: 0, epoch: 0, ctHash: new Uint8Array(32), prevHash: new Uint8Array(32) })
   device.vaults = new Map()
   const rows = await rowsUnderNewKeys(device, fresh)
   if (!rows.ok) return rows

@@ -25,10 +25,18 @@ export const choosePolicy = async (device: Device, ids: readonly string[], polic
       if (item.policy !== POLICY_SYNCED) changed.push({ ...item, policy: POLICY_SYNCED, waiting: true })
       continue
     }
-    if (item.policy !== POLICY_LOCAL) changed.push({ ...item, policy: POLICY_LOCAL, waiting: item.rev > 0 && !isTombstone(item) })
+    if (item.policy !== POLICY_LOCAL) changed.push(leavingServer(item))
   }
   return write(device, changed, elsewhere)
 }
+
+/** Its newest body at the server stays as the base: if it comes back, divergent copies merge from there. */
+const leavingServer = (item: LocalItem): LocalItem => ({
+  ...item,
+  policy: POLICY_LOCAL,
+  waiting: item.rev > 0 && !isTombstone(item),
+  ...(item.waiting || item.rev === 0 ? {} : { base: item.body }),
+})
 
 const isTombstone = (item: LocalItem): boolean => item.ctHash.every((b) => b === 0)
 
@@ -48,7 +56,7 @@ export const setCredentialSwitch = async (device: Device, on: boolean, elsewhere
   await saveSettings(device, { credentials: on })
   const changed = on
     ? credentials.filter((i) => i.policy === POLICY_LOCAL).map((i) => ({ ...i, policy: POLICY_SYNCED, waiting: true }) as const)
-    : credentials.filter((i) => i.policy === POLICY_SYNCED).map((i) => ({ ...i, policy: POLICY_LOCAL, waiting: i.rev > 0 && !isTombstone(i) }) as const)
+    : credentials.filter((i) => i.policy === POLICY_SYNCED).map(leavingServer)
   const written = await write(device, changed, elsewhere, on)
   return written.ok ? ok({ items: changed.length }) : written
 }
@@ -96,5 +104,6 @@ const profileRow = (device: Device, vaultId: Uint8Array, stored: LocalItem | und
     waiting: true,
     by: new Uint8Array(16),
     recordKind: RECORD_KIND.vaultProfile,
+    prevHash: new Uint8Array(32),
   }
 }

@@ -37,6 +37,7 @@ export const putLabel = async (device: Device, input?: { readonly deviceId: Uint
           waiting: true,
           by: new Uint8Array(16),
           recordKind: RECORD_KIND.deviceLabel,
+          prevHash: new Uint8Array(32),
         }
       : { ...stored, body, waiting: true, ...(stored.waiting ? {} : { base: stored.body }) }
   const rows = [...(await itemRows(device, local, item))]

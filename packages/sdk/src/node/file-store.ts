@@ -21,7 +21,13 @@ interface Open {
 /** Errors: throws when the file is damaged, of a newer version, or not writable; the caller maps it to its code. */
 export const createFileStore = (path: string): DeviceStore => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  let open = openFile(path)
+  // Opened at once, so that a damaged or foreign file is told about at the start; again after everything was erased.
+  let held: Open | undefined = openFile(path)
+  const current = (): Open => (held ??= openFile(path))
+  const closeHeld = (): void => {
+    held?.db.close()
+    held = undefined
+  }
 
   const apply = (target: Open, rows: readonly Row[]): void => {
     target.db.exec("BEGIN IMMEDIATE")
@@ -39,12 +45,12 @@ export const createFileStore = (path: string): DeviceStore => {
 
   return Object.freeze<DeviceStore>({
     read: async (table, key) => {
-      const row = open.get.get(table, key)
+      const row = current().get.get(table, key)
       return row?.["value"] instanceof Uint8Array ? row["value"] : undefined
     },
     list: async (table) =>
-      open.all.all(table).map((row) => ({ key: String(row["key"]), value: row["value"] as Uint8Array })),
-    write: async (rows) => apply(open, rows),
+      current().all.all(table).map((row) => ({ key: String(row["key"]), value: row["value"] as Uint8Array })),
+    write: async (rows) => apply(current(), rows),
     replace: async (rows) => {
       const next = `${path}.new`
       removeFiles(next)
@@ -53,16 +59,15 @@ export const createFileStore = (path: string): DeviceStore => {
       // Everything into the main file before the rename, or the new name would come without its log.
       fresh.db.exec("PRAGMA wal_checkpoint(TRUNCATE)")
       fresh.db.close()
-      open.db.close()
+      closeHeld()
       renameSync(next, path)
       for (const suffix of ["-wal", "-shm"]) rmSync(path + suffix, { force: true })
-      open = openFile(path)
     },
     erase: async () => {
-      open.db.close()
+      closeHeld()
       removeFiles(path)
     },
-    close: async () => open.db.close(),
+    close: async () => closeHeld(),
   })
 }
 
