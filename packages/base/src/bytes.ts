@@ -1,6 +1,6 @@
 import { Defect } from "./result.ts"
 
-const HEX = "0123456789abcdef"
+const HEX_PAIRS: readonly string[] = Array.from({ length: 256 }, (_, b) => b.toString(16).padStart(2, "0"))
 const textEncoder = new TextEncoder()
 const textDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
@@ -52,7 +52,7 @@ export const isZero = (bytes: Uint8Array): boolean => bytes.every((b) => b === 0
 
 export const bytesToHex = (bytes: Uint8Array): string => {
   let out = ""
-  for (const b of bytes) out += (HEX[b >> 4] ?? "") + (HEX[b & 15] ?? "")
+  for (let i = 0; i < bytes.length; i++) out += HEX_PAIRS[bytes[i] ?? 0] ?? ""
   return out
 }
 
@@ -103,18 +103,32 @@ export const crockfordToBytes = (text: string): Uint8Array | undefined =>
 
 /** 4-byte big-endian. */
 export const u32be = (value: number): Uint8Array => {
-  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new Defect("u32 out of range")
   const out = new Uint8Array(4)
-  new DataView(out.buffer).setUint32(0, value)
+  putU32(out, 0, value)
   return out
 }
 
 /** 8-byte big-endian. */
 export const u64be = (value: number): Uint8Array => {
-  if (!Number.isSafeInteger(value) || value < 0) throw new Defect("u64 out of range")
   const out = new Uint8Array(8)
-  new DataView(out.buffer).setBigUint64(0, BigInt(value))
+  putU64(out, 0, value)
   return out
+}
+
+/** Writes 4 bytes big-endian at `at`. */
+export const putU32 = (out: Uint8Array, at: number, value: number): void => {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new Defect("u32 out of range")
+  out[at] = value >>> 24
+  out[at + 1] = value >>> 16
+  out[at + 2] = value >>> 8
+  out[at + 3] = value
+}
+
+/** Writes 8 bytes big-endian at `at`. */
+export const putU64 = (out: Uint8Array, at: number, value: number): void => {
+  if (!Number.isSafeInteger(value) || value < 0) throw new Defect("u64 out of range")
+  putU32(out, at, Math.floor(value / 0x1_0000_0000))
+  putU32(out, at + 4, value >>> 0)
 }
 
 const encodeBits = (bytes: Uint8Array, width: number, alphabet: string): string => {
