@@ -207,6 +207,14 @@ describe("place, signer, floor", () => {
     expect(code(await verify(await itemsLink([put(fixture.random.bytes(16))], stranger)))).toBe("signer-not-active")
   })
 
+  test("[CH30] another account's device writes nothing here, however active it is there", async () => {
+    const other = await fixture.makeAccount()
+    const link = await itemsLink([put(fixture.random.bytes(16))], other.device, vault, other.state)
+    expect(code(await verifyFrom(vault, link, { account: other.state }))).toBe("not-allowed")
+    const rotation = await rotateLink(p, fixture, vault.state, other.state, other.device)
+    expect(code(await verifyFrom(vault, rotation, { account: other.state }))).toBe("not-allowed")
+  })
+
   test("[CH30] a device that came later is not active at an older head", async () => {
     const phoneSeesOne = await itemsLink([put(fixture.random.bytes(16))], phone, vault, account.state)
     const step = { ...vault, state: { ...vault.state, floors: new Map() } }
