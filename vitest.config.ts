@@ -9,6 +9,7 @@ export default defineConfig({
       "tools/**/*.test.ts",
       "spec/**/*.test.ts",
       "adversarial/**/*.test.ts",
+      "e2e/**/*.test.ts",
     ],
     exclude: ["**/node_modules/**", "**/dist/**", "**/*.pg.test.ts", "**/*.slow.test.ts"],
     pool: "forks",

@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+
+import type { Keyferry, Kit } from "@keyferry/sdk"
+
+import { ADDRESS, createAuthenticator, createWorld, enrolByKit, exchangeKey, login, must, PASSWORD, until, type World } from "./world.ts"
+
+const NEW_PASSWORD = "brand new password 1"
+let world: World
+let a: Keyferry
+let b: Keyferry
+let kit: Kit
+let code: () => Promise<string>
+let first: string
+let second: string
+let strict: string
+
+const titles = async (kf: Keyferry) => must(await kf.list()).map((i) => [i.title, i.custody])
+const field = async (kf: Keyferry, id: string, name: string) => must(await kf.get(id)).fields.find((f) => f.name === name)?.value
+
+beforeAll(async () => {
+  world = await createWorld()
+}, 60_000)
+afterAll(() => world.close())
+
+// One story, in order: each step stands on the one before it.
+describe("devices of one person on real processes", () => {
+  test("sign-up keeps everything local until there is a second factor", async () => {
+    a = await world.device("a")
+    must(await a.createLocal(PASSWORD))
+    first = must(await a.add(login("one"))).id
+    kit = must(await a.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "Laptop" }))
+    expect((await a.status()).account?.deviceState).toBe("pending-first")
+    expect(await a.syncOn({ items: "all", autoNew: true })).toMatchObject({ ok: false, error: { code: "two-factor-required" } })
+    code = createAuthenticator(must(await a.twoFactorStart()).otpauth)
+    expect(must(await a.twoFactorConfirm(await code())).factors).toEqual(["totp"])
+    must(await a.syncOn({ items: "all", autoNew: true }))
+    second = must(await a.add(login("two"))).id
+    strict = must(await a.add(exchangeKey("Strict"))).id
+    must(await a.syncNow())
+    expect(await titles(a)).toEqual([["one", "synced"], ["Strict", "synced"], ["two", "synced"]])
+  }, 60_000)
+
+  test("a restart keeps it; a wrong password says how many tries are left", async () => {
+    await a.close()
+    a = await world.device("a")
+    expect(await a.unlock("wrong horse battery")).toMatchObject({ ok: false, error: { code: "wrong-password" } })
+    expect(must(await a.unlock(PASSWORD)).lock).toBe("unlocked")
+    expect(await field(a, strict, "exchange")).toBe("bybit")
+  })
+
+  test("a second device: password, factor, mailed link with the typed code, keys by kit", async () => {
+    b = await world.device("b")
+    must(await b.loginStart({ server: world.origin(), address: ADDRESS, password: PASSWORD, deviceName: "Desk" }))
+    const waiting = must(await b.loginSecondFactor("totp", await code()))
+    expect(await b.finishWithKit(kit.code)).toMatchObject({ ok: false, error: { code: "device-not-verified" } })
+    const token = await world.takeToken()
+    expect(await world.confirm(token, waiting.code === "000000" ? "000001" : "000000")).not.toBe(200)
+    expect(await world.confirm(token, waiting.code ?? "")).toBe(200)
+    expect(must(await b.confirmation()).step).toBe("keys")
+    expect(await b.finishWithKit("KF1-0000-0000-0000-0000-0000-0000-0000-0000-0000")).toMatchObject({ ok: false, error: { code: "kit-code-wrong" } })
+    must(await b.finishWithKit(kit.code))
+    must(await b.syncOn({ items: "none", autoNew: true }))
+    expect(await titles(b)).toEqual([["one", "synced"], ["Strict", "synced"], ["two", "synced"]])
+  }, 60_000)
+
+  test("an edit arrives through the feed", async () => {
+    must(await b.edit(first, { title: "one renamed" }))
+    await until(async () => must(await a.get(first)).title === "one renamed", "the feed brings the edit")
+  })
+
+  test("offline: standard items open within the grace, strict ones do not; both sides' edits survive", async () => {
+    await world.stop()
+    must(await a.edit(first, { fields: [{ name: "username", value: "from-a" }, { name: "password", value: "pw-a" }] }))
+    must(await b.edit(first, { fields: [{ name: "url", value: "https://b.example" }, { name: "password", value: "pw-b" }] }))
+    await a.lock()
+    expect(must(await a.unlock(PASSWORD))).toEqual({ lock: "standard-only", notice: "network-unreachable" })
+    expect(await a.get(strict)).toMatchObject({ ok: false, error: { code: "lease-needs-server" } })
+    must(await a.edit(second, { title: "two offline" }))
+    await world.start()
+    expect(must(await a.unlock(PASSWORD)).lock).toBe("unlocked")
+    must(await a.syncNow())
+    must(await b.syncNow())
+    must(await a.syncNow())
+    const [va, vb] = [must(await a.get(first)), must(await b.get(first))]
+    expect(va.fields).toEqual(vb.fields)
+    expect(va.alternatives).toEqual(vb.alternatives)
+    expect(va.fields.find((f) => f.name === "username")?.value).toBe("from-a")
+    expect(va.fields.find((f) => f.name === "url")?.value).toBe("https://b.example")
+    const both = [va.fields.find((f) => f.name === "password")?.value, va.alternatives[0]?.value].toSorted()
+    expect(both).toEqual(["pw-a", "pw-b"])
+    must(await a.resolve(first, "password", 0))
+    must(await a.syncNow())
+    await until(async () => must(await b.get(first)).alternatives.length === 0, "the choice arrives")
+    expect(must(await b.history(first)).length).toBeGreaterThan(0)
+  }, 60_000)
+
+  test("switched to local-only an item leaves the server and stays elsewhere as a copy; back on, divergent copies merge", async () => {
+    must(await a.setPolicy([second], "local-only", "keep"))
+    must(await a.syncNow())
+    must(await b.syncNow())
+    expect(await titles(b)).toContainEqual(["two offline", "local"])
+    must(await b.edit(second, { fields: [{ name: "username", value: "only-b" }] }))
+    must(await a.edit(second, { fields: [{ name: "url", value: "https://only-a.example" }] }))
+    must(await a.setPolicy([second], "synced"))
+    must(await a.syncNow())
+    must(await b.syncNow())
+    must(await a.syncNow())
+    for (const kf of [a, b]) {
+      expect(await field(kf, second, "username")).toBe("only-b")
+      expect(await field(kf, second, "url")).toBe("https://only-a.example")
+    }
+  }, 60_000)
+
+  test("deleted items wait in the bin of every device and come back", async () => {
+    must(await b.remove(second))
+    must(await b.syncNow())
+    must(await a.syncNow())
+    expect(must(await a.bin()).map((i) => i.title)).toEqual(["two offline"])
+    must(await a.restore(second))
+    must(await a.syncNow())
+    must(await b.syncNow())
+    expect(await titles(b)).toContainEqual(["two offline", "synced"])
+  }, 60_000)
+
+  test("a new password and a new kit; the old kit is dead; the factor cannot be turned off while sync is on", async () => {
+    must(await a.twoFactorCheck("totp", await code()))
+    must(await a.changePassword({ password: PASSWORD, newPassword: NEW_PASSWORD, exposed: true }))
+    must(await b.syncNow())
+    const old = kit
+    kit = must(await a.replaceKit({ password: NEW_PASSWORD }))
+    expect(await a.checkKit(old.code)).toMatchObject({ ok: false, error: { code: "kit-code-wrong" } })
+    expect((await a.checkKit(kit.code)).ok).toBe(true)
+    expect(await a.twoFactorOff({ password: NEW_PASSWORD, suspendSync: false })).toMatchObject({ ok: false, error: { code: "two-factor-disable-blocked" } })
+  }, 60_000)
+
+  test("approval by words, both ways, and a mistyped word ends it", async () => {
+    const c = await world.device("c")
+    must(await c.loginStart({ server: world.origin(), address: ADDRESS, password: NEW_PASSWORD, deviceName: "Travel" }))
+    must(await c.loginSecondFactor("totp", await code()))
+    const pending = must(await a.devices()).find((d) => d.state === "pending")
+    const words = c.approvalWords()
+    must(await a.approveStart(pending?.id ?? ""))
+    const shown = must(await words).words
+    const answer = must(await a.approve(pending?.id ?? "", shown.join(" ")))
+    const [joined, appended] = await Promise.all([c.approvalReply(answer.reply.join(" ")), answer.done])
+    must(joined)
+    must(appended)
+    must(await c.syncOn({ items: "none", autoNew: false }))
+    expect(await titles(c)).toEqual(await titles(a))
+
+    const removed = must(await a.removeDevice({ id: pending?.id ?? "", reason: "lost" }))
+    expect(removed.rotation[0]).toMatchObject({ title: "Strict", harm: "withdraws" })
+    expect(removed.replaceKit).toBe(true)
+    expect(await c.syncNow()).toMatchObject({ ok: false, error: { code: "device-removed" } })
+    expect((await c.status()).lockCode).toBe("device-removed")
+    expect(await c.unlock(NEW_PASSWORD)).toMatchObject({ ok: false, error: { code: "device-removed" } })
+    must(await b.edit(first, { title: "after the removal" }))
+    await until(async () => must(await a.get(first)).title === "after the removal", "the new epoch works")
+  }, 90_000)
+
+  test("a device that signs out is taken out of the chain by the others", async () => {
+    const own = (await b.status()).account?.deviceId
+    must(await b.add({ ...login("only here"), policy: "local-only" }))
+    expect(await b.signOut({ clear: true, confirmed: false })).toMatchObject({ ok: false, error: { code: "unsynced-loss" } })
+    must(await b.signOut({ clear: true, confirmed: true }))
+    expect((await b.status()).mode).toBe("none")
+    await until(async () => must(await a.devices()).find((d) => d.id === own)?.state === "retired", "b is retired")
+  }, 60_000)
+
+  test("the kit alone, with factor and mail, brings everything back and removes the lost devices", async () => {
+    const d = await world.device("d")
+    must(await d.recoverStart({ server: world.origin(), kitCode: kit.code, deviceName: "New" }))
+    const waiting = must(await d.loginSecondFactor("totp", await code()))
+    expect(await world.confirm(await world.takeToken(), waiting.code ?? "")).toBe(200)
+    must(await d.confirmation())
+    const newKit = must(await d.recoverFinish("another password 22"))
+    must(await d.syncOn({ items: "none", autoNew: true }))
+    expect((await titles(d)).map(([t]) => t)).toEqual(["after the removal", "Strict", "two offline"])
+    expect(await a.syncNow()).toMatchObject({ ok: false, error: { code: "device-removed" } })
+
+    const e = await world.device("e")
+    must(await e.loginStart({ server: world.origin(), address: ADDRESS, password: "another password 22", deviceName: "E" }))
+    await world.stop()
+    expect(must(await d.rescue(newKit.code, "rescued password 1")).items).toBe(3)
+    expect((await titles(d)).map(([, c]) => c)).toEqual(["local", "local", "local"])
+    expect(await enrolByKit(world, e, { password: "x", kit: kit.code, code: "1", name: "E" }).then(() => "in", () => "refused")).toBe("refused")
+  }, 90_000)
+})

@@ -1,0 +1,178 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { createServer } from "node:net"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+import type { Result } from "@keyferry/base"
+import type { Failure } from "@keyferry/protocol"
+import type { Keyferry } from "@keyferry/sdk"
+import { openNodeKeyferry } from "@keyferry/sdk/node"
+import { TOTP, URI } from "otpauth"
+
+/*
+ * A real server with its strongroom, and devices of the SDK, each in a folder of its own. The development mailbox is
+ * where the mails are read.
+ */
+const MAIN = new URL("../../apps/server/src/main.ts", import.meta.url).pathname
+
+export const PASSWORD = "correct horse battery"
+export const ADDRESS = "ada@example.org"
+
+export interface World {
+  readonly origin: () => string
+  readonly firstLink: () => string
+  readonly start: () => Promise<void>
+  readonly stop: () => Promise<number>
+  readonly kill: () => Promise<void>
+  readonly device: (name: string) => Promise<Keyferry>
+  readonly folderOf: (name: string) => string
+  /** Tokens of links that were mailed and not yet taken. */
+  readonly takeToken: () => Promise<string>
+  readonly confirm: (token: string, code: string) => Promise<number>
+  readonly close: () => Promise<void>
+}
+
+export const must = <T>(result: Result<T, Failure>): T => {
+  if (result.ok) return result.value
+  throw new Error(`${result.error.code}${result.error.detail === undefined ? "" : `: ${result.error.detail}`}`)
+}
+
+/** Codes of an authenticator whose owner never waits: each step once, from the step before now to the one after. */
+export const createAuthenticator = (otpauth: string): (() => Promise<string>) => {
+  const totp = URI.parse(otpauth)
+  if (!(totp instanceof TOTP)) throw new Error("not a TOTP")
+  let step = 0
+  return async () => {
+    for (;;) {
+      const now = Math.floor(Date.now() / 30_000)
+      step = Math.max(step + 1, now - 1)
+      if (step <= now + 1) return totp.generate({ timestamp: step * 30_000 })
+      step--
+      await new Promise((resolve) => setTimeout(resolve, 250))
+    }
+  }
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
+    })
+  })
+
+export const createWorld = async (): Promise<World> => {
+  const folder = mkdtempSync(join(tmpdir(), "kf-world-"))
+  const port = await freePort()
+  const used = new Set<string>()
+  const open: Keyferry[] = []
+  let server: ChildProcess | undefined
+  let printed = ""
+
+  const start = async (): Promise<void> => {
+    printed = ""
+    const child = spawn(process.execPath, [MAIN, "serve", "--data-dir", join(folder, "server"), "--listen", `127.0.0.1:${port}`, "--limits-rate-scale", "100"], {
+      stdio: ["ignore", "pipe", "pipe"],
+    })
+    server = child
+    let errors = ""
+    child.stderr.on("data", (chunk: Buffer) => (errors = (errors + chunk.toString()).slice(-4000)))
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.on("data", (chunk: Buffer) => {
+        printed += chunk.toString()
+        if (/ready in/.test(printed)) resolve()
+      })
+      child.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${errors}`)))
+    })
+  }
+  const ended = (signal: NodeJS.Signals): Promise<number> =>
+    new Promise((resolve) => {
+      const child = server
+      if (child === undefined || child.exitCode !== null) {
+        resolve(0)
+        return
+      }
+      child.once("exit", (code) => resolve(code ?? -1))
+      child.kill(signal)
+    })
+  const origin = (): string => `http://localhost:${port}`
+  await start()
+
+  return {
+    origin,
+    firstLink: () => /http\S+#t=\S+/.exec(printed)?.[0] ?? "",
+    start,
+    stop: () => ended("SIGINT"),
+    kill: async () => void (await ended("SIGKILL")),
+    folderOf: (name) => join(folder, name),
+    device: async (name) => {
+      const kf = must(await openNodeKeyferry({ folder: join(folder, name) }))
+      open.push(kf)
+      return kf
+    },
+    takeToken: async () => {
+      for (let tries = 0; tries < 100; tries++) {
+        const page = await (await fetch(`${origin()}/dev/mailbox`)).text()
+        const token = [...page.matchAll(/#t?=?([A-Za-z0-9_-]{43})/g)].map((m) => m[1] ?? "").find((t) => !used.has(t))
+        if (token !== undefined) {
+          used.add(token)
+          return token
+        }
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+      throw new Error("no mail came")
+    },
+    confirm: async (token, code) => {
+      const reply = await fetch(`${origin()}/api/v1/confirm`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "sec-fetch-site": "same-origin", "idempotency-key": `req_${"a".repeat(26)}` },
+        body: JSON.stringify({ token, code }),
+      })
+      return reply.status
+    },
+    close: async () => {
+      for (const kf of open) await kf.close()
+      await ended("SIGINT")
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Signs a device in to the account, confirms it by the mailed link and its code, and takes the keys with the kit. */
+export const enrolByKit = async (world: World, kf: Keyferry, input: { readonly password: string; readonly kit: string; readonly code: string; readonly name: string }): Promise<void> => {
+  must(await kf.loginStart({ server: world.origin(), address: ADDRESS, password: input.password, deviceName: input.name }))
+  const waiting = must(await kf.loginSecondFactor("totp", input.code))
+  const status = await world.confirm(await world.takeToken(), waiting.code ?? "")
+  if (status !== 200) throw new Error(`confirm answered ${status}`)
+  must(await kf.confirmation())
+  must(await kf.finishWithKit(input.kit))
+}
+
+export const login = (title: string, password = `p-${title}`) => ({
+  kind: "login",
+  title,
+  fields: [
+    { name: "username", value: "ada", secret: false },
+    { name: "password", value: password, secret: true },
+    { name: "url", value: "https://shop.example", secret: false },
+  ],
+})
+
+export const exchangeKey = (title: string) => ({
+  kind: "exchange-key",
+  title,
+  fields: [
+    { name: "exchange", value: "bybit", secret: false },
+    { name: "key", value: "abcdEFGH1234abcdEF", secret: false },
+    { name: "secret", value: "abcdefghijklmnopqrstuvwxyz0123456789", secret: true },
+  ],
+})
+
+export const until = async (holds: () => Promise<boolean>, what: string): Promise<void> => {
+  for (let tries = 0; tries < 100; tries++) {
+    if (await holds()) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`never: ${what}`)
+}
