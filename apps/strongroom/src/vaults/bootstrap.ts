@@ -7,7 +7,7 @@ import type { StrongroomContext } from "../context.ts"
 import type { Handler } from "../execute.ts"
 import { prevSealedPlace } from "../places.ts"
 import type { MainTables } from "../store/tables.ts"
-import { openRecords, openWraps, readingRefused, wrapsOfLinks } from "./pull.ts"
+import { openRecords, openWraps, readMoment, wrapsOfLinks } from "./pull.ts"
 import { readVault, type VaultStates } from "./rows.ts"
 
 /*
@@ -20,14 +20,14 @@ type Reply = TypeOf<typeof bootstrapReplyStruct>
 type Db = StoreReader<MainTables>
 const RECORDS_AT_ONCE = 256
 
-/** Errors: vault-not-found, kms-unavailable, those of `readingRefused` */
+/** Errors: vault-not-found, kms-unavailable, those of `readMoment` */
 export const bootstrap =
   (states: VaultStates): Handler<"bootstrap"> =>
   async (ctx, { device }, body) => {
     const { vaultId, after } = body
     const found = await ctx.store.snapshot(async (db) => {
-      const refused = await readingRefused(db, device)
-      if (refused !== undefined) return err(refused)
+      const moment = await readMoment(db, device)
+      if (!moment.ok) return moment
       const vault = await readVault(db, vaultId, states)
       if (vault === undefined || vault.accountUuid !== device.accountUuid)
         return err<Failure>({ code: "vault-not-found" })

@@ -3,7 +3,7 @@ import { type Failure, MAX_SYNC_BYTES } from "@keyferry/protocol"
 
 import type { StrongroomContext } from "../context.ts"
 import type { Handler } from "../execute.ts"
-import { openRecords, readingRefused } from "./pull.ts"
+import { openRecords, readMoment } from "./pull.ts"
 
 /** How long a record is kept after a newer one, or a delete, took its place. */
 export const HISTORY_MS = 30 * 24 * 3600 * 1000
@@ -12,13 +12,13 @@ const PURGE_AT_ONCE = 500
 
 /**
  * Superseded records of one item, newest first. Whether an old revision is genuine, a device checks by walking field 10
- * of the headers from the signed leaf. Errors: vault-not-found, kms-unavailable, those of `readingRefused`
+ * of the headers from the signed leaf. Errors: vault-not-found, kms-unavailable, those of `readMoment`
  * Source   spec/sync.md SY39
  */
 export const history: Handler<"history"> = async (ctx, { device }, body) => {
   const found = await ctx.store.snapshot(async (db) => {
-    const refused = await readingRefused(db, device)
-    if (refused !== undefined) return err(refused)
+    const moment = await readMoment(db, device)
+    if (!moment.ok) return moment
     const vault = await db
       .selectFrom("vault")
       .select("id")

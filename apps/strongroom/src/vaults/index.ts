@@ -6,13 +6,20 @@ import { accountAppend, enrolAppend } from "./append.ts"
 import { bootstrap } from "./bootstrap.ts"
 import { history } from "./history.ts"
 import { createHotVaults } from "./hot-vaults.ts"
+import { createRecordBlocks } from "./record-blocks.ts"
 import { repair } from "./repair.ts"
 import { createVaultStates } from "./rows.ts"
 import { feed, sync } from "./sync.ts"
 
 /** The routes about chains, vaults and records, with what they keep in memory. */
 export const createVaultHandlers = (ctx: StrongroomContext, leases: LeaseDatabase) => {
-  const parts = { hot: createHotVaults(ctx.primitives), states: createVaultStates(), leases }
+  const parts = {
+    hot: createHotVaults(ctx.primitives),
+    states: createVaultStates(),
+    blocks: createRecordBlocks(ctx.store),
+    accounts: new Map(),
+    leases,
+  }
   return {
     sync: sync(parts),
     feed: feed(parts),

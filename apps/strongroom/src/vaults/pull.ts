@@ -6,7 +6,9 @@ import { sql, type Reader as StoreReader } from "@keyferry/store"
 import type { SigningDevice, StrongroomContext } from "../context.ts"
 import { recordPlace, wrapPlace } from "../places.ts"
 import type { MainTables } from "../store/tables.ts"
+import { RECORDS_IN_BLOCK } from "./record-blocks.ts"
 import { type VaultHead, vaultHeads, type VaultStates } from "./rows.ts"
+import { statement } from "./statement.ts"
 
 /*
  * What a device is missing, read at one moment: links after its cursors and the newest records of what they put, heads of
@@ -55,8 +57,6 @@ interface Found {
   readonly more: boolean
 }
 
-/** Records number 1024 to a block; see push.ts. */
-const RECORDS_IN_BLOCK = 1024
 const LINKS_AT_ONCE = 64
 
 /** Errors: what the device's state says now, two-factor-required, sync-suspended, kms-unavailable */
@@ -67,8 +67,9 @@ export const pull = async (
   request: PullRequest,
 ): Promise<Result<Pulled, Failure>> => {
   const found = await ctx.store.snapshot(async (db) => {
-    const refused = await readingRefused(db, device)
-    if (refused !== undefined) return err(refused)
+    const moment = await readMoment(db, device)
+    if (!moment.ok) return moment
+    const { commit, accountSeq } = moment.value
     const heads = await vaultHeads(db, device.accountUuid)
     const budget = { left: Math.min(request.maxBytes, MAX_SYNC_BYTES), isUntouched: true }
     const vaults: Found[] = []
@@ -77,8 +78,9 @@ export const pull = async (
       if (head !== undefined && head.seq > cursor.seq) vaults.push(await findChanges(db, states, head, cursor, budget))
     }
     return ok({
-      commit: await newestCommit(db),
-      accountLinks: await accountLinksAfter(db, device.accountUuid, request.accountSeq),
+      commit,
+      accountLinks:
+        accountSeq > request.accountSeq ? await accountLinksAfter(db, device.accountUuid, request.accountSeq) : [],
       heads,
       vaults,
     })
@@ -94,26 +96,43 @@ export const pull = async (
   return ok({ commit, accountLinks, heads, vaults })
 }
 
-/** Whatever the device was when it signed: a removal that was committed since is seen here. */
-export const readingRefused = async (db: Db, device: SigningDevice): Promise<Failure | undefined> => {
-  const row = await db
+interface MomentRow {
+  readonly state: string
+  readonly sync_suspended: number
+  readonly head_seq: number
+  readonly factor: string | null
+  readonly commit_n: number | null
+}
+const momentOf = statement<"device", MomentRow>((db, $) =>
+  db
     .selectFrom("device")
     .innerJoin("account", "account.uuid", "device.account_uuid")
-    .select(["device.state", "account.sync_suspended"])
-    .select((e) => e.selectFrom("factor").select("kind").whereRef("account_uuid", "=", "account.uuid").limit(1).as("factor"))
-    .where("device.id", "=", device.deviceId)
-    .executeTakeFirst()
-  if (row === undefined) return { code: "device-not-enrolled" }
-  if (row.state === "removed") return { code: "device-removed" }
-  if (row.state !== "active") return { code: "not-allowed" }
-  if (row.sync_suspended === 1) return { code: "sync-suspended" }
-  return row.factor === null ? { code: "two-factor-required" } : undefined
+    .select(["device.state", "account.sync_suspended", "account.head_seq"])
+    .select((e) => [
+      e.selectFrom("factor").select("kind").whereRef("account_uuid", "=", "account.uuid").limit(1).as("factor"),
+      sql<number>`(select value from counter where name = 'commit')`.as("commit_n"),
+    ])
+    .where("device.id", "=", $("device")),
+)
+
+export interface Moment {
+  /** The commit number of the moment that `db` reads. */
+  readonly commit: number
+  readonly accountSeq: number
 }
 
-/** The commit number of the moment that `db` reads. */
-export const newestCommit = async (db: Db): Promise<number> => {
-  const { rows } = await sql<{ value: number }>`select value from counter where name = 'commit'`.execute(db)
-  return rows[0]?.value ?? 0
+/**
+ * Whether the device may read at the moment that `db` reads, whatever it was when it signed: a removal that was committed
+ * since is seen here. Errors: device-not-enrolled, device-removed, not-allowed, sync-suspended, two-factor-required
+ */
+export const readMoment = async (db: Db, device: SigningDevice): Promise<Result<Moment, Failure>> => {
+  const [row] = await momentOf.rows(db, { device: device.deviceId })
+  if (row === undefined) return err({ code: "device-not-enrolled" })
+  if (row.state === "removed") return err({ code: "device-removed" })
+  if (row.state !== "active") return err({ code: "not-allowed" })
+  if (row.sync_suspended === 1) return err({ code: "sync-suspended" })
+  if (row.factor === null) return err({ code: "two-factor-required" })
+  return ok({ commit: row.commit_n ?? 0, accountSeq: row.head_seq })
 }
 
 export const accountLinksAfter = async (
@@ -133,6 +152,19 @@ export const accountLinksAfter = async (
   return rows.map((row) => row.link)
 }
 
+const linksAfter = statement<
+  "vault" | "seq",
+  { readonly seq: number; readonly link: Uint8Array; readonly authority: number; readonly record_block: number }
+>((db, $) =>
+  db
+    .selectFrom("vault_link")
+    .select(["seq", "link", "authority", "record_block"])
+    .where("vault_id", "=", $("vault"))
+    .where("seq", ">", $("seq"))
+    .orderBy("seq")
+    .limit(LINKS_AT_ONCE),
+)
+
 const findChanges = async (
   db: Db,
   states: VaultStates,
@@ -145,14 +177,7 @@ const findChanges = async (
   const authorities: number[] = []
   let seq = cursor.seq
   while (seq < head.seq && (budget.left > 0 || budget.isUntouched)) {
-    const rows = await db
-      .selectFrom("vault_link")
-      .select(["seq", "link", "authority", "record_block"])
-      .where("vault_id", "=", head.id)
-      .where("seq", ">", seq)
-      .orderBy("seq")
-      .limit(LINKS_AT_ONCE)
-      .execute()
+    const rows = await linksAfter.rows(db, { vault: head.id, seq })
     if (rows.length === 0) break
     for (const row of rows) {
       if (budget.left <= 0 && !budget.isUntouched) break
@@ -169,22 +194,29 @@ const findChanges = async (
   return { head, links, records, wraps, more: seq < head.seq }
 }
 
+const newestOfLink = statement<
+  "vault" | "seq" | "from" | "to",
+  { readonly item_id: Uint8Array; readonly rev: number; readonly sealed_record: Uint8Array }
+>((db, $) =>
+  db
+    .selectFrom("record")
+    .select(["item_id", "rev", "sealed_record"])
+    .where("n", ">=", $("from"))
+    .where("n", "<", $("to"))
+    .where("vault_id", "=", $("vault"))
+    .where("seq", "=", $("seq"))
+    .where("superseded_ms", "is", null)
+    .orderBy("n"),
+)
+
 const recordsOfLink = async (
   db: Db,
   vaultId: Uint8Array,
   block: number,
   seq: number,
 ): Promise<readonly FoundRecord[]> => {
-  const rows = await db
-    .selectFrom("record")
-    .select(["item_id", "rev", "sealed_record"])
-    .where("n", ">=", block * RECORDS_IN_BLOCK)
-    .where("n", "<", (block + 1) * RECORDS_IN_BLOCK)
-    .where("vault_id", "=", vaultId)
-    .where("seq", "=", seq)
-    .where("superseded_ms", "is", null)
-    .orderBy("n")
-    .execute()
+  const from = block * RECORDS_IN_BLOCK
+  const rows = await newestOfLink.rows(db, { vault: vaultId, seq, from, to: from + RECORDS_IN_BLOCK })
   return rows.map((row) => ({ itemId: row.item_id, rev: row.rev, sealed: row.sealed_record }))
 }
 

@@ -30,6 +30,7 @@ import type { LeaseDatabase } from "../lease/store.ts"
 import { prevSealedPlace, recordPlace, wrapPlace } from "../places.ts"
 import type { HotVault, HotVaults } from "./hot-vaults.ts"
 import { type PreparedLink, type PreparedPush, type PreparedRecord, recordsOf } from "./prepared.ts"
+import { type RecordBlocks, RECORDS_IN_BLOCK } from "./record-blocks.ts"
 import {
   countAccount,
   countVaults,
@@ -59,6 +60,9 @@ import {
  */
 export interface PushParts {
   readonly hot: HotVaults
+  readonly blocks: RecordBlocks
+  /** The newest account states that pushes needed; the row's head decides whether one still is. */
+  readonly accounts: Map<string, AccountState>
   readonly states: VaultStates
   readonly leases: LeaseDatabase
 }
@@ -70,6 +74,8 @@ export interface SealedPush {
   readonly records: ReadonlyMap<PreparedRecord, Uint8Array>
   readonly wraps: readonly { readonly recipient: Uint8Array; readonly sealed: Uint8Array }[]
   readonly prevSealed?: Uint8Array
+  /** Where its records are numbered; 0 where it brings none. */
+  readonly block: number
 }
 
 export interface PushRules {
@@ -89,13 +95,13 @@ export interface Pushed {
 }
 
 const MAX_VAULTS = 256
-/** Record numbers of one push follow each other; a request never has more ops. */
-const RECORDS_IN_BLOCK = 1024
+const MAX_ACCOUNTS = 1000
 const NO_HEAD: Head = { seq: 0, hash: new Uint8Array(32) }
 
 /** One KMS unwrap at most. Errors: kms-unavailable. */
 export const sealPush = async (
   ctx: StrongroomContext,
+  parts: PushParts,
   accountId: Uint8Array,
   push: PreparedPush,
 ): Promise<Result<SealedPush, Failure>> => {
@@ -120,6 +126,7 @@ export const sealPush = async (
   }
   return ok({
     push,
+    block: records.length === 0 ? 0 : await parts.blocks.next(),
     records: new Map(records.map((record, i) => [record, at(i)])),
     wraps: wraps.map(({ recipient }, i) => ({ recipient, sealed: at(records.length + i) })),
     ...(prevSealed === undefined ? {} : { prevSealed: at(records.length + wraps.length) }),
@@ -170,7 +177,7 @@ const applyPush = async (
   const place = await checkPlace(tx, vault, links, device)
   if (!place.ok) return refused(place.error)
 
-  const state = await ctx.accounts.read(tx, device.accountUuid)
+  const state = await accountState(ctx, parts, tx, device.accountUuid, account?.headHash)
   if (state === undefined) return refused("device-not-enrolled")
   const hot = parts.hot.open(tx, push.vaultId, head.hash)
   const step = await verify(ctx, state, vault?.state, links, hot)
@@ -178,8 +185,7 @@ const applyPush = async (
   const next = step.value.state
   if (!equalBytes(next.id, push.vaultId)) return refused("chain-invalid")
 
-  const block = recordsOf(links).length === 0 ? 0 : await ctx.store.nextNumber(tx, "record-block")
-  const plan = planRecords(hot, links, sealed, block, ctx.clock.nowMs())
+  const plan = planRecords(hot, links, sealed, ctx.clock.nowMs())
   if (!plan.ok) return refused(plan.error)
   const items = next.count - (vault?.state.count ?? 0)
   const within = checkLimits(may.value, items, plan.value.bytes, rules.limits)
@@ -190,6 +196,22 @@ const applyPush = async (
   hot.move(next.head.hash, step.value.tree.changedRows, plan.value.leaves)
   announce(change, state, device, changesOf(ctx, state.id, sealed, links, next.head, plan.value))
   return resultOf(push, PUSH_ACCEPTED, next.head)
+}
+
+/** The chain that the row's head stands for, read again only if that head is new here. */
+const accountState = async (
+  ctx: StrongroomContext,
+  { accounts }: PushParts,
+  tx: Tx,
+  accountUuid: string,
+  headHash: Uint8Array | undefined,
+): Promise<AccountState | undefined> => {
+  const known = accounts.get(accountUuid)
+  if (known !== undefined && headHash !== undefined && equalBytes(known.head.hash, headHash)) return known
+  const state = await ctx.accounts.read(tx, accountUuid)
+  if (accounts.size >= MAX_ACCOUNTS) accounts.clear()
+  if (state !== undefined) accounts.set(accountUuid, state)
+  return state
 }
 
 const resultOf = (push: PreparedPush, outcome: number, head: Head, code?: ErrorCode): PushResult => ({
@@ -269,7 +291,6 @@ const verify = (
   )
 
 interface RecordPlan {
-  readonly block: number
   readonly records: readonly NewRecord[]
   /** Numbers of stored records that are no longer the newest. */
   readonly superseded: readonly number[]
@@ -283,14 +304,13 @@ const planRecords = (
   hot: HotVault,
   links: readonly PreparedLink[],
   sealed: SealedPush,
-  block: number,
   nowMs: number,
 ): Allowed<RecordPlan> => {
   const leaves = new Map<string, StoredLeaf>()
   const records = new Map<number, NewRecord>()
   const superseded: number[] = []
   let bytes = 0
-  let n = block * RECORDS_IN_BLOCK
+  let n = sealed.block * RECORDS_IN_BLOCK
   for (const { open, ops } of links)
     for (const { leaf, record } of ops) {
       const name = bytesToHex(leaf.itemId)
@@ -314,7 +334,7 @@ const planRecords = (
       bytes += size
       n++
     }
-  return ok({ block, records: [...records.values()], superseded, leaves: [...leaves.values()], bytes })
+  return ok({ records: [...records.values()], superseded, leaves: [...leaves.values()], bytes })
 }
 
 /** Field 10 of a header names the revision before. After a delete that is one the strongroom may no longer have. */
@@ -360,7 +380,7 @@ const writePush = async (
     isAuthority: epoch !== undefined,
     bytes,
   }))
-  await insertVaultLinks(tx, vaultId, rows, plan.block, nowMs)
+  await insertVaultLinks(tx, vaultId, rows, plan.records.length === 0 ? 0 : sealed.block, nowMs)
   await insertRecords(tx, vaultId, plan.records)
   await supersede(tx, plan.superseded, nowMs)
   await writeLeaves(tx, vaultId, plan.leaves)

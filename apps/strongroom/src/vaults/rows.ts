@@ -3,19 +3,11 @@ import { decodeVaultState, encodeVaultState, type Head, type Leaf, type VaultSta
 import type { Store } from "@keyferry/store"
 
 import type { Tx } from "../context.ts"
-import type { MainTables } from "../store/tables.ts"
+import type { MainTables, VaultTable } from "../store/tables.ts"
+import { chunked, inserter, statement } from "./statement.ts"
 
 /* The statements about vaults, one each. */
-export type Reader = Pick<Tx, "selectFrom">
-
-/** How many rows one statement writes: few sizes, so that prepared statements are found again. */
-const CHUNKS = [64, 8, 1] as const
-
-const chunked = async <T>(rows: readonly T[], write: (rows: readonly T[]) => Promise<unknown>): Promise<void> => {
-  let at = 0
-  for (const size of CHUNKS)
-    for (; rows.length - at >= size; at += size) await write(rows.slice(at, at + size))
-}
+export type Reader = Pick<Tx, "selectFrom" | "getExecutor">
 
 export interface VaultRow {
   readonly accountUuid: string
@@ -24,17 +16,13 @@ export interface VaultRow {
   readonly state: VaultState
 }
 
-const VAULT_COLUMNS = [
-  "account_uuid",
-  "head_seq",
-  "head_hash",
-  "authority_seq",
-  "epoch",
-  "root",
-  "count",
-  "bytes",
-  "chain_state",
-] as const
+const vaultById = statement<"id", Omit<VaultTable, "id" | "kind" | "created_ms" | "authority_seq" | "authority_hash">>(
+  (db, $) =>
+    db
+      .selectFrom("vault")
+      .select(["account_uuid", "head_seq", "head_hash", "epoch", "root", "count", "bytes", "chain_state"])
+      .where("id", "=", $("id")),
+)
 
 /** The stored state is that of the newest authority link; head, root and count are kept beside it. */
 export const readVault = async (
@@ -42,7 +30,7 @@ export const readVault = async (
   vaultId: Uint8Array,
   states: VaultStates,
 ): Promise<VaultRow | undefined> => {
-  const row = await db.selectFrom("vault").select(VAULT_COLUMNS).where("id", "=", vaultId).executeTakeFirst()
+  const [row] = await vaultById.rows(db, { id: vaultId })
   if (row === undefined) return undefined
   const authority = states.of(row.chain_state)
   const { root, count } = row
@@ -91,36 +79,36 @@ export const insertVault = (tx: Tx, accountUuid: string, state: VaultState, byte
     })
     .execute()
 
-/** Compare-and-set on the head. False: another link was there first. */
+const moveHead = statement<"id" | "seq" | "hash" | "root" | "count" | "bytes" | "fromSeq" | "fromHash">((db, $) =>
+  db
+    .updateTable("vault")
+    .set({ head_seq: $("seq"), head_hash: $("hash"), root: $("root"), count: $("count"), bytes: $("bytes") })
+    .where("id", "=", $("id"))
+    .where("head_seq", "=", $("fromSeq"))
+    .where("head_hash", "=", $("fromHash")),
+)
+const setAuthority = statement<"id" | "seq" | "hash" | "epoch" | "state">((db, $) =>
+  db
+    .updateTable("vault")
+    .set({ authority_seq: $("seq"), authority_hash: $("hash"), epoch: $("epoch"), chain_state: $("state") })
+    .where("id", "=", $("id")),
+)
+
+/** Compare-and-set on the head, decided by the number of rows. False: another link was there first. */
 export const moveVault = async (
   tx: Tx,
   before: VaultState,
   after: VaultState,
   bytes: number,
 ): Promise<boolean> => {
-  const isAuthority = after.authority.seq !== before.authority.seq
-  const { numUpdatedRows } = await tx
-    .updateTable("vault")
-    .set({
-      head_seq: after.head.seq,
-      head_hash: after.head.hash,
-      root: after.root,
-      count: after.count,
-      bytes,
-      ...(isAuthority
-        ? {
-            authority_seq: after.authority.seq,
-            authority_hash: after.authority.hash,
-            epoch: after.epochs.length,
-            chain_state: encodeVaultState(after),
-          }
-        : {}),
-    })
-    .where("id", "=", after.id)
-    .where("head_seq", "=", before.head.seq)
-    .where("head_hash", "=", before.head.hash)
-    .executeTakeFirstOrThrow()
-  return numUpdatedRows === 1n
+  const { id, head, root, count } = after
+  const from = { fromSeq: before.head.seq, fromHash: before.head.hash }
+  if ((await moveHead.run(tx, { id, seq: head.seq, hash: head.hash, root, count, bytes, ...from })) !== 1) return false
+  if (after.authority.seq !== before.authority.seq) {
+    const { seq, hash } = after.authority
+    await setAuthority.run(tx, { id, seq, hash, epoch: after.epochs.length, state: encodeVaultState(after) })
+  }
+  return true
 }
 
 export interface NewVaultLink {
@@ -130,6 +118,11 @@ export interface NewVaultLink {
   readonly bytes: Uint8Array
 }
 
+const insertLinks = inserter(
+  ["vault_id", "seq", "hash", "authority", "link", "record_block", "at_ms"],
+  (db, rows) => db.insertInto("vault_link").values(rows),
+)
+
 export const insertVaultLinks = (
   tx: Tx,
   vaultId: Uint8Array,
@@ -137,21 +130,17 @@ export const insertVaultLinks = (
   block: number,
   nowMs: number,
 ): Promise<void> =>
-  chunked(links, (rows) =>
-    tx
-      .insertInto("vault_link")
-      .values(
-        rows.map((link) => ({
-          vault_id: vaultId,
-          seq: link.seq,
-          hash: link.hash,
-          authority: link.isAuthority ? 1 : 0,
-          link: link.bytes,
-          record_block: block,
-          at_ms: nowMs,
-        })),
-      )
-      .execute(),
+  insertLinks(
+    tx,
+    links.map((link) => ({
+      vault_id: vaultId,
+      seq: link.seq,
+      hash: link.hash,
+      authority: link.isAuthority ? 1 : 0,
+      link: link.bytes,
+      record_block: block,
+      at_ms: nowMs,
+    })),
   )
 
 export const vaultLinkHash = async (db: Reader, vaultId: Uint8Array, seq: number): Promise<Uint8Array | undefined> => {
@@ -170,21 +159,32 @@ export interface StoredLeaf extends Leaf {
   readonly size: number
 }
 
+interface LeafRow {
+  readonly item_id: Uint8Array
+  readonly rev: number
+  readonly epoch: number
+  readonly ct_hash: Uint8Array
+  readonly tombstone: number
+  readonly record_n: number | null
+  readonly size: number | null
+}
+const leafById = statement<"vault" | "item", LeafRow>((db, $) =>
+  db
+    .selectFrom("leaf")
+    .leftJoin("record", "record.n", "leaf.record_n")
+    .select(["leaf.item_id", "leaf.rev", "leaf.epoch", "leaf.ct_hash", "leaf.tombstone", "leaf.record_n", "record.size"])
+    .where("leaf.vault_id", "=", $("vault"))
+    .where("leaf.item_id", "=", $("item")),
+)
+
 export const readLeaves = async (
   db: Reader,
   vaultId: Uint8Array,
   itemIds: readonly Uint8Array[],
 ): Promise<readonly StoredLeaf[]> => {
   const out: StoredLeaf[] = []
-  await chunked(itemIds, async (ids) => {
-    const rows = await db
-      .selectFrom("leaf")
-      .leftJoin("record", "record.n", "leaf.record_n")
-      .select(["leaf.item_id", "leaf.rev", "leaf.epoch", "leaf.ct_hash", "leaf.tombstone", "leaf.record_n", "record.size"])
-      .where("leaf.vault_id", "=", vaultId)
-      .where("leaf.item_id", "in", ids)
-      .execute()
-    for (const row of rows)
+  for (const itemId of itemIds)
+    for (const row of await leafById.rows(db, { vault: vaultId, item: itemId }))
       out.push({
         itemId: row.item_id,
         rev: row.rev,
@@ -194,25 +194,15 @@ export const readLeaves = async (
         recordN: row.record_n ?? undefined,
         size: row.size ?? 0,
       })
-  })
   return out
 }
 
-export const writeLeaves = (tx: Tx, vaultId: Uint8Array, leaves: readonly StoredLeaf[]): Promise<void> =>
-  chunked(leaves, (rows) =>
-    tx
+const upsertLeaves = inserter(
+  ["vault_id", "item_id", "rev", "epoch", "ct_hash", "tombstone", "record_n"],
+  (db, rows) =>
+    db
       .insertInto("leaf")
-      .values(
-        rows.map((leaf) => ({
-          vault_id: vaultId,
-          item_id: leaf.itemId,
-          rev: leaf.rev,
-          epoch: leaf.epoch,
-          ct_hash: leaf.ctHash,
-          tombstone: leaf.tombstone ? 1 : 0,
-          record_n: leaf.recordN ?? null,
-        })),
-      )
+      .values(rows)
       .onConflict((c) =>
         c.columns(["vault_id", "item_id"]).doUpdateSet((e) => ({
           rev: e.ref("excluded.rev"),
@@ -221,9 +211,26 @@ export const writeLeaves = (tx: Tx, vaultId: Uint8Array, leaves: readonly Stored
           tombstone: e.ref("excluded.tombstone"),
           record_n: e.ref("excluded.record_n"),
         })),
-      )
-      .execute(),
+      ),
+)
+
+export const writeLeaves = (tx: Tx, vaultId: Uint8Array, leaves: readonly StoredLeaf[]): Promise<void> =>
+  upsertLeaves(
+    tx,
+    leaves.map((leaf) => ({
+      vault_id: vaultId,
+      item_id: leaf.itemId,
+      rev: leaf.rev,
+      epoch: leaf.epoch,
+      ct_hash: leaf.ctHash,
+      tombstone: leaf.tombstone ? 1 : 0,
+      record_n: leaf.recordN ?? null,
+    })),
   )
+
+const trieRow = statement<"vault" | "prefix", { readonly children: Uint8Array }>((db, $) =>
+  db.selectFrom("trie_node").select("children").where("vault_id", "=", $("vault")).where("prefix", "=", $("prefix")),
+)
 
 export const readTrieRows = async (
   db: Reader,
@@ -231,31 +238,28 @@ export const readTrieRows = async (
   prefixes: readonly string[],
 ): Promise<ReadonlyMap<string, Uint8Array>> => {
   const out = new Map<string, Uint8Array>()
-  await chunked(prefixes, async (some) => {
-    const rows = await db
-      .selectFrom("trie_node")
-      .select(["prefix", "children"])
-      .where("vault_id", "=", vaultId)
-      .where("prefix", "in", some)
-      .execute()
-    for (const row of rows) out.set(row.prefix, row.children)
-  })
+  for (const prefix of prefixes)
+    for (const row of await trieRow.rows(db, { vault: vaultId, prefix })) out.set(prefix, row.children)
   return out
 }
+
+const upsertTrieRows = inserter(["vault_id", "prefix", "children"], (db, rows) =>
+  db
+    .insertInto("trie_node")
+    .values(rows)
+    .onConflict((c) =>
+      c.columns(["vault_id", "prefix"]).doUpdateSet((e) => ({ children: e.ref("excluded.children") })),
+    ),
+)
 
 export const writeTrieRows = (
   tx: Tx,
   vaultId: Uint8Array,
   changed: ReadonlyMap<string, Uint8Array>,
 ): Promise<void> =>
-  chunked([...changed], (rows) =>
-    tx
-      .insertInto("trie_node")
-      .values(rows.map(([prefix, children]) => ({ vault_id: vaultId, prefix, children })))
-      .onConflict((c) =>
-        c.columns(["vault_id", "prefix"]).doUpdateSet((e) => ({ children: e.ref("excluded.children") })),
-      )
-      .execute(),
+  upsertTrieRows(
+    tx,
+    [...changed].map(([prefix, children]) => ({ vault_id: vaultId, prefix, children })),
   )
 
 export interface NewRecord {
@@ -268,23 +272,24 @@ export interface NewRecord {
   readonly sealed: Uint8Array
 }
 
+const insertRecordRows = inserter(
+  ["n", "vault_id", "item_id", "rev", "seq", "size", "superseded_ms", "sealed_record"],
+  (db, rows) => db.insertInto("record").values(rows),
+)
+
 export const insertRecords = (tx: Tx, vaultId: Uint8Array, records: readonly NewRecord[]): Promise<void> =>
-  chunked(records, (rows) =>
-    tx
-      .insertInto("record")
-      .values(
-        rows.map((record) => ({
-          n: record.n,
-          vault_id: vaultId,
-          item_id: record.itemId,
-          rev: record.rev,
-          seq: record.seq,
-          size: record.size,
-          superseded_ms: record.supersededMs ?? null,
-          sealed_record: record.sealed,
-        })),
-      )
-      .execute(),
+  insertRecordRows(
+    tx,
+    records.map((record) => ({
+      n: record.n,
+      vault_id: vaultId,
+      item_id: record.itemId,
+      rev: record.rev,
+      seq: record.seq,
+      size: record.size,
+      superseded_ms: record.supersededMs ?? null,
+      sealed_record: record.sealed,
+    })),
   )
 
 export const supersede = (tx: Tx, numbers: readonly number[], nowMs: number): Promise<void> =>
@@ -313,9 +318,39 @@ export interface WritableAccount {
   readonly syncSuspended: boolean
   readonly items: number
   readonly bytes: number
+  readonly headHash: Uint8Array | undefined
   readonly deviceState: string
   readonly hasFactor: boolean
 }
+
+interface WritableRow {
+  readonly frozen: number
+  readonly sync_suspended: number
+  readonly items: number
+  readonly bytes: number
+  readonly head_hash: Uint8Array | null
+  readonly state: string | null
+  readonly factor: string | null
+}
+
+const writable = (store: Store<MainTables>) =>
+  statement<"account" | "device", WritableRow>((db, $) =>
+    db
+      .selectFrom("account")
+      .select(["frozen", "sync_suspended", "items", "bytes", "head_hash"])
+      .select((e) => [
+        e
+          .selectFrom("device")
+          .select("state")
+          .where("id", "=", $("device"))
+          .whereRef("account_uuid", "=", "account.uuid")
+          .as("state"),
+        e.selectFrom("factor").select("kind").whereRef("account_uuid", "=", "account.uuid").limit(1).as("factor"),
+      ])
+      .where("uuid", "=", $("account"))
+      .$call((q) => store.lockRow(q)),
+  )
+const writableOf = new WeakMap<object, ReturnType<typeof writable>>()
 
 /** Everything that decides whether a device may write now, under the account's lock. `undefined`: no such device there. */
 export const lockWritableAccount = async (
@@ -324,33 +359,30 @@ export const lockWritableAccount = async (
   accountUuid: string,
   deviceId: Uint8Array,
 ): Promise<WritableAccount | undefined> => {
-  const account = await tx
-    .selectFrom("account")
-    .select(["frozen", "sync_suspended", "items", "bytes"])
-    .select((e) => [
-      e.selectFrom("device").select("state").where("id", "=", deviceId).where("account_uuid", "=", accountUuid).as("state"),
-      e.selectFrom("factor").select("kind").where("account_uuid", "=", accountUuid).limit(1).as("factor"),
-    ])
-    .where("uuid", "=", accountUuid)
-    .$call((q) => store.lockRow(q))
-    .executeTakeFirst()
+  const query = writableOf.get(store) ?? writable(store)
+  writableOf.set(store, query)
+  const [account] = await query.rows(tx, { account: accountUuid, device: deviceId })
   if (account === undefined || account.state === null) return undefined
   return {
     frozen: account.frozen === 1,
     syncSuspended: account.sync_suspended === 1,
     items: account.items,
     bytes: account.bytes,
+    headHash: account.head_hash ?? undefined,
     deviceState: account.state,
     hasFactor: account.factor !== null,
   }
 }
 
-export const countAccount = (tx: Tx, accountUuid: string, items: number, bytes: number) =>
-  tx
+const addToAccount = statement<"account" | "items" | "bytes">((db, $) =>
+  db
     .updateTable("account")
-    .set((e) => ({ items: e("items", "+", items), bytes: e("bytes", "+", bytes) }))
-    .where("uuid", "=", accountUuid)
-    .execute()
+    .set((e) => ({ items: e("items", "+", $("items")), bytes: e("bytes", "+", $("bytes")) }))
+    .where("uuid", "=", $("account")),
+)
+
+export const countAccount = (tx: Tx, accountUuid: string, items: number, bytes: number): Promise<number> =>
+  addToAccount.run(tx, { account: accountUuid, items, bytes })
 
 export const countVaults = async (db: Reader, accountUuid: string): Promise<number> => {
   const row = await db
@@ -365,10 +397,13 @@ export interface VaultHead extends Head {
   readonly id: Uint8Array
 }
 
-export const vaultHeads = async (db: Reader, accountUuid: string): Promise<readonly VaultHead[]> =>
+const headsOfAccount = statement<"account", VaultHead>((db, $) =>
   db
     .selectFrom("vault")
     .select(["id", "head_seq as seq", "head_hash as hash"])
-    .where("account_uuid", "=", accountUuid)
-    .orderBy("id")
-    .execute()
+    .where("account_uuid", "=", $("account"))
+    .orderBy("id"),
+)
+
+export const vaultHeads = (db: Reader, accountUuid: string): Promise<readonly VaultHead[]> =>
+  headsOfAccount.rows(db, { account: accountUuid })

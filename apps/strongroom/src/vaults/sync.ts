@@ -106,7 +106,7 @@ export const pushAll = async (
       sealed.push({ vaultId: one.vaultId, outcome: PUSH_REFUSED, code: one.error.code, head: [0, new Uint8Array(32)] })
       continue
     }
-    const done = await sealPush(ctx, rules.device.accountId, one.value)
+    const done = await sealPush(ctx, parts, rules.device.accountId, one.value)
     if (!done.ok) return done
     sealed.push(done.value)
   }
