@@ -774,6 +774,10 @@ describe("slots", () => {
       expect(code(chain.checkOwnAddition(payload, { ...approved, ...over }))).toBe(expected)
     expect(code(chain.checkOwnAddition(payload.slice(1), approved))).toBe("chain-malformed")
     expect(code(chain.checkOwnAddition(genesis.payload, approved))).toBe("chain-wrong-id")
+    const decoded = chain.payloadStruct.decode(payload, chain.MAX_LINK_BYTES)
+    if (!decoded.ok) throw new Error("unreadable")
+    const asVault = chain.payloadStruct.encode({ ...decoded.value, chain: 3 })
+    expect(code(chain.checkOwnAddition(asVault, approved))).toBe("chain-wrong-id")
   })
 })
 
