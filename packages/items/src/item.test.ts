@@ -43,7 +43,7 @@ const body = (changes: Readonly<Record<number, CborValue | undefined>> = {}): Ui
 }
 
 describe("item bodies", () => {
-  test("the bytes are these, in this order", () => {
+  test("[RC8] the bytes are these, in this order", () => {
     expect(encodeItem(small)).toEqual({ ok: true, value: body() })
     expect(decodeItem(body(), place)).toEqual({ ok: true, value: small })
   })
@@ -73,19 +73,34 @@ describe("item bodies", () => {
     ["an empty list of alternatives", { 12: [] }],
     ["an alternative without a device", { 12: [["a", "b", new Uint8Array(3), 1]] }],
     ["half an origin", { 13: ["dotenv"] }],
-  ])("%s is malformed", (_what, changes) => {
+  ])("[RC8] [RC9] [RC10] %s is malformed", (_what, changes) => {
     expect(decodeItem(body(changes), place)).toEqual({ ok: false, error: "malformed" })
   })
 
-  test("a known kind of a later version is told apart", () => {
+  test("[RC8] each of the first ten keys must be there", () => {
+    for (let key = 1; key <= 10; key++) {
+      expect(decodeItem(body({ [key]: undefined }), place)).toEqual({ ok: false, error: "malformed" })
+    }
+  })
+
+  test("[RC9] what was sealed for one place is not the body of another", () => {
+    for (const other of [
+      { ...place, itemId: new Uint8Array(16).fill(8) },
+      { ...place, vaultId: new Uint8Array(32) },
+    ]) {
+      expect(decodeItem(body(), other)).toEqual({ ok: false, error: "malformed" })
+    }
+  })
+
+  test("[RC11] a known kind of a later version is told apart", () => {
     expect(decodeItem(body({ 2: 2 }), place)).toEqual({ ok: false, error: "unknown-version" })
   })
 
-  test("random bytes never throw and never decode", () => {
+  test("[RC8] random bytes never throw and never decode", () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => !decodeItem(bytes, place).ok))
   })
 
-  test("what does not fit the largest padding is refused, what just fits is not", () => {
+  test("[RC12] what does not fit the largest padding is refused, what just fits is not", () => {
     const withText = (length: number) =>
       encodeItem({ ...small, fields: new Map([["text", { value: "x".repeat(length), secret: true }]]) })
     const empty = withText(60_000)
@@ -96,7 +111,7 @@ describe("item bodies", () => {
     expect(withText(60_001 + room)).toEqual({ ok: false, error: "too-large" })
   })
 
-  test("half a surrogate pair is refused instead of being changed", () => {
+  test("[RC10] half a surrogate pair is refused instead of being changed", () => {
     expect(encodeItem({ ...small, title: "\ud800" })).toEqual({ ok: false, error: "not-text" })
     expect(encodeItem({ ...small, fields: new Map([["\udfff", { value: "", secret: true }]]) }).ok).toBe(false)
   })
@@ -128,7 +143,7 @@ describe("item bodies", () => {
 })
 
 describe("merge fields", () => {
-  test("an item comes back from its parts, even with fields called like the pseudo-fields", () => {
+  test("[RC14] an item comes back from its parts, even with fields called like the pseudo-fields", () => {
     const item = {
       ...small,
       kind: "env-set",
@@ -154,7 +169,7 @@ describe("merge fields", () => {
     })
   })
 
-  test("every field name has its own merge name", () => {
+  test("[RC14] every field name has its own merge name", () => {
     fc.assert(fc.property(fc.string(), (name) => mergeNameToField(fieldToMergeName(name)) === name))
     expect(mergeNameToField("notes")).toBeUndefined()
   })

@@ -35,7 +35,7 @@ describe.each(kinds.map((kind) => [kind.kind, kind as Kind] as const))("kind %s"
     expect(kind.parse(built.fields).ok).toBe(true)
   })
 
-  test("an item of it survives sealing byte for byte, with fields, keys and flags of a later version", () => {
+  test("[RC11] an item of it survives sealing byte for byte, with fields, keys and flags of a later version", () => {
     const fields = new Map<string, FieldValue>([
       ...buildExample(kind).fields,
       ["later", { value: "λ\n", secret: kind.credential }],
@@ -101,7 +101,7 @@ describe("all kinds", () => {
     expect(kinds.filter((kind) => kind.defaultClass === "strict").map((kind) => kind.kind)).toEqual(["exchange-key"])
   })
 
-  test("an unknown kind counts as a credential, is strict, and is kept", () => {
+  test("[RC11] [RC13] an unknown kind counts as a credential, is strict, and is kept", () => {
     expect(isCredential("of-tomorrow")).toBe(true)
     expect(leaseClassOf({ kind: "of-tomorrow" })).toBe("strict")
     const item = makeItem({

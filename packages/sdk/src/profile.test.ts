@@ -1,0 +1,76 @@
+import { encodeCbor, lp } from "@keyferry/base"
+import { nodePrimitives } from "@keyferry/crypto/node"
+import { describe, expect, test } from "vitest"
+
+import type { Device } from "./device.ts"
+import { decodeLabel, decodeProfile, DELETE, encodeLabel, encodeProfile, KEEP, NEW_PROFILE } from "./profile.ts"
+import { profileItemId } from "./vault.ts"
+
+const itemId = new Uint8Array(16).fill(4)
+
+describe("vault profile", () => {
+  test("[RC15] the bytes are these", () => {
+    const left = [
+      [itemId, 3, KEEP],
+      [new Uint8Array(16).fill(5), 9, DELETE],
+    ] as const
+    const bytes = encodeProfile({ name: "Personal", credentials: false, left })
+    const written = new Map<number, string | boolean | Parameters<typeof encodeCbor>[0]>([
+      [1, "Personal"],
+      [2, false],
+      [
+        3,
+        [
+          [itemId, 3, 1],
+          [new Uint8Array(16).fill(5), 9, 2],
+        ],
+      ],
+    ])
+    expect(bytes).toEqual(encodeCbor(written))
+    expect(decodeProfile(bytes)).toEqual({ name: "Personal", credentials: false, left })
+  })
+
+  test("[RC15] what has another form is none", () => {
+    expect(decodeProfile(encodeProfile(NEW_PROFILE))).toEqual(NEW_PROFILE)
+    for (const [key, value] of [
+      [2, 1],
+      [3, [[itemId, 1, 3]]],
+      [3, [[itemId.slice(1), 1, 1]]],
+      [4, 0],
+    ] as const) {
+      const map = new Map<number, Parameters<typeof encodeCbor>[0]>([
+        [1, "P"],
+        [2, true],
+        [3, []],
+      ])
+      expect(decodeProfile(encodeCbor(map.set(key, value)))).toBeUndefined()
+    }
+  })
+
+  test("[RC15] its item id follows from the vault alone", () => {
+    const device = { ports: { primitives: nodePrimitives } } as unknown as Device
+    const vaultId = new Uint8Array(32).fill(7)
+    const hash = nodePrimitives.sha256(lp("kf1/profile", vaultId))
+    expect(profileItemId(device, vaultId)).toEqual(hash.slice(0, 16))
+    expect(profileItemId(device, new Uint8Array(32))).not.toEqual(hash.slice(0, 16))
+  })
+})
+
+describe("device label", () => {
+  test("[RC16] the bytes are these, and anything else is none", () => {
+    const bytes = encodeLabel({ name: "Zoë’s desk", platform: "Linux · Node 26" })
+    expect(bytes).toEqual(
+      encodeCbor(
+        new Map([
+          [1, "Zoë’s desk"],
+          [2, "Linux · Node 26"],
+        ]),
+      ),
+    )
+    expect(decodeLabel(bytes)).toEqual({ name: "Zoë’s desk", platform: "Linux · Node 26" })
+    expect(decodeLabel(encodeLabel({ name: "n".repeat(101), platform: "" }))).toBeUndefined()
+    expect(decodeLabel(encodeLabel({ name: "", platform: "p".repeat(65) }))).toBeUndefined()
+    expect(decodeLabel(encodeLabel({ name: "é".repeat(100), platform: "€".repeat(64) }))).toBeDefined()
+    expect(decodeLabel(new Uint8Array(1025))).toBeUndefined()
+  })
+})
