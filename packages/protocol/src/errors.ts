@@ -124,6 +124,7 @@ export const errors = {
   "store-in-use": entry(0, "never", 1, "Another process is using this folder.", SAFE, "Stop it first, or use another folder."),
   "store-corrupt": entry(500, "never", 11, "The store is damaged.", "Nothing was overwritten.", "Restore the newest backup; on a device: kf rescue"),
   "store-full": entry(507, "later", 1, "The disk is full.", "The change was not saved.", "Free some space and repeat."),
+  "keychain-unavailable": entry(0, "later", 4, "The system's keychain that holds this device's secret does not answer.", "They are here, sealed, and open as soon as it does.", "Log in to the desktop session or start the keychain, then kf unlock"),
   "network-unreachable": entry(0, "later", 7, "The server cannot be reached.", "Everything on this device still works; changes wait.", "Check the connection: kf doctor"),
   "timed-out": entry(504, "later", 124, "The server did not answer in time.", "If a change was sent, it is carried out at most once.", "Run the command again."),
   // ── kit and recovery ──

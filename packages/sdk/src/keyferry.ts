@@ -66,7 +66,17 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
     () => void device.serial(() => removeRetired(device)),
   )
 
-  const serial = <T>(work: () => Done<T>): Done<T> => device.serial(work)
+  /** One after the other. A full disk, a damaged file or a locked keychain is an answer, not a crash. */
+  const serial = <T>(work: () => Done<T>): Done<T> =>
+    device.serial(async () => {
+      try {
+        return await work()
+      } catch (error) {
+        const failure = ports.failureOf(error)
+        if (failure === undefined) throw error
+        return err(failure)
+      }
+    })
   /** Every call to the server may learn that this device was removed: then the signed link is asked for and obeyed. */
   const online = async <T>(work: () => Done<T>): Done<T> => {
     const result = await serial(work)

@@ -68,6 +68,8 @@ export interface SdkPorts {
   readonly platform: string
   /** `<name>/<version>` of the program that embeds the SDK. */
   readonly client: string
+  /** What a thrown error of the store or the secret storage means to a person; `undefined` for a defect. */
+  readonly failureOf: (error: unknown) => Failure | undefined
   /** Runs later; keeps a process alive only where somebody waits for it. Answers with its own cancellation. */
   readonly schedule: (run: () => void, delayMs: number, somebodyWaits?: boolean) => () => void
 }

@@ -2,11 +2,12 @@ import { mkdirSync } from "node:fs"
 
 import { err, ok, type Result } from "@keyferry/base"
 import { failure, type Failure } from "@keyferry/protocol"
-import { openNodeKeyferry } from "@keyferry/sdk/node"
+import { createKeychainStorage, openNodeKeyferry } from "@keyferry/sdk/node"
 
 import type { Keyferry } from "../keyferry.ts"
 import { agentLockPath } from "../places.ts"
 import { CLIENT } from "../version.ts"
+import { systemKeychain } from "./keychain.ts"
 import { holdLockFile } from "./lock-file.ts"
 
 /**
@@ -17,7 +18,7 @@ export const openHere = async (folder: string): Promise<Result<Keyferry, Failure
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const lock = holdLockFile(agentLockPath(folder))
   if (lock === undefined) return err(failure("store-in-use", "The agent of this profile holds it: kf agent stop"))
-  const opened = await openNodeKeyferry({ folder, client: CLIENT })
+  const opened = await openNodeKeyferry({ folder, client: CLIENT, secrets: createKeychainStorage(folder, systemKeychain(folder)) })
   if (!opened.ok) {
     lock.release()
     return opened

@@ -14,6 +14,7 @@ import { createSecretFile } from "./secret-file.ts"
 
 export { createFileStore } from "./file-store.ts"
 export { createNodeHttp } from "./http.ts"
+export { createKeychainStorage, type KeychainEntry } from "./keychain.ts"
 export { createSecretFile } from "./secret-file.ts"
 
 export interface NodeOptions {
@@ -38,6 +39,7 @@ export const openNodeKeyferry = async (options: NodeOptions): Promise<Result<Key
       primitives: nodePrimitives,
       platform: `${PLATFORM_NAMES[process.platform] ?? process.platform} · Node ${process.versions.node.split(".")[0]}`,
       client: options.client ?? "sdk/0.1.0",
+      failureOf: storeFailure,
       schedule: (run, delayMs, somebodyWaits = false) => {
         const timer = setTimeout(run, Math.min(delayMs, 2_000_000_000))
         if (!somebodyWaits) timer.unref()
@@ -57,6 +59,7 @@ const PLATFORM_NAMES: Readonly<Record<string, string>> = { linux: "Linux", darwi
 export const storeFailure = (error: unknown): Failure | undefined => {
   if (!(error instanceof Error)) return undefined
   const code = (error as NodeJS.ErrnoException).code
+  if (error.message === "keychain-unavailable") return { code: "keychain-unavailable" }
   if (error.message === "schema-newer") return { code: "schema-newer" }
   if (/malformed|not a database|corrupt/i.test(error.message)) return { code: "store-corrupt" }
   if (code === "ENOSPC" || /disk is full|database or disk/i.test(error.message)) return { code: "store-full" }
