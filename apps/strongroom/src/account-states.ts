@@ -25,8 +25,15 @@ export const createAccountStates = (maxStates = MAX_STATES): AccountStates => {
         states.set(accountUuid, known)
         return known
       }
-      const row = await tx.selectFrom("account").select("chain_state").where("uuid", "=", accountUuid).executeTakeFirstOrThrow()
-      const state = expectOk(decodeAccountState(row.chain_state ?? new Uint8Array()), "the stored state of a chain is damaged")
+      const row = await tx
+        .selectFrom("account")
+        .select("chain_state")
+        .where("uuid", "=", accountUuid)
+        .executeTakeFirstOrThrow()
+      const state = expectOk(
+        decodeAccountState(row.chain_state ?? new Uint8Array()),
+        "the stored state of a chain is damaged",
+      )
       if (states.size >= maxStates) states.delete(states.keys().next().value ?? "")
       states.set(accountUuid, state)
       return state

@@ -76,4 +76,3 @@ export const createCalls = ({ ctx, verifier, executor, logins, kms }: CallsOptio
     accounts: () => listAccounts(ctx),
     deleteAccount: (params) => deleteAccount(ctx, params),
   })
-

@@ -47,7 +47,12 @@ export const createChanges = ({ store, clock, logId, publish, lastCommit }: Chan
           notice = { ...notice, ...fields }
         },
         lockAccount: (uuid) =>
-          tx.selectFrom("account").select(["uuid", "id"]).where("uuid", "=", uuid).$call(store.lockRow).executeTakeFirst(),
+          tx
+            .selectFrom("account")
+            .select(["uuid", "id"])
+            .where("uuid", "=", uuid)
+            .$call(store.lockRow)
+            .executeTakeFirst(),
       })
       returned = value
       if (notice !== undefined) commit = await store.nextNumber(tx, COMMIT_COUNTER)
@@ -96,7 +101,10 @@ const noticeOf = (commit: number, fields: NoticeFields, eventsTo: number): Notic
 })
 
 /** Holds a notice back until every earlier one has left. */
-const createLine = (publish: (notice: Notice) => void, lastCommit: number): { readonly add: (notice: Notice) => void } => {
+const createLine = (
+  publish: (notice: Notice) => void,
+  lastCommit: number,
+): { readonly add: (notice: Notice) => void } => {
   const waiting = new Map<number, Notice>()
   let left = lastCommit
   let timer: NodeJS.Timeout | undefined

@@ -20,7 +20,12 @@ export const startChores = ({ ctx, leases }: OpenStrongroom): (() => Promise<voi
       try {
         await run()
       } catch (error) {
-        ctx.log({ level: "error", what: "chore-failed", chore: what, error: error instanceof Error ? error.message : "" })
+        ctx.log({
+          level: "error",
+          what: "chore-failed",
+          chore: what,
+          error: error instanceof Error ? error.message : "",
+        })
       } finally {
         isBusy = false
       }

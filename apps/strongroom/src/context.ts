@@ -31,7 +31,9 @@ export interface StrongroomContext {
   readonly change: Changes
   readonly accounts: AccountStates
   /** One structured line without secrets or input bytes. */
-  readonly log: (entry: { readonly level: "info" | "warn" | "error"; readonly what: string } & Record<string, LogValue>) => void
+  readonly log: (
+    entry: { readonly level: "info" | "warn" | "error"; readonly what: string } & Record<string, LogValue>,
+  ) => void
 }
 export type LogValue = string | number | boolean | undefined
 
@@ -86,7 +88,9 @@ export interface Change {
   /** Makes this a commit that is published. An event alone does too. Called twice, the later fields win. */
   readonly notify: (notice: NoticeFields) => void
   /** Holds the account's row until commit. `undefined`: no such account. */
-  readonly lockAccount: (accountUuid: string) => Promise<{ readonly uuid: string; readonly id: Uint8Array | null } | undefined>
+  readonly lockAccount: (
+    accountUuid: string,
+  ) => Promise<{ readonly uuid: string; readonly id: Uint8Array | null } | undefined>
 }
 
 /**

@@ -147,7 +147,9 @@ export const createDataKeys = (options: DataKeysOptions): DataKeys => {
     const held = cached(hex)
     if (held !== undefined) return Promise.resolve(ok(held))
     return once(`id ${hex}`, async () => {
-      const row = await store.read((db) => db.selectFrom("data_key").select(COLUMNS).where("id", "=", id).executeTakeFirst())
+      const row = await store.read((db) =>
+        db.selectFrom("data_key").select(COLUMNS).where("id", "=", id).executeTakeFirst(),
+      )
       if (row === undefined) throw new Defect("a sealed row names a data key that does not exist")
       return unwrapRow(row)
     })

@@ -1,4 +1,14 @@
-import { base64urlToBytes, Defect, err, ok, type Result, type Struct, type TypeOf, utf8, utf8ToText } from "@keyferry/base"
+import {
+  base64urlToBytes,
+  Defect,
+  err,
+  ok,
+  type Result,
+  type Struct,
+  type TypeOf,
+  utf8,
+  utf8ToText,
+} from "@keyferry/base"
 import {
   accountAppendReplyStruct,
   accountAppendStruct,
@@ -23,9 +33,8 @@ import {
   syncReplyStruct,
   syncRequestStruct,
 } from "@keyferry/protocol"
-import { jsonMessages } from "@keyferry/protocol/schemas"
+import { isJsonBody, isJsonRoute } from "@keyferry/protocol/schemas"
 import type { Executed, Limits, SignedRequest } from "@keyferry/strongroom-api"
-import Value from "typebox/value"
 
 import type { SigningDevice, StrongroomContext } from "./context.ts"
 import type { Verifier } from "./verifier.ts"
@@ -125,12 +134,10 @@ const parseBody = (route: StrongroomRoute, raw: Uint8Array): Result<unknown, "ma
 }
 
 const parseJson = (route: StrongroomRoute, raw: Uint8Array): Result<unknown, "malformed"> => {
-  const contract = (jsonMessages as unknown as Partial<Record<string, { body: Parameters<typeof Value.Check>[0] }>>)[route]
-  if (contract === undefined) throw new Defect(`${route} has no schema`)
+  if (!isJsonRoute(route)) throw new Defect(`${route} has no schema`)
   const text = utf8ToText(raw)
-  if (text === undefined) return err("malformed")
-  const value = tryJson(text)
-  return value !== undefined && Value.Check(contract.body, value) ? ok(value) : err("malformed")
+  const value = text === undefined ? undefined : tryJson(text)
+  return value !== undefined && isJsonBody(route, value) ? ok(value) : err("malformed")
 }
 
 const tryJson = (text: string): unknown => {
@@ -170,5 +177,7 @@ export const refusal = (
 /** Bytes of a base64url field that the schema let through. Errors: malformed, for another length or trailing bits. */
 export const fieldBytes = (text: string, length?: number): Result<Uint8Array, Failure> => {
   const bytes = base64urlToBytes(text)
-  return bytes !== undefined && (length === undefined || bytes.length === length) ? ok(bytes) : err({ code: "malformed" })
+  return bytes !== undefined && (length === undefined || bytes.length === length)
+    ? ok(bytes)
+    : err({ code: "malformed" })
 }

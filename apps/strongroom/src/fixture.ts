@@ -65,7 +65,15 @@ import {
   signatureInput,
   type SignatureTag,
 } from "@keyferry/protocol"
-import type { CallName, CallParams, CallResult, CommitNotice, Executed, Limits, SignedRequest } from "@keyferry/strongroom-api"
+import type {
+  CallName,
+  CallParams,
+  CallResult,
+  CommitNotice,
+  Executed,
+  Limits,
+  SignedRequest,
+} from "@keyferry/strongroom-api"
 
 import { cborShapes, type Handlers } from "./execute.ts"
 import { type HandlerParts, type OpenStrongroom, openStrongroom } from "./strongroom.ts"
@@ -96,7 +104,10 @@ export interface WorldOptions {
 
 export const random = { bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)) }
 
-export const createWorld = async (handlers: (parts: HandlerParts) => Handlers, options: WorldOptions = {}): Promise<World> => {
+export const createWorld = async (
+  handlers: (parts: HandlerParts) => Handlers,
+  options: WorldOptions = {},
+): Promise<World> => {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "kf-strongroom-"))
   let nowMs = START_MS
   const clock = { nowMs: () => nowMs, add: (ms: number) => void (nowMs += ms) }
@@ -174,12 +185,21 @@ export const makeDevice = async (platform = "test"): Promise<TestDevice> => {
     deviceId,
     sigSeed,
     authSeed,
-    keys: { deviceId, sigPk: await sigPublicKey(p, sigSeed), kemPk: kem.publicKey, authPk: await sigPublicKey(p, authSeed), platform },
+    keys: {
+      deviceId,
+      sigPk: await sigPublicKey(p, sigSeed),
+      kemPk: kem.publicKey,
+      authPk: await sigPublicKey(p, authSeed),
+      platform,
+    },
     signer: { holderId: deviceId, sign: (message) => p.ed25519Sign(sigSeed.reveal(), message) },
   }
 }
 
-export const holderOfDevice = (device: TestDevice, lease: { readonly leaseId: Uint8Array; readonly leasePk: Uint8Array }): Holder => {
+export const holderOfDevice = (
+  device: TestDevice,
+  lease: { readonly leaseId: Uint8Array; readonly leasePk: Uint8Array },
+): Holder => {
   const { sigPk, kemPk, authPk } = device.keys
   return { id: device.deviceId, kind: HOLDER_DEVICE, sigPk, kemPk, authPk, ...lease }
 }
@@ -208,7 +228,11 @@ export const signRequest = async (
   const authority = options.authority ?? new URL(ORIGIN).host
   const query = options.query ?? ""
   const contentType = options.contentType ?? (kind === "cbor" ? "application/cbor" : "application/json")
-  const parts = { contentType, contentDigest: contentDigest(p.sha256(body)), idempotencyKey: bytesToBase64url(random.bytes(16)) }
+  const parts = {
+    contentType,
+    contentDigest: contentDigest(p.sha256(body)),
+    idempotencyKey: bytesToBase64url(random.bytes(16)),
+  }
   const parameters = {
     createdS: options.createdS ?? Math.floor(nowMs / 1000),
     nonce: bytesToBase64url(options.nonce ?? random.bytes(16)),
@@ -238,7 +262,9 @@ export const signRequest = async (
 
 export const bodyBytes = (route: RouteName, body: unknown): Uint8Array => {
   if (routes[route].body === "none") return new Uint8Array()
-  const shape = (cborShapes as Partial<Record<string, { body: { encode: (v: unknown) => Uint8Array } | undefined }>>)[route]
+  const shape = (cborShapes as Partial<Record<string, { body: { encode: (v: unknown) => Uint8Array } | undefined }>>)[
+    route
+  ]
   return shape?.body === undefined ? utf8(JSON.stringify(body)) : shape.body.encode(body)
 }
 
@@ -250,7 +276,14 @@ export const send = async (
   body: unknown = {},
   options: SignOptions & { readonly limits?: Limits } = {},
 ): Promise<Executed> => {
-  const request = await signRequest(route, device.authSeed, device.deviceId, bodyBytes(route, body), reach.nowMs(), options)
+  const request = await signRequest(
+    route,
+    device.authSeed,
+    device.deviceId,
+    bodyBytes(route, body),
+    reach.nowMs(),
+    options,
+  )
   return must(reach.call("execute", { request, limits: options.limits ?? NO_LIMITS, origins: [ORIGIN] }))
 }
 
@@ -277,7 +310,10 @@ export interface TestSlot {
   readonly signer: LinkSigner
 }
 
-const makeSlot = async (kind: typeof HOLDER_PASSWORD | typeof HOLDER_RECOVERY, extra: Partial<Holder> = {}): Promise<TestSlot> => {
+const makeSlot = async (
+  kind: typeof HOLDER_PASSWORD | typeof HOLDER_RECOVERY,
+  extra: Partial<Holder> = {},
+): Promise<TestSlot> => {
   const seed = makeSigSeed(random)
   const id = random.bytes(16)
   const kem = await makeKemKeyPair(random)
@@ -312,7 +348,15 @@ export const prepareSignUp = async (reach: Reach, password?: string): Promise<Si
   const password1 = await makeSlot(HOLDER_PASSWORD)
   const recovery1 = await makeSlot(HOLDER_RECOVERY, { recPk: recovery.recPk })
   const holders = [holderOfDevice(device, started.lease), password1.holder, recovery1.holder]
-  const context = { kind: 1, chainId: new Uint8Array(32), epoch: 1, byUid: new Uint8Array(32), by: device.deviceId, seq: 1, prev: new Uint8Array(32) } as const
+  const context = {
+    kind: 1,
+    chainId: new Uint8Array(32),
+    epoch: 1,
+    byUid: new Uint8Array(32),
+    by: device.deviceId,
+    seq: 1,
+    prev: new Uint8Array(32),
+  } as const
   const wraps = await Promise.all(holders.map((holder) => makeWrap(p, random, context, holder, accountSeed)))
   const payload = accountGenesisPayload(
     {
@@ -325,7 +369,11 @@ export const prepareSignUp = async (reach: Reach, password?: string): Promise<Si
     { byHolder: device.deviceId, ts: reach.nowMs() },
   )
   const signers = [device.signer, password1.signer, recovery1.signer]
-  const link = await signPayload(device.signer, payload, await Promise.all(signers.map((s) => countersignPayload(s, payload))))
+  const link = await signPayload(
+    device.signer,
+    payload,
+    await Promise.all(signers.map((s) => countersignPayload(s, payload))),
+  )
   const chain = expectOk(await verifyAccountLink(p, undefined, link), "genesis")
   return {
     accountUuid,
@@ -354,14 +402,24 @@ export const signUp = async (reach: Reach, password?: string): Promise<Person> =
 }
 
 /** Signs in on a new device, up to level 1. */
-export const signIn = async (reach: Reach, accountUuid: string, password: string, authPk: Uint8Array): Promise<Result<CallResult<"loginFinish">, Failure>> => {
+export const signIn = async (
+  reach: Reach,
+  accountUuid: string,
+  password: string,
+  authPk: Uint8Array,
+): Promise<Result<CallResult<"loginFinish">, Failure>> => {
   const { deploymentId } = await must(reach.call("hello", {}))
   const login = await startOpaqueLogin(password)
   const started = await must(reach.call("loginStart", { accountUuid, startLoginRequest: login.request }))
   const finished = await login.finish(started.loginResponse, { account: accountUuid, deployment: deploymentId })
   if (!finished.ok) return { ok: false, error: { code: "wrong-credentials" } }
   const binding = await finishMac(p, await sessionBinding(p, finished.value.sessionKey), authPk)
-  return reach.call("loginFinish", { loginId: started.loginId, finishLoginRequest: finished.value.finish, authPk, binding })
+  return reach.call("loginFinish", {
+    loginId: started.loginId,
+    finishLoginRequest: finished.value.finish,
+    authPk,
+    binding,
+  })
 }
 
 /** RFC 6238, written again so that the tests do not ask the code under test. */
@@ -369,7 +427,7 @@ export const totpCode = async (otpauth: string, nowMs: number): Promise<string> 
   const text = new URL(otpauth).searchParams.get("secret") ?? ""
   const key = await crypto.subtle.importKey("raw", fromBase32(text), { name: "HMAC", hash: "SHA-1" }, false, ["sign"])
   const counter = lp(Math.floor(nowMs / 30_000)).slice(4)
-  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, counter as Uint8Array<ArrayBuffer>))
+  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, counter))
   const at = (mac[19] ?? 0) & 15
   const number = new DataView(mac.buffer).getUint32(at) & 0x7fffffff
   return String(number % 1_000_000).padStart(6, "0")
@@ -406,7 +464,12 @@ export const enrolDevice = async (reach: Reach, person: Person, limits = NO_LIMI
   const device = await makeDevice("second device")
   const token = random.bytes(32)
   const answer = await must(
-    reach.call("enrol", { accountUuid: person.accountUuid, device: device.keys, tokenHash: tokenHashOf(token), limits }),
+    reach.call("enrol", {
+      accountUuid: person.accountUuid,
+      device: device.keys,
+      tokenHash: tokenHashOf(token),
+      limits,
+    }),
   )
   return { device, token, answer }
 }
@@ -418,13 +481,29 @@ export const addDevice = async (
   added: EnrolledDevice,
   accountSeed: Person["accountSeed"],
   nowMs: number,
-): Promise<{ readonly link: Uint8Array; readonly wraps: readonly Uint8Array[]; readonly next: AccountState; readonly parsed: Link }> => {
+): Promise<{
+  readonly link: Uint8Array
+  readonly wraps: readonly Uint8Array[]
+  readonly next: AccountState
+  readonly parsed: Link
+}> => {
   const holder = holderOfDevice(added.device, added.answer.lease)
   const { epoch } = newestAccountKey(chain)
-  const context = { kind: 1, chainId: chain.id, epoch, byUid: chain.id, by: approver.deviceId, seq: chain.head.seq + 1, prev: chain.head.hash } as const
+  const context = {
+    kind: 1,
+    chainId: chain.id,
+    epoch,
+    byUid: chain.id,
+    by: approver.deviceId,
+    seq: chain.head.seq + 1,
+    prev: chain.head.hash,
+  } as const
   const wraps = [await makeWrap(p, random, context, holder, accountSeed)]
   const body = { holder, how: HOW_DEVICE, transcript: random.bytes(32), wrapsHash: wrapsHash(p, wraps) } as const
-  const payload = accountPayload(chain, ACCOUNT_HOLDER_ADD, holderAddStruct, body, { byHolder: approver.deviceId, ts: nowMs })
+  const payload = accountPayload(chain, ACCOUNT_HOLDER_ADD, holderAddStruct, body, {
+    byHolder: approver.deviceId,
+    ts: nowMs,
+  })
   const link = await signPayload(approver.signer, payload, [await countersignPayload(added.device.signer, payload)])
   const encoded = encodeLink(link)
   const next = expectOk(await verifyAccountLink(p, chain, expectOk(decodeLink(encoded), "link")), "holder.add")

@@ -107,7 +107,8 @@ const listen = (): Promise<void> =>
     })
   })
 
-const dns = (): Promise<void> => settled((done) => lookup("localhost.keyferry.invalid", (error) => done(error ?? undefined)))
+const dns = (): Promise<void> =>
+  settled((done) => lookup("localhost.keyferry.invalid", (error) => done(error ?? undefined)))
 
 const child = (): Promise<void> =>
   settled((done) => {

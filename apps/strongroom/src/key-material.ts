@@ -1,4 +1,15 @@
-import { bytesToBase32, err, expectOk, lp, ok, type Random, type Result, secret, utf8, utf8ToText } from "@keyferry/base"
+import {
+  bytesToBase32,
+  err,
+  expectOk,
+  lp,
+  ok,
+  type Random,
+  type Result,
+  secret,
+  utf8,
+  utf8ToText,
+} from "@keyferry/base"
 import { makeOpaqueSetup, makeSigSeed, type OpaqueSetup, type Primitives, sigPublicKey } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
 import type { Store } from "@keyferry/store"
@@ -54,7 +65,13 @@ export const openKeyMaterial = async (
   random: Random,
 ): Promise<Result<KeyMaterial, Failure>> => {
   const names = ["sentinel", "opaque-setup", "lease-token-seed"] as const
-  const known = await store.read((db) => db.selectFrom("meta").select("name").where("name", "in", [...names]).execute())
+  const known = await store.read((db) =>
+    db
+      .selectFrom("meta")
+      .select("name")
+      .where("name", "in", [...names])
+      .execute(),
+  )
   if (known.length === 0) {
     const sealed = await atRest.encryptAll([
       { place: deploymentPlace(p, "sentinel"), plaintext: SENTINEL },
@@ -62,7 +79,10 @@ export const openKeyMaterial = async (
       { place: deploymentPlace(p, "lease-token-seed"), plaintext: makeSigSeed(random).reveal() },
     ])
     if (!sealed.ok) return sealed
-    await putIfMissing(store, names.map((name, i) => [name, sealed.value[i] ?? new Uint8Array()] as const))
+    await putIfMissing(
+      store,
+      names.map((name, i) => [name, sealed.value[i] ?? new Uint8Array()] as const),
+    )
   } else if (known.length !== names.length) {
     return err({ code: "store-corrupt", detail: "The deployment's own keys are not complete." })
   }
@@ -85,7 +105,9 @@ export const openKeyMaterial = async (
 }
 
 const readMeta = async (store: Store<MainTables>, name: string): Promise<Uint8Array> => {
-  const row = await store.read((db) => db.selectFrom("meta").select("value").where("name", "=", name).executeTakeFirst())
+  const row = await store.read((db) =>
+    db.selectFrom("meta").select("value").where("name", "=", name).executeTakeFirst(),
+  )
   return expectOk(row === undefined ? err("missing") : ok(row.value), `${name} was written before`)
 }
 

@@ -35,7 +35,9 @@ export interface LeaseStore {
   /** Freezing goes here before main commits, thawing after. */
   readonly setFrozen: (deviceIds: readonly Uint8Array[], frozen: boolean) => Promise<void>
   /** Attempts since the last success, and whether ten were reached. `undefined`: no live key. */
-  readonly attempts: (deviceId: Uint8Array) => Promise<{ readonly leaseId: Uint8Array; readonly attempts: number; readonly locked: boolean } | undefined>
+  readonly attempts: (
+    deviceId: Uint8Array,
+  ) => Promise<{ readonly leaseId: Uint8Array; readonly attempts: number; readonly locked: boolean } | undefined>
   /** Sets attempts to 0 if they still are `attempt`. False: somebody was faster, or dead. */
   readonly resetAttempts: (deviceId: Uint8Array, attempt: number) => Promise<boolean>
   /** Inside the open main transaction, after all checks: dead, keys destroyed, tombstones with phase `intent`, flushed. */

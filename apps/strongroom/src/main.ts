@@ -8,7 +8,14 @@ import { err, type Result } from "@keyferry/base"
 import { nodePrimitives } from "@keyferry/crypto/node"
 import { errors, type Failure, isErrorCode } from "@keyferry/protocol"
 import { lockFolder, StoreError } from "@keyferry/store"
-import { type ByteChannel, calls, type CallName, type CommitNotice, serveStrongroom, type StrongroomHandlers } from "@keyferry/strongroom-api"
+import {
+  type ByteChannel,
+  calls,
+  type CallName,
+  type CommitNotice,
+  serveStrongroom,
+  type StrongroomHandlers,
+} from "@keyferry/strongroom-api"
 
 import { allHandlers } from "./all-handlers.ts"
 import { startChores } from "./chores.ts"
@@ -41,7 +48,8 @@ const main = async (): Promise<number> => {
     },
   })
   const folder = values["data-dir"]
-  if (folder === undefined || !isAbsolute(folder)) return refuse({ code: "usage-wrong", detail: "--data-dir needs an absolute path." })
+  if (folder === undefined || !isAbsolute(folder))
+    return refuse({ code: "usage-wrong", detail: "--data-dir needs an absolute path." })
   const lock = lockFolder(folder, `the strongroom with process id ${process.pid}`)
   if (!lock.ok) return refuse({ code: "store-in-use", detail: `Held by ${lock.error.holder}.` })
   try {
@@ -125,7 +133,7 @@ const serve = async (
   onNotice(server.notify)
   const code = await ended
   input.pause()
-  await Promise.allSettled([...running])
+  await Promise.allSettled(running)
   await new Promise<void>((resolve) => output.end(resolve))
   input.destroy()
   return code
@@ -159,7 +167,14 @@ const failureOf = (error: unknown): Failure | undefined => {
 /** Messages of defects are our own sentences; nothing that a request held stands in them. */
 const report = (name: string, error: unknown): void => {
   const known = error instanceof Error ? error : new Error("something that is no error was thrown")
-  log({ level: "error", what: "defect", call: name, error: known.name, message: known.message, at: known.stack?.split("\n").slice(1, 6).join(" ").trim() })
+  log({
+    level: "error",
+    what: "defect",
+    call: name,
+    error: known.name,
+    message: known.message,
+    at: known.stack?.split("\n").slice(1, 6).join(" ").trim(),
+  })
 }
 
 process.exitCode = await main()

@@ -54,13 +54,18 @@ const newFolder = (): string => {
 
 const confined = (folder: string): readonly string[] => [
   "--permission",
-  ...["apps/strongroom", "packages", "node_modules", "package.json"].map((path) => `--allow-fs-read=${join(ROOT, path)}`),
+  ...["apps/strongroom", "packages", "node_modules", "package.json"].map(
+    (path) => `--allow-fs-read=${join(ROOT, path)}`,
+  ),
   `--allow-fs-read=${folder}`,
   `--allow-fs-write=${folder}`,
   "--disable-warning=SecurityWarning",
 ]
 
-const start = (folder: string, options: { readonly flags?: readonly string[]; readonly args?: readonly string[] } = {}): Running => {
+const start = (
+  folder: string,
+  options: { readonly flags?: readonly string[]; readonly args?: readonly string[] } = {},
+): Running => {
   const { flags = confined(folder), args = [] } = options
   const child = spawn(process.execPath, [...flags, ENTRY, "--data-dir", folder, ...args], {
     stdio: ["pipe", "pipe", "pipe"],
@@ -73,7 +78,9 @@ const start = (folder: string, options: { readonly flags?: readonly string[]; re
     said += chunk.toString("utf8")
   })
   child.stdin?.on("error", () => undefined)
-  const ended = new Promise<number | string>((resolve) => child.once("close", (code, signal) => resolve(code ?? signal ?? "")))
+  const ended = new Promise<number | string>((resolve) =>
+    child.once("close", (code, signal) => resolve(code ?? signal ?? "")),
+  )
   const channel: ByteChannel = {
     send: (bytes) => void child.stdin?.write(bytes),
     onReceive: (listener) => void child.stdout?.on("data", listener),
@@ -85,7 +92,11 @@ const start = (folder: string, options: { readonly flags?: readonly string[]; re
     client,
     reach: { call: client.call, nowMs: () => Date.now() },
     // The runtime's own warnings are not JSON.
-    lines: () => said.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Record<string, unknown>),
+    lines: () =>
+      said
+        .split("\n")
+        .filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
     ended,
   }
 }
@@ -94,7 +105,9 @@ const start = (folder: string, options: { readonly flags?: readonly string[]; re
 const unlock = async (reach: Reach, { device, answer }: EnrolledDevice): Promise<unknown> => {
   const leaseId = formatId("lea", answer.lease.leaseId)
   const blinded = blind(random, secret<"LeaseInput">(random.bytes(32)))
-  const { attempt } = await json(send(reach, device, "lease.evaluate", { leaseId, blinded: bytesToBase64url(blinded.blinded) }))
+  const { attempt } = await json(
+    send(reach, device, "lease.evaluate", { leaseId, blinded: bytesToBase64url(blinded.blinded) }),
+  )
   const about = { deviceId: device.deviceId, leaseId: answer.lease.leaseId, attempt: Number(attempt) }
   const signature = bytesToBase64url(await signUnlockOk(nodePrimitives, device.sigSeed, about))
   return (await json(send(reach, device, "lease.unlocked", { leaseId, attempt, signature })))["state"]
@@ -125,7 +138,13 @@ describe("the process", () => {
   })
 
   it("[ST1] does not start when a way out is open, and has made no key then", async () => {
-    for (const extra of [[], ["--allow-net"], ["--allow-child-process"], ["--allow-fs-read=/etc/passwd"], ["--allow-worker"]]) {
+    for (const extra of [
+      [],
+      ["--allow-net"],
+      ["--allow-child-process"],
+      ["--allow-fs-read=/etc/passwd"],
+      ["--allow-worker"],
+    ]) {
       const folder = newFolder()
       const flags = extra.length === 0 ? [] : [...confined(folder), ...extra]
       const running = start(folder, { flags })
@@ -133,7 +152,10 @@ describe("the process", () => {
       const last = running.lines().at(-1)
       expect(last).toMatchObject({ level: "error", what: "isolation-broken" })
       expect(() => statSync(join(folder, "main.kek"))).toThrow(/ENOENT/)
-      expect(await running.client.call("hello", {})).toMatchObject({ ok: false, error: { code: "strongroom-unavailable" } })
+      expect(await running.client.call("hello", {})).toMatchObject({
+        ok: false,
+        error: { code: "strongroom-unavailable" },
+      })
     }
   })
 
@@ -143,7 +165,10 @@ describe("the process", () => {
     await must(first.client.call("hello", {}))
     const second = start(folder)
     expect(await second.ended).toBe(1)
-    expect(second.lines().at(-1)).toMatchObject({ what: "store-in-use", detail: `Held by the strongroom with process id ${first.child.pid}.` })
+    expect(second.lines().at(-1)).toMatchObject({
+      what: "store-in-use",
+      detail: `Held by the strongroom with process id ${first.child.pid}.`,
+    })
     expect(await stop(first)).toBe(0)
     const third = start(folder)
     await must(third.client.call("hello", {}))
@@ -244,11 +269,19 @@ describe("the process", () => {
     const second = await enrolDevice(reach, person)
     await must(reach.call("confirmCode", { tokenHash: tokenHashOf(second.token), code: second.answer.code }))
     const added = await addDevice(person.chain, person.device, second, person.accountSeed, Date.now())
-    const answer = await send(reach, person.device, "account.append", { link: added.link, wraps: added.wraps, rotations: [] }, { limits: NO_LIMITS })
+    const answer = await send(
+      reach,
+      person.device,
+      "account.append",
+      { link: added.link, wraps: added.wraps, rotations: [] },
+      { limits: NO_LIMITS },
+    )
     expect([answer.status, answer.code]).toEqual([200, undefined])
     expect(await json(send(reach, second.device, "account.status"))).toMatchObject({ state: "approved", seq: 2 })
     expect(await unlock(reach, second)).toBe("active")
-    expect(await json(send(reach, second.device, "devices.list"))).toMatchObject({ devices: [{ state: "active" }, { state: "active" }] })
+    expect(await json(send(reach, second.device, "devices.list"))).toMatchObject({
+      devices: [{ state: "active" }, { state: "active" }],
+    })
     const { events } = await must(reach.call("events", { after: 0, max: 100 }))
     expect(events.map((event) => event.n)).toEqual(events.map((_, i) => i + 1))
     expect(commits).toEqual(commits.map((_, i) => i + 1))

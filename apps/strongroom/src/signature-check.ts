@@ -44,11 +44,13 @@ export const readSignedRequest = (
   const headers = headersOf(request)
   const input = headers?.get("signature-input")
   const signatureText = headers?.get("signature")
-  if (headers === undefined || input === undefined || signatureText === undefined) return err({ code: "signature-invalid" })
+  if (headers === undefined || input === undefined || signatureText === undefined)
+    return err({ code: "signature-invalid" })
   const { body: bodyKind, path } = routes[route]
   const hasBody = bodyKind !== "none"
   const expected = hasBody ? [...BODY_HEADERS, "signature-input", "signature"] : ["signature-input", "signature"]
-  if (headers.size !== expected.length || !expected.every((name) => headers.has(name))) return err({ code: "signature-invalid" })
+  if (headers.size !== expected.length || !expected.every((name) => headers.has(name)))
+    return err({ code: "signature-invalid" })
   const parameters = parseSignatureInput(input, hasBody)
   const signature = parseSignature(signatureText)
   if (!parameters.ok || !signature.ok) return err({ code: "signature-invalid" })
@@ -64,7 +66,13 @@ export const readSignedRequest = (
   const isNow = Math.abs(time.nowMs / 1000 - createdS) <= SIGNATURE_WINDOW_S
   if (!isNow || createdS * 1000 < time.startedAtMs) return err({ code: "clock-skew", serverTimeMs: time.nowMs })
   const base = signatureBase(
-    { method: request.method, authority: request.authority, path, query: request.query, ...(body === undefined ? {} : { body }) },
+    {
+      method: request.method,
+      authority: request.authority,
+      path,
+      query: request.query,
+      ...(body === undefined ? {} : { body }),
+    },
     parameters.value,
   )
   return ok({ route, keyId, nonce, tag, createdS, base, signature: signature.value })
@@ -81,7 +89,9 @@ const bodyParts = (
 ): { contentType: string; contentDigest: string; idempotencyKey: string } | undefined => {
   const [contentType, digest, idempotencyKey] = BODY_HEADERS.map((name) => headers.get(name))
   if (contentType === undefined || digest === undefined || idempotencyKey === undefined) return undefined
-  return /^[\x21-\x7e]{1,128}$/.test(idempotencyKey) ? { contentType, contentDigest: digest, idempotencyKey } : undefined
+  return /^[\x21-\x7e]{1,128}$/.test(idempotencyKey)
+    ? { contentType, contentDigest: digest, idempotencyKey }
+    : undefined
 }
 
 /** Compared with what is configured, never with a Host header alone. */

@@ -42,7 +42,14 @@ const execute = async (request: SignedRequest, origins: readonly string[] = [ORI
   return answer.code ?? "ok"
 }
 const statusRequest = (options: SignOptions = {}): Promise<SignedRequest> =>
-  signRequest("account.status", person.device.authSeed, person.device.deviceId, new Uint8Array(), reach.nowMs(), options)
+  signRequest(
+    "account.status",
+    person.device.authSeed,
+    person.device.deviceId,
+    new Uint8Array(),
+    reach.nowMs(),
+    options,
+  )
 const codeRequest = (body: Uint8Array, options: SignOptions = {}): Promise<SignedRequest> =>
   signRequest("two-factor.confirm", person.device.authSeed, person.device.deviceId, body, reach.nowMs(), options)
 const withHeader = (request: SignedRequest, name: string, change: (value: string) => string): SignedRequest => ({
@@ -127,10 +134,14 @@ describe("HTTP signatures", () => {
   it("[HT6] a nonce is taken once, also with another body, and only for a good signature", async () => {
     const nonce = random.bytes(16)
     const request = await statusRequest({ nonce })
-    expect(await execute(withHeader(request, "signature", (v) => v.replace(/^sig1=:../, "sig1=:AA")))).toBe("signature-invalid")
+    expect(await execute(withHeader(request, "signature", (v) => v.replace(/^sig1=:../, "sig1=:AA")))).toBe(
+      "signature-invalid",
+    )
     expect(await execute(request)).toBe("ok")
     expect(await execute(request)).toBe("replay-rejected")
-    expect(await execute(await codeRequest(bodyBytes("two-factor.confirm", { code: "111111" }), { nonce }))).toBe("replay-rejected")
+    expect(await execute(await codeRequest(bodyBytes("two-factor.confirm", { code: "111111" }), { nonce }))).toBe(
+      "replay-rejected",
+    )
   })
 
   it("[HT6] keeps nonces 130 seconds, and refuses when there is no room", () => {
@@ -146,18 +157,35 @@ describe("HTTP signatures", () => {
 
   it("[HT7] verifies under the key of the device named", async () => {
     const stranger = makeSigSeed(random)
-    const forged = await signRequest("account.status", stranger, person.device.deviceId, new Uint8Array(), reach.nowMs())
+    const forged = await signRequest(
+      "account.status",
+      stranger,
+      person.device.deviceId,
+      new Uint8Array(),
+      reach.nowMs(),
+    )
     expect(await execute(forged)).toBe("signature-invalid")
     // The chain key is another key.
-    const chainKey = await signRequest("account.status", person.device.sigSeed, person.device.deviceId, new Uint8Array(), reach.nowMs())
+    const chainKey = await signRequest(
+      "account.status",
+      person.device.sigSeed,
+      person.device.deviceId,
+      new Uint8Array(),
+      reach.nowMs(),
+    )
     expect(await execute(chainKey)).toBe("signature-invalid")
     const unknown = await signRequest("account.status", stranger, random.bytes(16), new Uint8Array(), reach.nowMs())
     expect(await execute(unknown)).toBe("device-not-enrolled")
   })
 
   it("[HT8] a kit's key opens recovery and nothing else, and an unknown one answers like a bad signature", async () => {
-    const call = (request: SignedRequest): Promise<string> => codeOf(reach.call("recoveryStart", { request, origins: [ORIGIN] }))
-    const sign = (seed: typeof person.recoverySeed, keyId: string, route: "recovery.start" | "account.status" = "recovery.start") =>
+    const call = (request: SignedRequest): Promise<string> =>
+      codeOf(reach.call("recoveryStart", { request, origins: [ORIGIN] }))
+    const sign = (
+      seed: typeof person.recoverySeed,
+      keyId: string,
+      route: "recovery.start" | "account.status" = "recovery.start",
+    ) =>
       signRequest(route, seed, person.device.deviceId, bodyBytes(route, {}), reach.nowMs(), { keyId, tag: "kf1-rec" })
     const own = recoveryKeyId(person.recPk)
     expect(await call(await sign(person.recoverySeed, own))).toBe("ok")
@@ -170,7 +198,9 @@ describe("HTTP signatures", () => {
     expect(await execute(await sign(person.recoverySeed, own))).toBe("not-found")
     const replay = await sign(person.recoverySeed, own)
     expect([await call(replay), await call(replay)]).toEqual(["ok", "replay-rejected"])
-    const { accountId } = await must(reach.call("recoveryStart", { request: await sign(person.recoverySeed, own), origins: [ORIGIN] }))
+    const { accountId } = await must(
+      reach.call("recoveryStart", { request: await sign(person.recoverySeed, own), origins: [ORIGIN] }),
+    )
     expect(equalBytes(accountId, person.accountId)).toBe(true)
   })
 
@@ -186,9 +216,15 @@ describe("HTTP signatures", () => {
     world.clock.add(31 * 24 * 3_600_000)
     expect((await send(reach, fresh.device, "devices.list")).code).toBe("reauth-required")
     expect((await send(reach, fresh.device, "account.status")).status).toBe(200)
-    await world.room().ctx.store.transaction((tx) =>
-      tx.updateTable("device").set({ last_factor_ms: world.clock.nowMs() }).where("id", "=", fresh.device.deviceId).execute(),
-    )
+    await world
+      .room()
+      .ctx.store.transaction((tx) =>
+        tx
+          .updateTable("device")
+          .set({ last_factor_ms: world.clock.nowMs() })
+          .where("id", "=", fresh.device.deviceId)
+          .execute(),
+      )
     expect((await send(reach, fresh.device, "devices.list")).status).toBe(200)
     expect((await send(reach, fresh.device, "two-factor.codes")).status).toBe(200)
     // The password is older than five minutes still.
@@ -209,7 +245,11 @@ describe("what is executed", () => {
       utf8(`{"__proto__":{"code":"123456"}}`),
     ]
     for (const body of bad) expect(await execute(await codeRequest(body))).toBe("malformed")
-    expect(await execute(await codeRequest(bodyBytes("two-factor.confirm", { code: "1" }), { contentType: "application/cbor" }))).toBe("malformed")
+    expect(
+      await execute(
+        await codeRequest(bodyBytes("two-factor.confirm", { code: "1" }), { contentType: "application/cbor" }),
+      ),
+    ).toBe("malformed")
     const cbor = await signRequest("sync", person.device.authSeed, person.device.deviceId, utf8("{}"), reach.nowMs())
     expect(await execute(cbor)).toBe("device-not-verified")
   })
@@ -217,19 +257,35 @@ describe("what is executed", () => {
   it("[ST4] a route of the server is not executed here, and the other way round nothing is authenticated twice", async () => {
     const active = await signUp(reach)
     await makeActive(reach, active)
-    const server = await signRequest("activity", active.device.authSeed, active.device.deviceId, new Uint8Array(), reach.nowMs())
+    const server = await signRequest(
+      "activity",
+      active.device.authSeed,
+      active.device.deviceId,
+      new Uint8Array(),
+      reach.nowMs(),
+    )
     const actor = await must(reach.call("authenticate", { request: server, origins: [ORIGIN] }))
     expect([actor.state, actor.accountUuid]).toEqual(["active", active.accountUuid])
     expect(equalBytes(actor.deviceId, active.device.deviceId)).toBe(true)
     expect(await execute(server)).toBe("replay-rejected")
-    const again = await signRequest("activity", active.device.authSeed, active.device.deviceId, new Uint8Array(), reach.nowMs())
+    const again = await signRequest(
+      "activity",
+      active.device.authSeed,
+      active.device.deviceId,
+      new Uint8Array(),
+      reach.nowMs(),
+    )
     expect(await execute(again)).toBe("not-found")
   })
 
   it("[ST5] every state answers each refused route with its own code", async () => {
     const device = (await signUp(reach)).device
     const set = (state: string): Promise<unknown> =>
-      world.room().ctx.store.transaction((tx) => tx.updateTable("device").set({ state }).where("id", "=", device.deviceId).execute())
+      world
+        .room()
+        .ctx.store.transaction((tx) =>
+          tx.updateTable("device").set({ state }).where("id", "=", device.deviceId).execute(),
+        )
     const expected = {
       reserved: "device-not-enrolled",
       pending: "device-not-verified",
@@ -254,7 +310,11 @@ describe("what is executed", () => {
     const other = await signUp(reach)
     await makeActive(reach, other)
     const freeze = (frozen: number): Promise<unknown> =>
-      world.room().ctx.store.transaction((tx) => tx.updateTable("account").set({ frozen }).where("uuid", "=", other.accountUuid).execute())
+      world
+        .room()
+        .ctx.store.transaction((tx) =>
+          tx.updateTable("account").set({ frozen }).where("uuid", "=", other.accountUuid).execute(),
+        )
     await freeze(1)
     expect((await send(reach, other.device, "two-factor.codes")).code).toBe("account-frozen")
     expect(await json(send(reach, other.device, "account.status"))).toMatchObject({ frozen: true })
@@ -265,9 +325,11 @@ describe("what is executed", () => {
   it("[ST5] while sync is suspended, no vault is served", async () => {
     const other = await signUp(reach)
     await makeActive(reach, other)
-    await world.room().ctx.store.transaction((tx) =>
-      tx.updateTable("account").set({ sync_suspended: 1 }).where("uuid", "=", other.accountUuid).execute(),
-    )
+    await world
+      .room()
+      .ctx.store.transaction((tx) =>
+        tx.updateTable("account").set({ sync_suspended: 1 }).where("uuid", "=", other.accountUuid).execute(),
+      )
     const body = { account: [1, other.chain.head.hash], cursors: [], pushes: [], maxBytes: 1000 }
     expect((await send(reach, other.device, "sync", body)).code).toBe("sync-suspended")
     expect(formatId("dev", other.device.deviceId)).toMatch(/^dev_/)

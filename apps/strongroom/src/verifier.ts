@@ -54,7 +54,9 @@ const WHILE_LOGIN_IS_OLD: ReadonlySet<RouteName> = new Set<RouteName>([
 ])
 const NEED_SYNC: ReadonlySet<RouteName> = new Set<RouteName>(["sync", "bootstrap", "history", "repair", "feed"])
 
-export const createVerifier = (ctx: Pick<StrongroomContext, "store" | "primitives" | "clock" | "startedAtMs">): Verifier => {
+export const createVerifier = (
+  ctx: Pick<StrongroomContext, "store" | "primitives" | "clock" | "startedAtMs">,
+): Verifier => {
   const nonces = createNonces()
   const { store, primitives } = ctx
 
@@ -145,7 +147,9 @@ const deviceRow = (db: Reading, deviceId: Uint8Array) =>
     ])
     .select((e) =>
       e
-        .exists(e.selectFrom("factor").select("factor.kind").whereRef("factor.account_uuid", "=", "device.account_uuid"))
+        .exists(
+          e.selectFrom("factor").select("factor.kind").whereRef("factor.account_uuid", "=", "device.account_uuid"),
+        )
         .as("has_factor"),
     )
     .where("device.id", "=", deviceId)
@@ -187,7 +191,9 @@ const refusalOfState = (state: DeviceState, row: Pick<DeviceRow, "confirmed_ms" 
     case "pending-first":
       return { code: row.confirmed_ms === 0 ? "device-not-verified" : "two-factor-required" }
     case "approved":
-      return row.has_factor ? { code: "not-allowed", detail: "Unlock this device once first." } : { code: "two-factor-required" }
+      return row.has_factor
+        ? { code: "not-allowed", detail: "Unlock this device once first." }
+        : { code: "two-factor-required" }
     case "active":
       return { code: "not-allowed" }
     case "lease-locked":

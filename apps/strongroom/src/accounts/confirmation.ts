@@ -78,13 +78,21 @@ export const confirmCode = async (
 
 const findAttempt = async (ctx: StrongroomContext, tokenHash: Uint8Array): Promise<Attempt | undefined> => {
   const row = await ctx.store.read((db) =>
-    db.selectFrom("attempt").select(["device_id", "account_uuid"]).where("token_hash", "=", tokenHash).executeTakeFirst(),
+    db
+      .selectFrom("attempt")
+      .select(["device_id", "account_uuid"])
+      .where("token_hash", "=", tokenHash)
+      .executeTakeFirst(),
   )
   return row === undefined ? undefined : { deviceId: row.device_id, accountUuid: row.account_uuid }
 }
 
 /** The device of a link or code that was just found good. Under the account's row lock. */
-const confirmOne = async (ctx: StrongroomContext, change: Change, { deviceId, accountUuid }: Attempt): Promise<DeviceState> => {
+const confirmOne = async (
+  ctx: StrongroomContext,
+  change: Change,
+  { deviceId, accountUuid }: Attempt,
+): Promise<DeviceState> => {
   const { tx } = change
   const nowMs = ctx.clock.nowMs()
   await endAttempts(tx, deviceId, "superseded")
@@ -127,7 +135,13 @@ const confirmAccount = async (
 }
 
 /** Counts the try, and leaves the reason for the device that waits. */
-const noteFailure = async (tx: Tx, tokenHash: Uint8Array, attempt: Attempt, digits: string, nowMs: number): Promise<void> => {
+const noteFailure = async (
+  tx: Tx,
+  tokenHash: Uint8Array,
+  attempt: Attempt,
+  digits: string,
+  nowMs: number,
+): Promise<void> => {
   const row = await tx
     .selectFrom("attempt")
     .select(["state", "tries", "expires_ms"])
@@ -154,7 +168,11 @@ const noteFailure = async (tx: Tx, tokenHash: Uint8Array, attempt: Attempt, digi
     .where("state", "in", ["pending", "pending-first"])
     .executeTakeFirst()
   if (other !== undefined && !equalBytes(other.id, attempt.deviceId))
-    await noteReason(tx, other.id, other.account_uuid === attempt.accountUuid ? "verify-link-wrong-device" : "verify-link-wrong-account")
+    await noteReason(
+      tx,
+      other.id,
+      other.account_uuid === attempt.accountUuid ? "verify-link-wrong-device" : "verify-link-wrong-account",
+    )
 }
 
 const noteReason = async (tx: Tx, deviceId: Uint8Array, reason: ErrorCode): Promise<void> => {
@@ -186,8 +204,10 @@ export const confirmDeny = async (
 }
 
 /** The same by an active device. Errors: verify-link-not-valid, where the device does not wait. */
-export const denyDevice = (ctx: StrongroomContext, attempt: Attempt): Promise<Result<{ readonly state: string }, Failure>> =>
-  rejecting(ctx, attempt, async () => true)
+export const denyDevice = (
+  ctx: StrongroomContext,
+  attempt: Attempt,
+): Promise<Result<{ readonly state: string }, Failure>> => rejecting(ctx, attempt, async () => true)
 
 const rejecting = async (
   ctx: StrongroomContext,
@@ -209,7 +229,11 @@ const rejecting = async (
     const waited: readonly DeviceState[] = ["pending", "confirmed", "pending-first"]
     if (row === undefined || !(await moveDevice(tx, deviceId, waited, "rejected", nowMs))) return rollBack(neutral)
     await endAttempts(tx, deviceId, "denied")
-    await tx.updateTable("account").set({ enrol_frozen_until_ms: nowMs + FREEZE_MS }).where("uuid", "=", accountUuid).execute()
+    await tx
+      .updateTable("account")
+      .set({ enrol_frozen_until_ms: nowMs + FREEZE_MS })
+      .where("uuid", "=", accountUuid)
+      .execute()
     await change.event({ accountUuid, deviceId, kind: "device-rejected" })
     const keys = { id: row.id, sigPk: row.sig_pk, kemPk: row.kem_pk, authPk: row.auth_pk }
     buried = deviceTombstones(ctx.primitives, keys, new Uint8Array(32))

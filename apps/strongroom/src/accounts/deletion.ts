@@ -1,7 +1,7 @@
 import { err, ok, type Result } from "@keyferry/base"
 import type { Failure } from "@keyferry/protocol"
 import { rollBack } from "@keyferry/store"
-import type { CallParams, CallResult } from "@keyferry/strongroom-api"
+import type { CallParams } from "@keyferry/strongroom-api"
 
 import type { StrongroomContext } from "../context.ts"
 import type { Tombstone } from "../lease-store.ts"
@@ -14,14 +14,19 @@ import { deviceTombstones } from "./devices.ts"
 export const deleteAccount = async (
   ctx: StrongroomContext,
   { accountUuid }: CallParams<"deleteAccount">,
-): Promise<Result<CallResult<"deleteAccount">, Failure>> => {
+): Promise<Result<Readonly<Record<string, never>>, Failure>> => {
   let buried: readonly Tombstone[] = []
   const { value } = await ctx.change(async (change) => {
     const { tx } = change
     buried = []
     const account = await change.lockAccount(accountUuid)
     if (account === undefined) return ok({})
-    const vault = await tx.selectFrom("vault").select("id").where("account_uuid", "=", accountUuid).limit(1).executeTakeFirst()
+    const vault = await tx
+      .selectFrom("vault")
+      .select("id")
+      .where("account_uuid", "=", accountUuid)
+      .limit(1)
+      .executeTakeFirst()
     if (vault !== undefined) return rollBack(err<Failure>({ code: "not-allowed", detail: "The account has vaults." }))
     const devices = await tx
       .selectFrom("device")
@@ -51,7 +56,11 @@ export const deleteAccount = async (
     const about = { accountUuid, ...(account.id === null ? {} : { accountId: account.id }) }
     await change.event({ ...about, kind: "account-deleted" })
     change.notify({ accountUuid, closed: devices.map((d) => d.id) })
-    if (devices.length > 0) await ctx.leases.kill(devices.map((d) => d.id), buried)
+    if (devices.length > 0)
+      await ctx.leases.kill(
+        devices.map((d) => d.id),
+        buried,
+      )
     return ok({})
   })
   if (value.ok && buried.length > 0) await ctx.leases.confirm(buried)

@@ -12,7 +12,12 @@ import type { LeaseStore, Tombstone } from "../lease-store.ts"
  */
 
 /** In the account's chain and able to sign links. */
-export const IN_CHAIN_STATES = ["pending-first", "approved", "active", "lease-locked"] as const satisfies readonly DeviceState[]
+export const IN_CHAIN_STATES = [
+  "pending-first",
+  "approved",
+  "active",
+  "lease-locked",
+] as const satisfies readonly DeviceState[]
 /** Waiting for a person; ends after 30 minutes. */
 export const WAITING_STATES = ["pending", "confirmed"] as const satisfies readonly DeviceState[]
 /** Keys that can never come back. */
@@ -30,7 +35,11 @@ export const moveDevice = async (
 ): Promise<boolean> => {
   const { numUpdatedRows } = await tx
     .updateTable("device")
-    .set({ state: to, state_ms: nowMs, ...(to === "pending" || to === "confirmed" ? {} : { expires_ms: 0, code: null }) })
+    .set({
+      state: to,
+      state_ms: nowMs,
+      ...(to === "pending" || to === "confirmed" ? {} : { expires_ms: 0, code: null }),
+    })
     .where("id", "=", deviceId)
     .where("state", "in", [...from])
     .executeTakeFirst()
@@ -53,7 +62,11 @@ export const stateInChain = async (tx: Tx, accountUuid: string): Promise<"approv
  * Makes every device active that only waited for the second factor or, being the first, for its confirmation.
  * Call it under the account's row lock after either came.
  */
-export const activateReady = async (ctx: StrongroomContext, change: Change, accountUuid: string): Promise<readonly Uint8Array[]> => {
+export const activateReady = async (
+  ctx: StrongroomContext,
+  change: Change,
+  accountUuid: string,
+): Promise<readonly Uint8Array[]> => {
   const { tx } = change
   if ((await stateInChain(tx, accountUuid)) !== "active") return []
   const account = await tx
@@ -85,7 +98,7 @@ export const countInChain = async (tx: Tx, accountUuid: string): Promise<number>
     .where("account_uuid", "=", accountUuid)
     .where("state", "in", [...IN_CHAIN_STATES])
     .executeTakeFirstOrThrow()
-  return Number(row.n)
+  return row.n
 }
 
 /** Under the account's row lock. 0 is without limit. */
@@ -112,13 +125,22 @@ export const expireWaiting = async (ctx: StrongroomContext, change: Change, acco
 }
 
 /** Ends every open link of a device. */
-export const endAttempts = (tx: Tx, deviceId: Uint8Array, state: "superseded" | "denied" | "expired"): Promise<unknown> =>
+export const endAttempts = (
+  tx: Tx,
+  deviceId: Uint8Array,
+  state: "superseded" | "denied" | "expired",
+): Promise<unknown> =>
   tx.updateTable("attempt").set({ state }).where("device_id", "=", deviceId).where("state", "=", "open").execute()
 
 /** The tombstones of a device: its id and its keys. Lease keys have none, they are destroyed. */
 export const deviceTombstones = (
   p: Primitives,
-  device: { readonly id: Uint8Array; readonly sigPk: Uint8Array; readonly kemPk: Uint8Array; readonly authPk?: Uint8Array },
+  device: {
+    readonly id: Uint8Array
+    readonly sigPk: Uint8Array
+    readonly kemPk: Uint8Array
+    readonly authPk?: Uint8Array
+  },
   linkHash: Uint8Array,
 ): readonly Tombstone[] => [
   { what: "device", id: device.id, linkHash },
@@ -132,7 +154,12 @@ export const reusedKeys = async (
   p: Primitives,
   leases: LeaseStore,
   tx: Pick<Tx, "selectFrom">,
-  device: { readonly id: Uint8Array; readonly sigPk: Uint8Array; readonly kemPk: Uint8Array; readonly authPk?: Uint8Array },
+  device: {
+    readonly id: Uint8Array
+    readonly sigPk: Uint8Array
+    readonly kemPk: Uint8Array
+    readonly authPk?: Uint8Array
+  },
 ): Promise<Failure | undefined> => {
   const dead = await tx
     .selectFrom("device")

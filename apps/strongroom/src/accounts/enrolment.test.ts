@@ -34,12 +34,17 @@ beforeEach(async () => {
 afterEach(() => world.close())
 
 const MINUTE = 60_000
-const stateOf = async (deviceId: Uint8Array) => must(reach.call("enrolState", { accountUuid: person.accountUuid, deviceId }))
-const confirm = (token: Uint8Array, code: string): Promise<string> => codeOf(reach.call("confirmCode", { tokenHash: tokenHashOf(token), code }))
-const deny = (token: Uint8Array): Promise<string> => codeOf(reach.call("confirmDeny", { tokenHash: tokenHashOf(token) }))
+const stateOf = async (deviceId: Uint8Array) =>
+  must(reach.call("enrolState", { accountUuid: person.accountUuid, deviceId }))
+const confirm = (token: Uint8Array, code: string): Promise<string> =>
+  codeOf(reach.call("confirmCode", { tokenHash: tokenHashOf(token), code }))
+const deny = (token: Uint8Array): Promise<string> =>
+  codeOf(reach.call("confirmDeny", { tokenHash: tokenHashOf(token) }))
 const mail = async (deviceId: Uint8Array): Promise<{ token: Uint8Array; code: string }> => {
   const token = random.bytes(32)
-  const { code } = await must(reach.call("enrolMail", { accountUuid: person.accountUuid, deviceId, tokenHash: tokenHashOf(token) }))
+  const { code } = await must(
+    reach.call("enrolMail", { accountUuid: person.accountUuid, deviceId, tokenHash: tokenHashOf(token) }),
+  )
   return { token, code }
 }
 const wrongFor = ({ answer }: EnrolledDevice): string => (answer.code === "000000" ? "000001" : "000000")
@@ -54,7 +59,12 @@ describe("enrolling", () => {
     expect(await stateOf(first.device.deviceId)).toEqual({ state: "pending", approver: true })
     const token = random.bytes(32)
     const again = await must(
-      reach.call("enrol", { accountUuid: person.accountUuid, device: first.device.keys, tokenHash: tokenHashOf(token), limits: NO_LIMITS }),
+      reach.call("enrol", {
+        accountUuid: person.accountUuid,
+        device: first.device.keys,
+        tokenHash: tokenHashOf(token),
+        limits: NO_LIMITS,
+      }),
     )
     expect(again).toEqual(first.answer)
     expect(await confirm(first.token, first.answer.code)).toBe("verify-link-not-valid")
@@ -66,7 +76,12 @@ describe("enrolling", () => {
     const devices = await Promise.all(Array.from({ length: 8 }, () => makeDevice()))
     const answers = await Promise.all(
       devices.map((device) =>
-        reach.call("enrol", { accountUuid: person.accountUuid, device: device.keys, tokenHash: random.bytes(32), limits: NO_LIMITS }),
+        reach.call("enrol", {
+          accountUuid: person.accountUuid,
+          device: device.keys,
+          tokenHash: random.bytes(32),
+          limits: NO_LIMITS,
+        }),
       ),
     )
     const good = answers.flatMap((answer) => (answer.ok ? [answer.value.code] : []))
@@ -93,7 +108,14 @@ describe("enrolling", () => {
     world.clock.add(30 * MINUTE)
     expect(await stateOf(first.device.deviceId)).toMatchObject({ state: "expired" })
     const again = (keys: typeof first.device.keys): Promise<string> =>
-      codeOf(reach.call("enrol", { accountUuid: person.accountUuid, device: keys, tokenHash: random.bytes(32), limits: NO_LIMITS }))
+      codeOf(
+        reach.call("enrol", {
+          accountUuid: person.accountUuid,
+          device: keys,
+          tokenHash: random.bytes(32),
+          limits: NO_LIMITS,
+        }),
+      )
     expect(await again(first.device.keys)).toBe("holder-reused")
     const fresh = await makeDevice()
     expect(await again({ ...fresh.keys, deviceId: first.device.deviceId })).toBe("ok")
@@ -102,7 +124,9 @@ describe("enrolling", () => {
   it("[DV7] keys of an ended device are refused in any mixture, also when only the lease store remembers", async () => {
     const first = await enrolDevice(reach, person)
     expect(await deny(first.token)).toBe("ok")
-    await world.room().ctx.store.transaction((tx) => tx.updateTable("account").set({ enrol_frozen_until_ms: 0 }).execute())
+    await world
+      .room()
+      .ctx.store.transaction((tx) => tx.updateTable("account").set({ enrol_frozen_until_ms: 0 }).execute())
     const fresh = await makeDevice()
     const { deviceId, sigPk, authPk, kemPk } = first.device.keys
     const ask = (part: Partial<typeof fresh.keys>): Promise<string> =>
@@ -133,7 +157,15 @@ describe("enrolling", () => {
     expect((await send(reach, a.device, "enrol.chain")).code).toBe("device-expired")
     expect(await stateOf(a.device.deviceId)).toMatchObject({ state: "expired" })
     expect(await stateOf(b.device.deviceId)).toMatchObject({ state: "expired" })
-    expect(await codeOf(reach.call("enrolMail", { accountUuid: person.accountUuid, deviceId: b.device.deviceId, tokenHash: random.bytes(32) }))).toBe("device-expired")
+    expect(
+      await codeOf(
+        reach.call("enrolMail", {
+          accountUuid: person.accountUuid,
+          deviceId: b.device.deviceId,
+          tokenHash: random.bytes(32),
+        }),
+      ),
+    ).toBe("device-expired")
   })
 
   it("[DV9] counts the devices in the chain against the plan", async () => {
@@ -180,7 +212,10 @@ describe("confirming", () => {
     const tokenHash = tokenHashOf(waiting.token)
     const before = await world.room().ctx.store.read((db) => db.selectFrom("attempt").selectAll().execute())
     for (let i = 0; i < 20; i++)
-      expect(await must(reach.call("confirmDescribe", { tokenHash }))).toEqual({ platform: "second device", requestedAtMs: world.clock.nowMs() })
+      expect(await must(reach.call("confirmDescribe", { tokenHash }))).toEqual({
+        platform: "second device",
+        requestedAtMs: world.clock.nowMs(),
+      })
     expect(await world.room().ctx.store.read((db) => db.selectFrom("attempt").selectAll().execute())).toEqual(before)
     expect(await codeOf(reach.call("confirmDescribe", { tokenHash: random.bytes(32) }))).toBe("verify-link-not-valid")
     expect(await confirm(waiting.token, waiting.answer.code)).toBe("ok")
@@ -210,11 +245,19 @@ describe("confirming", () => {
 
   it("[DV11] many wrong codes at once are no more than five tries", async () => {
     const waiting = await enrolDevice(reach, person)
-    const guesses = Array.from({ length: 40 }, (_, i) => String(i).padStart(6, "0")).filter((code) => code !== waiting.answer.code)
-    await Promise.all(guesses.map((code) => confirm(waiting.token, code)))
-    const row = await world.room().ctx.store.read((db) =>
-      db.selectFrom("attempt").select(["state", "tries"]).where("token_hash", "=", tokenHashOf(waiting.token)).executeTakeFirstOrThrow(),
+    const guesses = Array.from({ length: 40 }, (_, i) => String(i).padStart(6, "0")).filter(
+      (code) => code !== waiting.answer.code,
     )
+    await Promise.all(guesses.map((code) => confirm(waiting.token, code)))
+    const row = await world
+      .room()
+      .ctx.store.read((db) =>
+        db
+          .selectFrom("attempt")
+          .select(["state", "tries"])
+          .where("token_hash", "=", tokenHashOf(waiting.token))
+          .executeTakeFirstOrThrow(),
+      )
     expect(row).toEqual({ state: "dead", tries: 5 })
   })
 
@@ -226,7 +269,15 @@ describe("confirming", () => {
     expect(await confirm(waiting.token, next.code)).toBe("verify-link-not-valid")
     expect(await stateOf(waiting.device.deviceId)).toMatchObject({ state: "pending", reason: "verify-link-used" })
     expect(await confirm(next.token, next.code)).toBe("ok")
-    expect(await codeOf(reach.call("enrolMail", { accountUuid: person.accountUuid, deviceId: waiting.device.deviceId, tokenHash: random.bytes(32) }))).toBe("not-allowed")
+    expect(
+      await codeOf(
+        reach.call("enrolMail", {
+          accountUuid: person.accountUuid,
+          deviceId: waiting.device.deviceId,
+          tokenHash: random.bytes(32),
+        }),
+      ),
+    ).toBe("not-allowed")
   })
 
   it("[DV12] the waiting device learns which failure it was, the page does not", async () => {
@@ -238,9 +289,13 @@ describe("confirming", () => {
     await makeActive(reach, stranger)
     const theirs = await enrolDevice(reach, stranger)
     expect(await confirm(a.token, theirs.answer.code)).toBe("verify-link-not-valid")
-    const told = await must(reach.call("enrolState", { accountUuid: stranger.accountUuid, deviceId: theirs.device.deviceId }))
+    const told = await must(
+      reach.call("enrolState", { accountUuid: stranger.accountUuid, deviceId: theirs.device.deviceId }),
+    )
     expect(told.reason).toBe("verify-link-wrong-account")
-    expect(await codeOf(reach.call("enrolState", { accountUuid: person.accountUuid, deviceId: theirs.device.deviceId }))).toBe("device-not-enrolled")
+    expect(
+      await codeOf(reach.call("enrolState", { accountUuid: person.accountUuid, deviceId: theirs.device.deviceId })),
+    ).toBe("device-not-enrolled")
     expect(await confirm(random.bytes(32), a.answer.code)).toBe("verify-link-not-valid")
     expect(await confirm(a.token, ` ${a.answer.code.slice(0, 3)}-${a.answer.code.slice(3)}`)).toBe("ok")
   })
@@ -251,10 +306,24 @@ describe("confirming", () => {
     expect(await deny(waiting.token)).toBe("verify-link-not-valid")
     expect(await confirm(waiting.token, waiting.answer.code)).toBe("verify-link-not-valid")
     expect(await stateOf(waiting.device.deviceId)).toMatchObject({ state: "rejected" })
-    expect(await codeOf(reach.call("enrolMail", { accountUuid: person.accountUuid, deviceId: waiting.device.deviceId, tokenHash: random.bytes(32) }))).toBe("device-rejected")
+    expect(
+      await codeOf(
+        reach.call("enrolMail", {
+          accountUuid: person.accountUuid,
+          deviceId: waiting.device.deviceId,
+          tokenHash: random.bytes(32),
+        }),
+      ),
+    ).toBe("device-rejected")
     expect(await world.room().leases.attempts(waiting.device.deviceId)).toBeUndefined()
     const next = await makeDevice()
-    const ask = () => reach.call("enrol", { accountUuid: person.accountUuid, device: next.keys, tokenHash: random.bytes(32), limits: NO_LIMITS })
+    const ask = () =>
+      reach.call("enrol", {
+        accountUuid: person.accountUuid,
+        device: next.keys,
+        tokenHash: random.bytes(32),
+        limits: NO_LIMITS,
+      })
     const refused = await ask()
     expect(refused.ok ? undefined : refused.error).toEqual({ code: "device-rejected", retryAfterS: 24 * 3600 })
     world.clock.add(24 * 60 * MINUTE)
@@ -270,7 +339,9 @@ describe("confirming", () => {
     expect((await send(reach, stranger.device, "devices.deny", body)).code).toBe("not-found")
     expect(await json(send(reach, person.device, "devices.deny", body))).toEqual({ state: "rejected" })
     expect((await send(reach, person.device, "devices.deny", body)).code).toBe("not-found")
-    expect((await send(reach, person.device, "devices.deny", { deviceId: formatId("dev", person.device.deviceId) })).code).toBe("not-found")
+    expect(
+      (await send(reach, person.device, "devices.deny", { deviceId: formatId("dev", person.device.deviceId) })).code,
+    ).toBe("not-found")
   })
 
   it("[DV13] an operator confirms by the code alone, once", async () => {
@@ -291,16 +362,27 @@ describe("confirming", () => {
     const token = random.bytes(32)
     const about = { accountUuid: ben.accountUuid, deviceId: ben.device.deviceId }
     const { code } = await must(reach.call("enrolMail", { ...about, tokenHash: tokenHashOf(token) }))
-    expect(await codeOf(reach.call("confirmCode", { tokenHash: tokenHashOf(token), code: code === "000000" ? "000001" : "000000" }))).toBe("verify-link-not-valid")
-    expect(await must(reach.call("confirmCode", { tokenHash: tokenHashOf(token), code }))).toEqual({ state: "pending-first" })
-    expect(await json(send(reach, ben.device, "account.status"))).toMatchObject({ confirmed: true, state: "pending-first" })
+    expect(
+      await codeOf(
+        reach.call("confirmCode", { tokenHash: tokenHashOf(token), code: code === "000000" ? "000001" : "000000" }),
+      ),
+    ).toBe("verify-link-not-valid")
+    expect(await must(reach.call("confirmCode", { tokenHash: tokenHashOf(token), code }))).toEqual({
+      state: "pending-first",
+    })
+    expect(await json(send(reach, ben.device, "account.status"))).toMatchObject({
+      confirmed: true,
+      state: "pending-first",
+    })
   })
 })
 
 describe("lists", () => {
   it("[DV6] an active device sees waiting ones with their keys", async () => {
     const waiting = await enrolDevice(reach, person)
-    const { devices } = (await json(send(reach, person.device, "devices.list"))) as { devices: Record<string, unknown>[] }
+    const { devices } = (await json(send(reach, person.device, "devices.list"))) as {
+      devices: Record<string, unknown>[]
+    }
     expect(devices.map((device) => device["state"])).toEqual(["active", "pending"])
     expect(devices[1]).toMatchObject({ deviceId: formatId("dev", waiting.device.deviceId), platform: "second device" })
     const { accounts } = await must(reach.call("accounts", {}))

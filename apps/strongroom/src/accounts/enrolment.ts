@@ -4,7 +4,15 @@ import { rollBack } from "@keyferry/store"
 import type { CallParams, CallResult } from "@keyferry/strongroom-api"
 
 import type { StrongroomContext, Tx } from "../context.ts"
-import { areUsableKeys, deviceLimitReached, endAttempts, expireWaiting, reusedKeys, WAIT_MS, WAITING_STATES } from "./devices.ts"
+import {
+  areUsableKeys,
+  deviceLimitReached,
+  endAttempts,
+  expireWaiting,
+  reusedKeys,
+  WAIT_MS,
+  WAITING_STATES,
+} from "./devices.ts"
 import { newDevice } from "./signup.ts"
 
 /*
@@ -37,12 +45,22 @@ export const enrol = async (
     const nowMs = ctx.clock.nowMs()
     if (may.value !== undefined) {
       await replaceAttempt(tx, accountUuid, device.deviceId, tokenHash, nowMs)
-      return ok({ code: may.value.code, lease: { leaseId: may.value.lease_id, leasePk: may.value.lease_pk }, expiresAtMs: may.value.expires_ms })
+      return ok({
+        code: may.value.code,
+        lease: { leaseId: may.value.lease_id, leasePk: may.value.lease_pk },
+        expiresAtMs: may.value.expires_ms,
+      })
     }
     const waiting = await waitingDevices(tx, accountUuid)
     const first = waiting[0]
     if (waiting.length >= MAX_WAITING && first !== undefined)
-      return rollBack(err<Failure>({ code: "rate-limited", detail: "Three devices are waiting already.", retryAfterS: Math.ceil((first.expires_ms - nowMs) / 1000) }))
+      return rollBack(
+        err<Failure>({
+          code: "rate-limited",
+          detail: "Three devices are waiting already.",
+          retryAfterS: Math.ceil((first.expires_ms - nowMs) / 1000),
+        }),
+      )
     const overLimit = await deviceLimitReached(tx, accountUuid, limits.devices)
     if (overLimit !== undefined) return rollBack(err(overLimit))
     const code = await freeCode(tx, ctx.random)
@@ -93,7 +111,10 @@ const mayEnrol = async (
     .executeTakeFirst()
   if (row === undefined) return ok(undefined)
   if (row.account_uuid !== accountUuid) return err({ code: "holder-reused" })
-  const isSame = equalBytes(row.sig_pk, device.sigPk) && equalBytes(row.auth_pk, device.authPk) && equalBytes(row.kem_pk, device.kemPk)
+  const isSame =
+    equalBytes(row.sig_pk, device.sigPk) &&
+    equalBytes(row.auth_pk, device.authPk) &&
+    equalBytes(row.kem_pk, device.kemPk)
   const state = row.state as DeviceState
   if (state === "expired") return isSame ? err({ code: "holder-reused" }) : ok(undefined)
   if (state !== "pending" || !isSame || row.code === null) return err({ code: "holder-reused" })

@@ -35,7 +35,8 @@ export const leaseReset = async (
     const isLeased = ["pending-first", "approved", "active", "lease-locked"].includes(row.state)
     if (!isLeased || !equalBytes(row.lease_id, leaseId)) return rollBack(refused)
     const holder = holderAt(chain, slotId, chain.head.seq)?.holder
-    if (holder === undefined || holder.kind === HOLDER_PASSKEY || equalBytes(holder.id, deviceId)) return rollBack(refused)
+    if (holder === undefined || holder.kind === HOLDER_PASSKEY || equalBytes(holder.id, deviceId))
+      return rollBack(refused)
     const isSigned = await verifyLeaseReset(ctx.primitives, holder.sigPk, { deviceId, leaseId, attempt }, signature)
     if (!isSigned) return rollBack(err<Failure>({ code: "signature-invalid" }))
     const state = row.state === "lease-locked" ? await stateInChain(tx, accountUuid) : row.state

@@ -37,8 +37,8 @@ export const listAccounts = async (ctx: StrongroomContext): Promise<Result<CallR
             {
               accountUuid: row.uuid,
               accountId: row.id,
-              devices: Number(row.devices ?? 0),
-              factors: Number(row.factors ?? 0),
+              devices: row.devices ?? 0,
+              factors: row.factors ?? 0,
               createdAtMs: row.created_ms,
               frozen: row.frozen === 1,
               syncSuspended: row.sync_suspended === 1,
@@ -55,7 +55,7 @@ export const countAccounts = (ctx: StrongroomContext): Promise<number> =>
       .select((e) => e.fn.countAll<number>().as("n"))
       .where("id", "is not", null)
       .executeTakeFirstOrThrow()
-    return Number(row.n)
+    return row.n
   })
 
 export const countDevices = (ctx: StrongroomContext): Promise<number> =>
@@ -65,7 +65,7 @@ export const countDevices = (ctx: StrongroomContext): Promise<number> =>
       .select((e) => e.fn.countAll<number>().as("n"))
       .where("state", "in", [...IN_CHAIN_STATES])
       .executeTakeFirstOrThrow()
-    return Number(row.n)
+    return row.n
   })
 
 /** Events after a position, oldest first. */

@@ -2,7 +2,22 @@ import { base64urlToBytes, bytesToBase64url, equalBytes, err } from "@keyferry/b
 import { startOpaqueLogin } from "@keyferry/crypto"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 
-import { codeOf, createWorld, json, makeActive, makeDevice, must, type Person, type Reach, random, reachOf, send, signIn, signUp, type World } from "../fixture.ts"
+import {
+  codeOf,
+  createWorld,
+  json,
+  makeActive,
+  makeDevice,
+  must,
+  type Person,
+  type Reach,
+  random,
+  reachOf,
+  send,
+  signIn,
+  signUp,
+  type World,
+} from "../fixture.ts"
 import { coreOnly } from "../fixture-core.ts"
 import { prepareOpaqueRecord, storeOpaqueRecord } from "./opaque-records.ts"
 
@@ -31,32 +46,60 @@ describe("signing in", () => {
     const { deploymentId } = await must(reach.call("hello", {}))
     const begin = async () => {
       const login = await startOpaqueLogin(person.password)
-      const started = await must(reach.call("loginStart", { accountUuid: person.accountUuid, startLoginRequest: login.request }))
-      const finished = await login.finish(started.loginResponse, { account: person.accountUuid, deployment: deploymentId })
+      const started = await must(
+        reach.call("loginStart", { accountUuid: person.accountUuid, startLoginRequest: login.request }),
+      )
+      const finished = await login.finish(started.loginResponse, {
+        account: person.accountUuid,
+        deployment: deploymentId,
+      })
       if (!finished.ok) throw new Error("the client refused")
       return { loginId: started.loginId, finishLoginRequest: finished.value.finish }
     }
     const late = await begin()
     world.clock.add(60_000)
     const key = await authPk()
-    expect(await codeOf(reach.call("loginFinish", { ...late, authPk: key, binding: random.bytes(32) }))).toBe("wrong-credentials")
+    expect(await codeOf(reach.call("loginFinish", { ...late, authPk: key, binding: random.bytes(32) }))).toBe(
+      "wrong-credentials",
+    )
     const once = await begin()
-    expect(await codeOf(reach.call("loginFinish", { ...once, authPk: key, binding: random.bytes(32) }))).toBe("wrong-credentials")
-    expect(await codeOf(reach.call("loginFinish", { ...once, authPk: key, binding: random.bytes(32) }))).toBe("wrong-credentials")
-    expect(await codeOf(reach.call("loginFinish", { loginId: "invented", finishLoginRequest: once.finishLoginRequest, authPk: key, binding: random.bytes(32) }))).toBe("wrong-credentials")
+    expect(await codeOf(reach.call("loginFinish", { ...once, authPk: key, binding: random.bytes(32) }))).toBe(
+      "wrong-credentials",
+    )
+    expect(await codeOf(reach.call("loginFinish", { ...once, authPk: key, binding: random.bytes(32) }))).toBe(
+      "wrong-credentials",
+    )
+    expect(
+      await codeOf(
+        reach.call("loginFinish", {
+          loginId: "invented",
+          finishLoginRequest: once.finishLoginRequest,
+          authPk: key,
+          binding: random.bytes(32),
+        }),
+      ),
+    ).toBe("wrong-credentials")
   })
 
   it("[ST16] an unknown account answers with the same lengths, and the same first bytes each time", async () => {
     const unknown = crypto.randomUUID()
     const login = await startOpaqueLogin("any password")
-    const ask = (accountUuid: string) => must(reach.call("loginStart", { accountUuid, startLoginRequest: login.request }))
+    const ask = (accountUuid: string) =>
+      must(reach.call("loginStart", { accountUuid, startLoginRequest: login.request }))
     const [known, first, second] = [await ask(person.accountUuid), await ask(unknown), await ask(unknown)]
-    expect([first.loginResponse.length, first.loginId.length]).toEqual([known.loginResponse.length, known.loginId.length])
+    expect([first.loginResponse.length, first.loginId.length]).toEqual([
+      known.loginResponse.length,
+      known.loginId.length,
+    ])
     expect(equalBytes(first.loginResponse.subarray(0, 32), second.loginResponse.subarray(0, 32))).toBe(true)
     expect(equalBytes(first.loginResponse, second.loginResponse)).toBe(false)
     expect(await codeOf(signIn(reach, unknown, person.password, await authPk()))).toBe("wrong-credentials")
-    expect(await codeOf(reach.call("loginStart", { accountUuid: unknown, startLoginRequest: random.bytes(7) }))).toBe("malformed")
-    expect(await codeOf(reach.call("loginStart", { accountUuid: person.accountUuid, startLoginRequest: random.bytes(7) }))).toBe("malformed")
+    expect(await codeOf(reach.call("loginStart", { accountUuid: unknown, startLoginRequest: random.bytes(7) }))).toBe(
+      "malformed",
+    )
+    expect(
+      await codeOf(reach.call("loginStart", { accountUuid: person.accountUuid, startLoginRequest: random.bytes(7) })),
+    ).toBe("malformed")
   })
 
   it("[ST17] the login is bound to the authentication key of the device", async () => {
@@ -66,11 +109,21 @@ describe("signing in", () => {
     const { p } = await import("../fixture.ts")
     for (const swapped of [false, true]) {
       const login = await startOpaqueLogin(person.password)
-      const started = await must(reach.call("loginStart", { accountUuid: person.accountUuid, startLoginRequest: login.request }))
-      const finished = await login.finish(started.loginResponse, { account: person.accountUuid, deployment: deploymentId })
+      const started = await must(
+        reach.call("loginStart", { accountUuid: person.accountUuid, startLoginRequest: login.request }),
+      )
+      const finished = await login.finish(started.loginResponse, {
+        account: person.accountUuid,
+        deployment: deploymentId,
+      })
       if (!finished.ok) throw new Error("the client refused")
       const binding = await finishMac(p, await sessionBinding(p, finished.value.sessionKey), own)
-      const sent = { loginId: started.loginId, finishLoginRequest: finished.value.finish, authPk: swapped ? await authPk() : own, binding }
+      const sent = {
+        loginId: started.loginId,
+        finishLoginRequest: finished.value.finish,
+        authPk: swapped ? await authPk() : own,
+        binding,
+      }
       expect(await codeOf(reach.call("loginFinish", sent))).toBe(swapped ? "wrong-credentials" : "ok")
     }
   })
@@ -82,14 +135,21 @@ describe("signing in", () => {
     world.clock.add(10 * 60_000)
     for (const finisher of [other.device, person.device]) {
       const login = await startOpaqueLogin(person.password)
-      const started = await json(send(reach, person.device, "password.check-start", { startLoginRequest: bytesToBase64url(login.request) }))
+      const started = await json(
+        send(reach, person.device, "password.check-start", { startLoginRequest: bytesToBase64url(login.request) }),
+      )
       const response = base64urlToBytes(String(started["loginResponse"])) ?? new Uint8Array()
       const finished = await login.finish(response, { account: person.accountUuid, deployment: deploymentId })
       if (!finished.ok) throw new Error("the client refused")
       const body = { loginId: String(started["loginId"]), finishLoginRequest: bytesToBase64url(finished.value.finish) }
       const answer = await send(reach, finisher, "password.check-finish", body)
       expect(answer.code).toBe(finisher === person.device ? undefined : "wrong-credentials")
-      const half = { ...body, authPk: random.bytes(32), binding: random.bytes(32), finishLoginRequest: finished.value.finish }
+      const half = {
+        ...body,
+        authPk: random.bytes(32),
+        binding: random.bytes(32),
+        finishLoginRequest: finished.value.finish,
+      }
       expect(await codeOf(reach.call("loginFinish", half))).toBe("wrong-credentials")
     }
   })
@@ -100,12 +160,15 @@ describe("signing in", () => {
     const first = random.bytes(192)
     const prepared = await must(prepareOpaqueRecord(ctx, person.accountId, first, zero))
     const rival = await must(prepareOpaqueRecord(ctx, person.accountId, random.bytes(192), zero))
-    const store = (p: typeof prepared): Promise<boolean> => ctx.store.transaction((tx) => storeOpaqueRecord(tx, person.accountUuid, p))
+    const store = (p: typeof prepared): Promise<boolean> =>
+      ctx.store.transaction((tx) => storeOpaqueRecord(tx, person.accountUuid, p))
     expect([await store(prepared), await store(rival)]).toEqual([true, false])
     const next = await must(prepareOpaqueRecord(ctx, person.accountId, random.bytes(192), zero))
     expect(next.replaced?.id).toEqual(ctx.primitives.sha256(first))
     await ctx.leases.kill([], next.replaced === undefined ? [] : [next.replaced])
     expect(await prepareOpaqueRecord(ctx, person.accountId, first, zero)).toEqual(err({ code: "holder-reused" }))
-    expect(await prepareOpaqueRecord(ctx, person.accountId, random.bytes(191), zero)).toEqual(err({ code: "malformed" }))
+    expect(await prepareOpaqueRecord(ctx, person.accountId, random.bytes(191), zero)).toEqual(
+      err({ code: "malformed" }),
+    )
   })
 })

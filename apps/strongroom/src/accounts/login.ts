@@ -1,5 +1,12 @@
 import { bytesToBase64url, err, ok, type Result, type Secret } from "@keyferry/base"
-import { answerOpaqueLogin, answerOpaqueRegistration, finishOpaqueLogin, type SessionKey, sessionBinding, verifyFinishMac } from "@keyferry/crypto"
+import {
+  answerOpaqueLogin,
+  answerOpaqueRegistration,
+  finishOpaqueLogin,
+  type SessionKey,
+  sessionBinding,
+  verifyFinishMac,
+} from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
 import type { CallParams, CallResult } from "@keyferry/strongroom-api"
 
@@ -65,7 +72,10 @@ export const loginStart = async (
   const account = await ctx.store.read((db) =>
     db.selectFrom("account").select("id").where("uuid", "=", accountUuid).executeTakeFirst(),
   )
-  const found = account?.id === undefined || account.id === null ? await workWithoutRecord(ctx) : await readOpaqueRecord(ctx, account.id)
+  const found =
+    account?.id === undefined || account.id === null
+      ? await workWithoutRecord(ctx)
+      : await readOpaqueRecord(ctx, account.id)
   if (!found.ok) return found
   const identifiers = { account: accountUuid, deployment: ctx.deploymentId }
   const answer = await answerOpaqueLogin(ctx.opaque, identifiers, found.value?.record, startLoginRequest)
@@ -96,10 +106,18 @@ export const loginFinish = async (
     db.selectFrom("account").select("id").where("uuid", "=", login.accountUuid).executeTakeFirst(),
   )
   if (account === undefined || account.id === null) return err({ code: "wrong-credentials" })
-  return ok({ accountUuid: login.accountUuid, accountId: account.id, factors: await openFactorKinds(ctx, login.accountUuid) })
+  return ok({
+    accountUuid: login.accountUuid,
+    accountId: account.id,
+    factors: await openFactorKinds(ctx, login.accountUuid),
+  })
 }
 
-const finishOne = async (ctx: StrongroomContext, login: HalfLogin, finish: Uint8Array): Promise<Result<SessionKey, Failure>> => {
+const finishOne = async (
+  ctx: StrongroomContext,
+  login: HalfLogin,
+  finish: Uint8Array,
+): Promise<Result<SessionKey, Failure>> => {
   const identifiers = { account: login.accountUuid, deployment: ctx.deploymentId }
   const key = await finishOpaqueLogin(login.state, identifiers, finish)
   login.state.wipe()
@@ -121,14 +139,17 @@ export const passwordHandlers = (
     const { accountUuid, deviceId } = device
     const started = await loginStart(ctx, logins, { accountUuid, startLoginRequest: startLoginRequest.value }, deviceId)
     if (!started.ok) return started
-    return ok({ reply: { loginId: started.value.loginId, loginResponse: bytesToBase64url(started.value.loginResponse) } })
+    return ok({
+      reply: { loginId: started.value.loginId, loginResponse: bytesToBase64url(started.value.loginResponse) },
+    })
   },
   "password.check-finish": async (ctx, { device }, body) => {
     const finish = fieldBytes(body.finishLoginRequest)
     if (!finish.ok) return finish
     const nowMs = ctx.clock.nowMs()
     const login = logins.take(body.loginId, nowMs)
-    const isOwn = login?.deviceId !== undefined && bytesToBase64url(login.deviceId) === bytesToBase64url(device.deviceId)
+    const isOwn =
+      login?.deviceId !== undefined && bytesToBase64url(login.deviceId) === bytesToBase64url(device.deviceId)
     if (login === undefined || !isOwn) return err({ code: "wrong-credentials" })
     const key = await finishOne(ctx, login, finish.value)
     if (!key.ok) return key

@@ -35,11 +35,19 @@ export const prepareOpaqueRecord = async (
   if (!sealed.ok) return sealed
   if (current.value === undefined) return ok({ rev, sealed: sealed.value })
   const id = p.sha256(current.value.record)
-  return ok({ rev, sealed: sealed.value, ...(equalBytes(current.value.record, record) ? {} : { replaced: { what: "opaque-record", id, linkHash } }) })
+  return ok({
+    rev,
+    sealed: sealed.value,
+    ...(equalBytes(current.value.record, record) ? {} : { replaced: { what: "opaque-record", id, linkHash } }),
+  })
 }
 
 /** Inside the transaction. False: another record came first. */
-export const storeOpaqueRecord = async (tx: Tx, accountUuid: string, prepared: PreparedOpaqueRecord): Promise<boolean> => {
+export const storeOpaqueRecord = async (
+  tx: Tx,
+  accountUuid: string,
+  prepared: PreparedOpaqueRecord,
+): Promise<boolean> => {
   const { numUpdatedRows } = await tx
     .updateTable("account")
     .set({ sealed_opaque_record: prepared.sealed, opaque_rev: prepared.rev })
@@ -55,9 +63,16 @@ export const readOpaqueRecord = async (
   accountId: Uint8Array,
 ): Promise<Result<{ readonly record: Uint8Array; readonly rev: number } | undefined, Failure>> => {
   const row = await ctx.store.read((db) =>
-    db.selectFrom("account").select(["sealed_opaque_record", "opaque_rev"]).where("id", "=", accountId).executeTakeFirst(),
+    db
+      .selectFrom("account")
+      .select(["sealed_opaque_record", "opaque_rev"])
+      .where("id", "=", accountId)
+      .executeTakeFirst(),
   )
   if (row === undefined || row.sealed_opaque_record === null) return ok(undefined)
-  const record = await ctx.atRest.decrypt(opaqueRecordPlace(ctx.primitives, accountId, row.opaque_rev), row.sealed_opaque_record)
+  const record = await ctx.atRest.decrypt(
+    opaqueRecordPlace(ctx.primitives, accountId, row.opaque_rev),
+    row.sealed_opaque_record,
+  )
   return record.ok ? ok({ record: record.value, rev: row.opaque_rev }) : record
 }

@@ -23,7 +23,12 @@ export const openFactorKinds = (ctx: StrongroomContext, accountUuid: string): Pr
   ctx.store.read(async (db) => factorKinds(db, accountUuid))
 
 export const factorKinds = async (db: Pick<Tx, "selectFrom">, accountUuid: string): Promise<readonly string[]> => {
-  const factors = await db.selectFrom("factor").select("kind").where("account_uuid", "=", accountUuid).orderBy("kind").execute()
+  const factors = await db
+    .selectFrom("factor")
+    .select("kind")
+    .where("account_uuid", "=", accountUuid)
+    .orderBy("kind")
+    .execute()
   if (factors.length === 0) return []
   const code = await db
     .selectFrom("recovery_code")

@@ -47,21 +47,30 @@ describe("signing up", () => {
     expect(equalBytes(first.body, again.body)).toBe(true)
     expect(await kinds()).toEqual(["account-created"])
     const other = await prepareSignUp(reach)
-    const foreign = await send(reach, prepared.device, "signup.finish", { ...other.body, accountUuid: prepared.accountUuid })
+    const foreign = await send(reach, prepared.device, "signup.finish", {
+      ...other.body,
+      accountUuid: prepared.accountUuid,
+    })
     expect(foreign.code).toBe("not-allowed")
   })
 
   it("[DV5] refuses wraps that the genesis does not commit to, and stores nothing then", async () => {
     const prepared = await prepareSignUp(reach)
     const other = await prepareSignUp(reach)
-    for (const wraps of [prepared.body.wraps.slice(1), other.body.wraps, [...prepared.body.wraps].reverse().slice(0, 2)]) {
+    for (const wraps of [
+      prepared.body.wraps.slice(1),
+      other.body.wraps,
+      [...prepared.body.wraps].reverse().slice(0, 2),
+    ]) {
       const answer = await send(reach, prepared.device, "signup.finish", { ...prepared.body, wraps })
       expect(answer.code).toBe("malformed")
     }
     expect(await kinds()).toEqual([])
     // The order of the wraps means nothing.
     const shuffled = [...prepared.body.wraps].reverse()
-    expect((await send(reach, prepared.device, "signup.finish", { ...prepared.body, wraps: shuffled })).status).toBe(200)
+    expect((await send(reach, prepared.device, "signup.finish", { ...prepared.body, wraps: shuffled })).status).toBe(
+      200,
+    )
   })
 
   it("[DV5] refuses a genesis of another device, and one that was changed", async () => {
@@ -72,7 +81,9 @@ describe("signing up", () => {
     const genesis = mine.body.genesis.slice()
     genesis[genesis.length - 100] = (genesis[genesis.length - 100] ?? 0) ^ 1
     expect((await send(reach, mine.device, "signup.finish", { ...mine.body, genesis })).code).toBe("chain-invalid")
-    expect((await send(reach, mine.device, "signup.finish", { ...mine.body, registrationRecord: random.bytes(10) })).code).toBe("malformed")
+    expect(
+      (await send(reach, mine.device, "signup.finish", { ...mine.body, registrationRecord: random.bytes(10) })).code,
+    ).toBe("malformed")
     expect(await kinds()).toEqual([])
   })
 
@@ -91,7 +102,9 @@ describe("signing up", () => {
     const { registrationRequest } = await requestOf()
     const taken = { accountUuid: first.accountUuid, registrationRequest, device: other.device.keys }
     expect(await codeOf(reach.call("registerStart", taken))).toBe("holder-reused")
-    await must(reach.call("registerStart", { accountUuid: first.accountUuid, registrationRequest, device: device.keys }))
+    await must(
+      reach.call("registerStart", { accountUuid: first.accountUuid, registrationRequest, device: device.keys }),
+    )
     expect((await send(reach, first.device, "signup.finish", first.body)).code).toBe("device-not-enrolled")
     const again = { accountUuid: other.accountUuid, registrationRequest, device: (await makeDevice()).keys }
     expect(await codeOf(reach.call("registerStart", again))).toBe("not-allowed")
@@ -121,7 +134,9 @@ describe("signing up", () => {
     const person = await signUp(reach)
     const sync = { account: [1, person.chain.head.hash], cursors: [], pushes: [], maxBytes: 1000 }
     expect((await send(reach, person.device, "sync", sync)).code).toBe("device-not-verified")
-    expect((await send(reach, person.device, "devices.deny", { deviceId: "dev_aaaaaaaaaaaaaaaaaaaaaaaaaa" })).code).toBe("device-not-verified")
+    expect(
+      (await send(reach, person.device, "devices.deny", { deviceId: "dev_aaaaaaaaaaaaaaaaaaaaaaaaaa" })).code,
+    ).toBe("device-not-verified")
     await must(reach.call("confirmFirst", { accountUuid: person.accountUuid }))
     expect((await send(reach, person.device, "sync", sync)).code).toBe("two-factor-required")
   })

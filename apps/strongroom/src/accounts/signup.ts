@@ -18,7 +18,15 @@ import type { CallParams, CallResult } from "@keyferry/strongroom-api"
 import type { StrongroomContext } from "../context.ts"
 import type { Handler } from "../execute.ts"
 import { wrapPlace } from "../places.ts"
-import { areUsableKeys, deviceLimitReached, isHolderOfRow, moveDevice, reusedKeys, stateOf, WAIT_MS } from "./devices.ts"
+import {
+  areUsableKeys,
+  deviceLimitReached,
+  isHolderOfRow,
+  moveDevice,
+  reusedKeys,
+  stateOf,
+  WAIT_MS,
+} from "./devices.ts"
 import { prepareOpaqueRecord, storeOpaqueRecord } from "./opaque-records.ts"
 import { checkAccountWraps } from "./wraps.ts"
 
@@ -72,7 +80,8 @@ const isReservable = async (
     .select(["account_uuid", "state"])
     .where("id", "=", device.deviceId)
     .executeTakeFirst()
-  if (row !== undefined && (row.account_uuid !== accountUuid || row.state !== "reserved")) return err({ code: "holder-reused" })
+  if (row !== undefined && (row.account_uuid !== accountUuid || row.state !== "reserved"))
+    return err({ code: "holder-reused" })
   const reused = await reusedKeys(ctx.primitives, ctx.leases, db, { ...device, id: device.deviceId })
   return reused === undefined ? ok(undefined) : err(reused)
 }
@@ -148,7 +157,10 @@ export const signupFinish: Handler<"signup.finish"> = async (ctx, { device, limi
   const record = await prepareOpaqueRecord(ctx, chain.id, body.registrationRecord, chain.head.hash)
   if (!record.ok) return record
   const sealedWraps = await ctx.atRest.encryptAll(
-    wraps.value.map(({ entry, bytes }) => ({ place: wrapPlace(p, chain.id, chain.id, 1, entry.recipient), plaintext: bytes })),
+    wraps.value.map(({ entry, bytes }) => ({
+      place: wrapPlace(p, chain.id, chain.id, 1, entry.recipient),
+      plaintext: bytes,
+    })),
   )
   if (!sealedWraps.ok) return sealedWraps
   const { value } = await ctx.change(async ({ tx, event, lockAccount }) => {
@@ -165,12 +177,16 @@ export const signupFinish: Handler<"signup.finish"> = async (ctx, { device, limi
       .select(["id", "state", "expires_ms", "sig_pk", "kem_pk", "auth_pk", "lease_id", "lease_pk"])
       .where("id", "=", device.deviceId)
       .executeTakeFirstOrThrow()
-    if (row.state !== "reserved" || row.expires_ms <= ctx.clock.nowMs()) return rollBack(err<Failure>({ code: "device-expired" }))
-    if (!isHolderOfRow(own, row)) return rollBack(err<Failure>({ code: "chain-invalid", detail: "The genesis names another device." }))
+    if (row.state !== "reserved" || row.expires_ms <= ctx.clock.nowMs())
+      return rollBack(err<Failure>({ code: "device-expired" }))
+    if (!isHolderOfRow(own, row))
+      return rollBack(err<Failure>({ code: "chain-invalid", detail: "The genesis names another device." }))
     const overLimit = await deviceLimitReached(tx, device.accountUuid, limits.devices)
     if (overLimit !== undefined) return rollBack(err(overLimit))
-    if (!(await writeGenesis(tx, device.accountUuid, chain, recPk))) return rollBack(err<Failure>({ code: "not-allowed" }))
-    if (!(await storeOpaqueRecord(tx, device.accountUuid, record.value))) return rollBack(err<Failure>({ code: "not-allowed" }))
+    if (!(await writeGenesis(tx, device.accountUuid, chain, recPk)))
+      return rollBack(err<Failure>({ code: "not-allowed" }))
+    if (!(await storeOpaqueRecord(tx, device.accountUuid, record.value)))
+      return rollBack(err<Failure>({ code: "not-allowed" }))
     await tx
       .insertInto("account_link")
       .values({ account_uuid: device.accountUuid, seq: 1, hash: chain.head.hash, link: encodeLink(link.value) })
@@ -188,8 +204,17 @@ export const signupFinish: Handler<"signup.finish"> = async (ctx, { device, limi
         .execute()
     await moveDevice(tx, device.deviceId, ["reserved"], "pending-first", ctx.clock.nowMs())
     // A password and a proof of the device's keys were just given.
-    await tx.updateTable("device").set({ last_password_ms: ctx.clock.nowMs() }).where("id", "=", device.deviceId).execute()
-    await event({ accountUuid: device.accountUuid, accountId: chain.id, deviceId: device.deviceId, kind: "account-created" })
+    await tx
+      .updateTable("device")
+      .set({ last_password_ms: ctx.clock.nowMs() })
+      .where("id", "=", device.deviceId)
+      .execute()
+    await event({
+      accountUuid: device.accountUuid,
+      accountId: chain.id,
+      deviceId: device.deviceId,
+      kind: "account-created",
+    })
     // Last, because it is another store: it is flushed before this transaction commits.
     if (!(await ctx.leases.makeLive(device.deviceId))) return rollBack(err<Failure>({ code: "device-expired" }))
     return ok({ accountId: chain.id, state: "pending-first" })

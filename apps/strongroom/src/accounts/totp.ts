@@ -26,4 +26,3 @@ const totpOf = (seed: Uint8Array, label: string): TOTP =>
     period: PERIOD_S,
     secret: new OtpSecret({ buffer: Uint8Array.from(seed).buffer }),
   })
-

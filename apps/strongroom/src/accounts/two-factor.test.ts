@@ -1,6 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 
-import { codeOf, createWorld, json, makeActive, must, type Person, type Reach, reachOf, send, signUp, totpCode, type World } from "../fixture.ts"
+import {
+  codeOf,
+  createWorld,
+  json,
+  makeActive,
+  must,
+  type Person,
+  type Reach,
+  reachOf,
+  send,
+  signUp,
+  totpCode,
+  type World,
+} from "../fixture.ts"
 import { coreOnly } from "../fixture-core.ts"
 
 let world: World
@@ -53,17 +66,22 @@ describe("TOTP", () => {
     const other = await signUp(reach)
     const uri = await makeActive(reach, other)
     const code = await totpCode(uri, world.clock.nowMs())
-    expect(await codeOf(reach.call("secondFactor", { accountUuid: other.accountUuid, kind: "totp", code }))).toBe("second-factor-wrong")
+    expect(await codeOf(reach.call("secondFactor", { accountUuid: other.accountUuid, kind: "totp", code }))).toBe(
+      "second-factor-wrong",
+    )
   })
 
   it("[DV14] the seed has 160 bits and lies sealed", async () => {
     expect(new URL(otpauth).searchParams.get("secret")).toMatch(/^[A-Z2-7]{32}$/)
-    const row = await world.room().ctx.store.read((db) => db.selectFrom("factor").select("sealed_seed").executeTakeFirstOrThrow())
+    const row = await world
+      .room()
+      .ctx.store.read((db) => db.selectFrom("factor").select("sealed_seed").executeTakeFirstOrThrow())
     expect(row.sealed_seed.length).toBeGreaterThan(100)
   })
 
   it("[DV14] refuses everything that is not six digits", async () => {
-    for (const code of ["", "12345", "1234567", "12345a", " 123456", "１２３４５６"]) expect(await pass(code)).not.toBe("ok")
+    for (const code of ["", "12345", "1234567", "12345a", " 123456", "１２３４５６"])
+      expect(await pass(code)).not.toBe("ok")
     expect(await pass("123456", "sms")).toBe("malformed")
   })
 })
@@ -82,13 +100,21 @@ describe("wrong codes", () => {
     expect(await pass(await now())).toBe("too-many-attempts")
     world.clock.add(1)
     for (let i = 0; i < 4; i++) expect(await pass(await wrong())).toBe("second-factor-wrong")
-    const locked = await reach.call("secondFactor", { accountUuid: person.accountUuid, kind: "totp", code: await wrong() })
+    const locked = await reach.call("secondFactor", {
+      accountUuid: person.accountUuid,
+      kind: "totp",
+      code: await wrong(),
+    })
     expect(locked.ok ? undefined : locked.error).toEqual({ code: "too-many-attempts", retryAfterS: 1800 })
     world.clock.add(30 * 60_000)
     expect(await pass(await now())).toBe("ok")
     // A right code ends the count and the doubling.
     for (let i = 0; i < 4; i++) expect(await pass(await wrong())).toBe("second-factor-wrong")
-    const again = await reach.call("secondFactor", { accountUuid: person.accountUuid, kind: "totp", code: await wrong() })
+    const again = await reach.call("secondFactor", {
+      accountUuid: person.accountUuid,
+      kind: "totp",
+      code: await wrong(),
+    })
     expect(again.ok ? undefined : again.error.retryAfterS).toBe(900)
   })
 
@@ -96,7 +122,13 @@ describe("wrong codes", () => {
     await world.room().ctx.store.transaction((tx) =>
       tx
         .insertInto("factor_tries")
-        .values({ account_uuid: person.accountUuid, tries: 3, window_ms: world.clock.nowMs(), locked_until_ms: 0, locks: 12 })
+        .values({
+          account_uuid: person.accountUuid,
+          tries: 3,
+          window_ms: world.clock.nowMs(),
+          locked_until_ms: 0,
+          locks: 12,
+        })
         .execute(),
     )
     expect(await pass("AAAAAA-AAAAAA-AAAAAA-AAAAAA", "recovery-code")).toBe("second-factor-wrong")
@@ -112,7 +144,9 @@ describe("wrong codes", () => {
   })
 
   it("[DV15] an unknown account answers like a wrong code", async () => {
-    expect(await codeOf(reach.call("secondFactor", { accountUuid: "nobody", kind: "totp", code: "123456" }))).toBe("second-factor-wrong")
+    expect(await codeOf(reach.call("secondFactor", { accountUuid: "nobody", kind: "totp", code: "123456" }))).toBe(
+      "second-factor-wrong",
+    )
   })
 
   it("[DV15] many wrong codes at once are all counted", async () => {
@@ -124,7 +158,8 @@ describe("wrong codes", () => {
 })
 
 describe("recovery codes", () => {
-  const make = async (): Promise<readonly string[]> => (await json(send(reach, person.device, "two-factor.codes")))["codes"] as string[]
+  const make = async (): Promise<readonly string[]> =>
+    (await json(send(reach, person.device, "two-factor.codes")))["codes"] as string[]
 
   it("[DV16] are ten of 120 bits, each good once, also at the same time", async () => {
     const codes = await make()
@@ -162,7 +197,11 @@ describe("setting and ending", () => {
   })
 
   const setTimes = (times: { last_password_ms?: number; last_factor_ms?: number }): Promise<unknown> =>
-    world.room().ctx.store.transaction((tx) => tx.updateTable("device").set(times).where("id", "=", person.device.deviceId).execute())
+    world
+      .room()
+      .ctx.store.transaction((tx) =>
+        tx.updateTable("device").set(times).where("id", "=", person.device.deviceId).execute(),
+      )
 
   it("[DV17] a seed is confirmed once and within ten minutes", async () => {
     const other = await signUp(reach)
@@ -183,7 +222,11 @@ describe("setting and ending", () => {
   it("[DV18] off is refused while sync is on, and suspends it when asked, in one step", async () => {
     await setTimes({ last_password_ms: world.clock.nowMs(), last_factor_ms: world.clock.nowMs() })
     const refused = await send(reach, person.device, "two-factor.disable", { suspendSync: false })
-    expect([refused.status, refused.code, refused.detail]).toEqual([409, "two-factor-disable-blocked", "Sync is on on 1 device."])
+    expect([refused.status, refused.code, refused.detail]).toEqual([
+      409,
+      "two-factor-disable-blocked",
+      "Sync is on on 1 device.",
+    ])
     expect(await kinds()).not.toContain("factor-removed")
     const done = await json(send(reach, person.device, "two-factor.disable", { suspendSync: true }))
     expect(done).toEqual({ devices: 1, factors: [] })
@@ -197,7 +240,9 @@ describe("setting and ending", () => {
     await json(send(reach, person.device, "two-factor.disable", { suspendSync: true }))
     expect((await send(reach, person.device, "sync.resume")).code).toBe("two-factor-required")
     const { otpauth: fresh } = await json(send(reach, person.device, "two-factor.start"))
-    await json(send(reach, person.device, "two-factor.confirm", { code: await totpCode(String(fresh), world.clock.nowMs()) }))
+    await json(
+      send(reach, person.device, "two-factor.confirm", { code: await totpCode(String(fresh), world.clock.nowMs()) }),
+    )
     expect(await json(send(reach, person.device, "account.status"))).toMatchObject({ syncSuspended: true })
     expect(await json(send(reach, person.device, "sync.resume"))).toEqual({ syncSuspended: false })
     expect((await kinds()).at(-1)).toBe("sync-resumed")

@@ -19,7 +19,8 @@ const isFresh = (device: SigningDevice, nowMs: number): boolean =>
   nowMs - device.lastFactorMs <= FRESH_MS && nowMs - device.lastPasswordMs <= FRESH_MS
 
 const hasFactor = async (db: Pick<Tx, "selectFrom">, accountUuid: string): Promise<boolean> =>
-  (await db.selectFrom("factor").select("kind").where("account_uuid", "=", accountUuid).limit(1).executeTakeFirst()) !== undefined
+  (await db.selectFrom("factor").select("kind").where("account_uuid", "=", accountUuid).limit(1).executeTakeFirst()) !==
+  undefined
 
 /** A new seed for this device to confirm. Replacing a factor needs the old one and the password, both fresh. */
 const start: Handler<"two-factor.start"> = async (ctx, { device }) => {
@@ -42,7 +43,11 @@ const start: Handler<"two-factor.start"> = async (ctx, { device }) => {
 const confirm: Handler<"two-factor.confirm"> = async (ctx, { device }, { code }) => {
   const { accountUuid, deviceId, accountId } = device
   const waiting = await ctx.store.read((db) =>
-    db.selectFrom("device").select(["sealed_factor_seed", "factor_seed_ms"]).where("id", "=", deviceId).executeTakeFirst(),
+    db
+      .selectFrom("device")
+      .select(["sealed_factor_seed", "factor_seed_ms"])
+      .where("id", "=", deviceId)
+      .executeTakeFirst(),
   )
   const nowMs = ctx.clock.nowMs()
   if (waiting === undefined || waiting.sealed_factor_seed === null || nowMs - waiting.factor_seed_ms > SEED_MS)
@@ -72,7 +77,13 @@ const confirm: Handler<"two-factor.confirm"> = async (ctx, { device }, { code })
       .values({ account_uuid: accountUuid, kind: "totp", sealed_seed: sealedSeed, last_step: step, created_ms: nowMs })
       .execute()
     await tx.deleteFrom("factor_reset").where("account_uuid", "=", accountUuid).execute()
-    await change.event({ accountUuid, accountId, deviceId, kind: "factor-added", detail: replaces ? "replaced" : "first" })
+    await change.event({
+      accountUuid,
+      accountId,
+      deviceId,
+      kind: "factor-added",
+      detail: replaces ? "replaced" : "first",
+    })
     await activateReady(ctx, change, accountUuid)
     const state = await stateOf(tx, deviceId)
     return ok({ factors: [...(await factorKinds(tx, accountUuid))], state: state ?? device.state })
@@ -113,9 +124,18 @@ const disable: Handler<"two-factor.disable"> = async (ctx, { device }, { suspend
     const { tx } = change
     await change.lockAccount(accountUuid)
     const devices = await countInChain(tx, accountUuid)
-    const account = await tx.selectFrom("account").select("sync_suspended").where("uuid", "=", accountUuid).executeTakeFirstOrThrow()
+    const account = await tx
+      .selectFrom("account")
+      .select("sync_suspended")
+      .where("uuid", "=", accountUuid)
+      .executeTakeFirstOrThrow()
     if (account.sync_suspended === 0 && !suspendSync)
-      return rollBack(err<Failure>({ code: "two-factor-disable-blocked", detail: `Sync is on on ${devices} ${devices === 1 ? "device" : "devices"}.` }))
+      return rollBack(
+        err<Failure>({
+          code: "two-factor-disable-blocked",
+          detail: `Sync is on on ${devices} ${devices === 1 ? "device" : "devices"}.`,
+        }),
+      )
     await suspendAndRemove(ctx, change, { accountUuid, accountId, deviceId })
     return ok({ devices, factors: [] })
   })
@@ -126,7 +146,12 @@ const disable: Handler<"two-factor.disable"> = async (ctx, { device }, { suspend
 export const suspendAndRemove = async (
   ctx: StrongroomContext,
   change: Parameters<Parameters<StrongroomContext["change"]>[0]>[0],
-  about: { readonly accountUuid: string; readonly accountId: Uint8Array; readonly deviceId?: Uint8Array; readonly detail?: string },
+  about: {
+    readonly accountUuid: string
+    readonly accountId: Uint8Array
+    readonly deviceId?: Uint8Array
+    readonly detail?: string
+  },
 ): Promise<void> => {
   const { tx, event } = change
   const had = await factorKinds(tx, about.accountUuid)
@@ -144,7 +169,10 @@ export const suspendAndRemove = async (
 const cancelReset: Handler<"two-factor.reset-cancel"> = async (ctx, { device }) => {
   const { accountUuid, accountId, deviceId } = device
   const { value, commit } = await ctx.change(async ({ tx, event }) => {
-    const { numDeletedRows } = await tx.deleteFrom("factor_reset").where("account_uuid", "=", accountUuid).executeTakeFirst()
+    const { numDeletedRows } = await tx
+      .deleteFrom("factor_reset")
+      .where("account_uuid", "=", accountUuid)
+      .executeTakeFirst()
     const cancelled = numDeletedRows > 0n
     if (cancelled) await event({ accountUuid, accountId, deviceId, kind: "factor-reset-cancelled" })
     return cancelled
@@ -178,4 +206,3 @@ export const twoFactorHandlers = {
   "two-factor.reset-cancel": cancelReset,
   "sync.resume": resume,
 } as const satisfies Partial<Handlers>
-

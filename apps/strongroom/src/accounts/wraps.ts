@@ -26,8 +26,20 @@ export const checkAccountWraps = (
   const expected = recipients.toSorted((a, b) => compareBytes(a.id, b.id))
   const fits = wraps.every(({ entry }, i) => {
     const holder = expected[i]
-    return holder !== undefined && equalBytes(entry.recipient, holder.id) && equalBytes(entry.kemPkHash, p.sha256(holder.kemPk))
+    return (
+      holder !== undefined &&
+      equalBytes(entry.recipient, holder.id) &&
+      equalBytes(entry.kemPkHash, p.sha256(holder.kemPk))
+    )
   })
   if (!fits) return refused
-  return equalBytes(wrapsHash(p, wraps.map(({ entry }) => entry)), committed) ? ok(wraps) : refused
+  return equalBytes(
+    wrapsHash(
+      p,
+      wraps.map(({ entry }) => entry),
+    ),
+    committed,
+  )
+    ? ok(wraps)
+    : refused
 }

@@ -4,7 +4,14 @@ import { bytesToHex, err, lp, ok, type Random, type Result, secret } from "@keyf
 import { openCommitting, type Primitives, sealCommitting, sealedStruct } from "@keyferry/crypto"
 import { createDurably } from "@keyferry/store"
 
-import { contextBytes, type KeyEncryptionKey, type KmsContext, type KmsFailure, type KmsProvider, type WrappedKey } from "./provider.ts"
+import {
+  contextBytes,
+  type KeyEncryptionKey,
+  type KmsContext,
+  type KmsFailure,
+  type KmsProvider,
+  type WrappedKey,
+} from "./provider.ts"
 
 /*
  * A key-encryption key of 32 bytes in a file that only this process reads. For one machine: whoever has the file and the
@@ -41,14 +48,24 @@ const provider = ({ primitives: p, random }: LocalKmsOptions, kek: KeyEncryption
     if (key.kekId !== kekId) return err(wrong("This store's keys were made under another key file."))
     const sealed = sealedStruct.decode(key.wrapped, MAX_WRAPPED)
     if (!sealed.ok) return err(wrong("A wrapped key is damaged."))
-    const opened = await openCommitting(p, { key: kek, label: LABEL, header: contextBytes(context), sealed: sealed.value })
+    const opened = await openCommitting(p, {
+      key: kek,
+      label: LABEL,
+      header: contextBytes(context),
+      sealed: sealed.value,
+    })
     return opened.ok ? ok(secret<"OuterKey">(opened.value)) : err(wrong("A wrapped key does not open in its context."))
   }
   return Object.freeze<KmsProvider>({
     name: "local",
     generate: async (context) => {
       const plain = random.bytes(32)
-      const sealed = await sealCommitting(p, random, { key: kek, label: LABEL, header: contextBytes(context), plaintext: plain })
+      const sealed = await sealCommitting(p, random, {
+        key: kek,
+        label: LABEL,
+        header: contextBytes(context),
+        plaintext: plain,
+      })
       return ok({ plain: secret<"OuterKey">(plain), wrapped: sealedStruct.encode(sealed), kekId, kekVersion: 1 })
     },
     unwrap,

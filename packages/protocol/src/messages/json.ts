@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox"
+import Value from "typebox/value"
 
 import type { RouteName } from "../routes.ts"
 
@@ -21,7 +22,14 @@ const deviceKeys = Type.Object(
 const leaseReservation = Type.Object({ leaseId: id("lea"), leasePk: b64(44) }, closed)
 const session = Type.Object({ token: b64(44), level: Type.Integer({ minimum: 1, maximum: 3 }) }, closed)
 const relayMessages = Type.Object(
-  { messages: Type.Array(Type.Object({ n: Type.Integer(), from: Type.Union([Type.Literal("new"), Type.Literal("approver")]), body: b64(8192) }, closed)) },
+  {
+    messages: Type.Array(
+      Type.Object(
+        { n: Type.Integer(), from: Type.Union([Type.Literal("new"), Type.Literal("approver")]), body: b64(8192) },
+        closed,
+      ),
+    ),
+  },
   closed,
 )
 
@@ -29,8 +37,14 @@ const contract = <B, R>(body: B, reply: R) => ({ body, reply })
 
 export const jsonMessages = {
   "signup.start": contract(
-    Type.Object({ invitation: text(128), address: text(254), registrationRequest: b64(128), device: deviceKeys }, closed),
-    Type.Object({ accountUuid: text(64), registrationResponse: b64(256), lease: leaseReservation, mailed: Type.Boolean() }, closed),
+    Type.Object(
+      { invitation: text(128), address: text(254), registrationRequest: b64(128), device: deviceKeys },
+      closed,
+    ),
+    Type.Object(
+      { accountUuid: text(64), registrationResponse: b64(256), lease: leaseReservation, mailed: Type.Boolean() },
+      closed,
+    ),
   ),
   "login.start": contract(
     Type.Object({ address: text(254), startLoginRequest: b64(256), deviceId: Type.Optional(id("dev")) }, closed),
@@ -46,19 +60,41 @@ export const jsonMessages = {
     Type.Object({ session }, closed),
   ),
   /** `session` is present once the time has come: asked again then, it raises to level 2 without the lost factor. */
-  "login.second-factor-reset": contract(empty, Type.Object({ readyAtMs: Type.Integer(), session: Type.Optional(session) }, closed)),
-  "recovery.start": contract(empty, Type.Object({ session, accountId: id("acc"), factors: Type.Array(text(16)) }, closed)),
+  "login.second-factor-reset": contract(
+    empty,
+    Type.Object({ readyAtMs: Type.Integer(), session: Type.Optional(session) }, closed),
+  ),
+  "recovery.start": contract(
+    empty,
+    Type.Object({ session, accountId: id("acc"), factors: Type.Array(text(16)) }, closed),
+  ),
   "enrol.start": contract(
     Type.Object({ device: deviceKeys }, closed),
     Type.Object(
-      { state: text(32), code: text(6), lease: leaseReservation, mail: Type.Union([Type.Literal("queued"), Type.Literal("off")]), mailedTo: text(254), expiresAtMs: Type.Integer() },
+      {
+        state: text(32),
+        code: text(6),
+        lease: leaseReservation,
+        mail: Type.Union([Type.Literal("queued"), Type.Literal("off")]),
+        mailedTo: text(254),
+        expiresAtMs: Type.Integer(),
+      },
       closed,
     ),
   ),
   /** `session` is present once, when the level rose; `reason` says why a link failed, which its page never does. */
   "enrol.state": contract(
     empty,
-    Type.Object({ state: text(32), reason: Type.Optional(text(64)), session: Type.Optional(session), mail: text(16), approver: Type.Boolean() }, closed),
+    Type.Object(
+      {
+        state: text(32),
+        reason: Type.Optional(text(64)),
+        session: Type.Optional(session),
+        mail: text(16),
+        approver: Type.Boolean(),
+      },
+      closed,
+    ),
   ),
   "enrol.mail": contract(empty, Type.Object({ mail: text(16), mailedTo: text(254), nextInS: Type.Integer() }, closed)),
   "enrol.relay-send": contract(Type.Object({ body: b64(8192) }, closed), Type.Object({ n: Type.Integer() }, closed)),
@@ -73,9 +109,15 @@ export const jsonMessages = {
     Type.Object({ token: b64(44) }, closed),
     Type.Object({ platform: text(64), requestedAtMs: Type.Integer() }, closed),
   ),
-  "confirm.code": contract(Type.Object({ token: b64(44), code: text(16) }, closed), Type.Object({ state: text(32) }, closed)),
+  "confirm.code": contract(
+    Type.Object({ token: b64(44), code: text(16) }, closed),
+    Type.Object({ state: text(32) }, closed),
+  ),
   "confirm.deny": contract(Type.Object({ token: b64(44) }, closed), Type.Object({ state: text(32) }, closed)),
-  "first.mail": contract(empty, Type.Object({ mail: text(16), mailedTo: text(254), code: text(6), nextInS: Type.Integer() }, closed)),
+  "first.mail": contract(
+    empty,
+    Type.Object({ mail: text(16), mailedTo: text(254), code: text(6), nextInS: Type.Integer() }, closed),
+  ),
   "account.status": contract(
     empty,
     Type.Object(
@@ -108,7 +150,10 @@ export const jsonMessages = {
   ),
   /** signature = slot key over LP("kf1/lease-reset", device_id, lease_id, attempt). */
   "lease.reset": contract(
-    Type.Object({ deviceId: id("dev"), leaseId: id("lea"), attempt: Type.Integer(), slotId: id("slt"), signature: b64(88) }, closed),
+    Type.Object(
+      { deviceId: id("dev"), leaseId: id("lea"), attempt: Type.Integer(), slotId: id("slt"), signature: b64(88) },
+      closed,
+    ),
     Type.Object({ state: text(32) }, closed),
   ),
   "devices.list": contract(
@@ -128,7 +173,9 @@ export const jsonMessages = {
               authPk: b64(44),
               leasePk: b64(44),
               leaseId: id("lea"),
-              retirement: Type.Optional(Type.Object({ seq: Type.Integer(), head: b64(44), signature: b64(88) }, closed)),
+              retirement: Type.Optional(
+                Type.Object({ seq: Type.Integer(), head: b64(44), signature: b64(88) }, closed),
+              ),
             },
             closed,
           ),
@@ -137,37 +184,79 @@ export const jsonMessages = {
       closed,
     ),
   ),
-  "devices.relay-send": contract(Type.Object({ deviceId: id("dev"), body: b64(8192) }, closed), Type.Object({ n: Type.Integer() }, closed)),
+  "devices.relay-send": contract(
+    Type.Object({ deviceId: id("dev"), body: b64(8192) }, closed),
+    Type.Object({ n: Type.Integer() }, closed),
+  ),
   /** Query: device=<dev_…>&after=<n> */
   "devices.relay-read": contract(empty, relayMessages),
   "devices.deny": contract(Type.Object({ deviceId: id("dev") }, closed), Type.Object({ state: text(32) }, closed)),
   /** signature = chain key over LP("kf1/retire", account id, device_id, seq, head). */
   "device.retire": contract(
-    Type.Object({ seq: Type.Integer(), head: b64(44), signature: b64(88), lastDeviceConfirmed: Type.Boolean() }, closed),
+    Type.Object(
+      { seq: Type.Integer(), head: b64(44), signature: b64(88), lastDeviceConfirmed: Type.Boolean() },
+      closed,
+    ),
     Type.Object({ state: text(32) }, closed),
   ),
   "two-factor.start": contract(empty, Type.Object({ otpauth: text(512) }, closed)),
-  "two-factor.confirm": contract(Type.Object({ code: text(16) }, closed), Type.Object({ factors: Type.Array(text(16)), state: text(32) }, closed)),
+  "two-factor.confirm": contract(
+    Type.Object({ code: text(16) }, closed),
+    Type.Object({ factors: Type.Array(text(16)), state: text(32) }, closed),
+  ),
   "two-factor.check": contract(
     Type.Object({ kind: Type.Union([Type.Literal("totp"), Type.Literal("recovery-code")]), code: text(64) }, closed),
     Type.Object({ freshUntilMs: Type.Integer() }, closed),
   ),
   "two-factor.codes": contract(empty, Type.Object({ codes: Type.Array(text(40)) }, closed)),
-  "two-factor.disable": contract(Type.Object({ suspendSync: Type.Boolean() }, closed), Type.Object({ devices: Type.Integer(), factors: Type.Array(text(16)) }, closed)),
+  "two-factor.disable": contract(
+    Type.Object({ suspendSync: Type.Boolean() }, closed),
+    Type.Object({ devices: Type.Integer(), factors: Type.Array(text(16)) }, closed),
+  ),
   "two-factor.reset-cancel": contract(empty, Type.Object({ cancelled: Type.Boolean() }, closed)),
   "sync.resume": contract(empty, Type.Object({ syncSuspended: Type.Boolean() }, closed)),
-  "password.check-start": contract(Type.Object({ startLoginRequest: b64(256) }, closed), Type.Object({ loginId: text(64), loginResponse: b64(1024) }, closed)),
-  "password.check-finish": contract(Type.Object({ loginId: text(64), finishLoginRequest: b64(256) }, closed), Type.Object({ freshUntilMs: Type.Integer() }, closed)),
-  "password.start": contract(Type.Object({ registrationRequest: b64(128) }, closed), Type.Object({ registrationResponse: b64(256) }, closed)),
+  "password.check-start": contract(
+    Type.Object({ startLoginRequest: b64(256) }, closed),
+    Type.Object({ loginId: text(64), loginResponse: b64(1024) }, closed),
+  ),
+  "password.check-finish": contract(
+    Type.Object({ loginId: text(64), finishLoginRequest: b64(256) }, closed),
+    Type.Object({ freshUntilMs: Type.Integer() }, closed),
+  ),
+  "password.start": contract(
+    Type.Object({ registrationRequest: b64(128) }, closed),
+    Type.Object({ registrationResponse: b64(256) }, closed),
+  ),
   "address.start": contract(Type.Object({ address: text(254) }, closed), Type.Object({ mail: text(16) }, closed)),
   "address.confirm": contract(Type.Object({ token: b64(44) }, closed), Type.Object({ address: text(254) }, closed)),
   activity: contract(
     empty,
-    Type.Object({ events: Type.Array(Type.Object({ atMs: Type.Integer(), kind: text(64), deviceId: Type.Optional(id("dev")), detail: Type.Optional(text(200)) }, closed)) }, closed),
+    Type.Object(
+      {
+        events: Type.Array(
+          Type.Object(
+            {
+              atMs: Type.Integer(),
+              kind: text(64),
+              deviceId: Type.Optional(id("dev")),
+              detail: Type.Optional(text(200)),
+            },
+            closed,
+          ),
+        ),
+      },
+      closed,
+    ),
   ),
 } as const satisfies Partial<Record<RouteName, { body: unknown; reply: unknown }>>
 
 export type JsonRoute = keyof typeof jsonMessages
+
+export const isJsonRoute = (route: string): route is JsonRoute => Object.hasOwn(jsonMessages, route)
+
+/** Whether a parsed body is one that this route takes: no property more, none less. */
+export const isJsonBody = <R extends JsonRoute>(route: R, body: unknown): body is JsonBody<R> =>
+  Value.Check(jsonMessages[route].body, body)
 export type JsonBody<R extends JsonRoute> = Static<(typeof jsonMessages)[R]["body"]>
 export type JsonReply<R extends JsonRoute> = Static<(typeof jsonMessages)[R]["reply"]>
 

@@ -1,0 +1,121 @@
+import { bytesToBase64url, Defect, formatId, lp, secret } from "@keyferry/base"
+import { blind, signLeaseReset, signUnlockOk } from "@keyferry/crypto"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+
+import { allHandlers } from "../all-handlers.ts"
+import {
+  addDevice,
+  codeOf,
+  createWorld,
+  enrolDevice,
+  type EnrolledDevice,
+  json,
+  makeActive,
+  p,
+  type Person,
+  type Reach,
+  random,
+  reachOf,
+  send,
+  signUp,
+  type World,
+} from "../fixture.ts"
+
+let world: World
+let reach: Reach
+let person: Person
+let second: EnrolledDevice
+beforeEach(async () => {
+  world = await createWorld(allHandlers)
+  reach = reachOf(world)
+  person = await signUp(reach)
+  await makeActive(reach, person)
+  second = await enrolDevice(reach, person)
+  const { link, wraps } = await addDevice(person.chain, person.device, second, person.accountSeed, reach.nowMs())
+  const answer = await send(reach, person.device, "account.append", { link, wraps, rotations: [] })
+  if (answer.status !== 200) throw new Defect(`holder.add: ${answer.code ?? ""}`)
+})
+afterEach(() => world.close())
+
+const evaluate = () =>
+  send(reach, second.device, "lease.evaluate", {
+    leaseId: formatId("lea", second.answer.lease.leaseId),
+    blinded: bytesToBase64url(blind(random, secret<"LeaseInput">(random.bytes(32))).blinded),
+  })
+const sync = async () => {
+  const body = { account: [1, person.chain.head.hash], cursors: [], pushes: [], maxBytes: 1000 }
+  return (await send(reach, second.device, "sync", body)).code
+}
+
+describe("a device that was just added", () => {
+  it("[DV3] is served no record before it was unlocked, nor without a factor", async () => {
+    expect(await json(send(reach, second.device, "account.status"))).toMatchObject({ state: "approved" })
+    expect(await sync()).toBe("not-allowed")
+    expect((await send(reach, second.device, "account.chain")).status).toBe(200)
+    const clearing = world.room().ctx.store
+    await clearing.transaction((tx) => tx.deleteFrom("factor").execute())
+    expect(await sync()).toBe("two-factor-required")
+    expect((await send(reach, second.device, "two-factor.start")).status).toBe(200)
+  })
+})
+
+describe("a locked lease", () => {
+  const locked = async (): Promise<number> => {
+    let attempt = 0
+    for (let i = 0; i < 10; i++) attempt = Number((await json(evaluate()))["attempt"])
+    expect((await evaluate()).code).toBe("lease-locked")
+    return attempt
+  }
+  const about = (attempt: number) => ({
+    deviceId: second.device.deviceId,
+    leaseId: second.answer.lease.leaseId,
+    attempt,
+  })
+  const reset = (attempt: number, slotId: Uint8Array, signature: Uint8Array): Promise<string> =>
+    codeOf(reach.call("leaseReset", { accountUuid: person.accountUuid, ...about(attempt), slotId, signature }))
+  const signature = async (slot: Person["slots"]["password"], attempt: number): Promise<Uint8Array> => {
+    const { deviceId, leaseId } = about(attempt)
+    return slot.signer.sign(lp("kf1/lease-reset", deviceId, leaseId, attempt))
+  }
+
+  it("[DV20] opens with the signature of a slot over the present count", async () => {
+    const attempt = await locked()
+    const { password, recovery } = person.slots
+    expect(await reset(attempt - 1, password.holder.id, await signature(password, attempt - 1))).toBe("lease-refused")
+    expect(await reset(attempt, password.holder.id, await signature(recovery, attempt))).toBe("signature-invalid")
+    expect(await reset(attempt, random.bytes(16), await signature(password, attempt))).toBe("lease-refused")
+    expect((await evaluate()).code).toBe("lease-locked")
+    expect(await reset(attempt, password.holder.id, await signature(password, attempt))).toBe("ok")
+    // The count goes on, so the same signature opens nothing twice.
+    const { attempt: next } = await json(evaluate())
+    expect(Number(next)).toBeGreaterThan(attempt)
+    expect(await reset(attempt, password.holder.id, await signature(password, attempt))).toBe("lease-refused")
+  })
+
+  it("[DV20] opens with the signature of another active device, never with its own", async () => {
+    const attempt = await locked()
+    const own = await signLeaseReset(p, second.device.sigSeed, about(attempt))
+    expect(await reset(attempt, second.device.deviceId, own)).toBe("lease-refused")
+    const other = await signLeaseReset(p, person.device.sigSeed, about(attempt))
+    expect(await reset(attempt, person.device.deviceId, other)).toBe("ok")
+    const unlocked = await json(evaluate())
+    const proof = await signUnlockOk(p, second.device.sigSeed, about(Number(unlocked["attempt"])))
+    const done = await json(
+      send(reach, second.device, "lease.unlocked", {
+        leaseId: formatId("lea", second.answer.lease.leaseId),
+        attempt: Number(unlocked["attempt"]),
+        signature: bytesToBase64url(proof),
+      }),
+    )
+    expect(done).toEqual({ state: "active" })
+    expect(await sync()).toBeUndefined()
+  })
+
+  it("[DV20] is nobody's of another account", async () => {
+    const attempt = await locked()
+    const stranger = await signUp(reach)
+    const theirs = { accountUuid: stranger.accountUuid, ...about(attempt), slotId: person.slots.password.holder.id }
+    const signed = await signature(person.slots.password, attempt)
+    expect(await codeOf(reach.call("leaseReset", { ...theirs, signature: signed }))).toBe("not-found")
+  })
+})
