@@ -54,6 +54,8 @@ export const openVault = async (context: Context): Promise<Result<Keyferry, Fail
     const given = context.secrets.given("password")
     return given.ok ? ok(keyferry) : given
   }
+  // No password opens these: asking for one would be a lie.
+  if (status.lockCode === "device-removed" || status.lockCode === "device-retired") return err(failure(status.lockCode))
   const unlocked = await unlockNow(context, keyferry)
   return unlocked.ok ? ok(keyferry) : unlocked
 }

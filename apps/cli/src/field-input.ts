@@ -59,8 +59,9 @@ export const readFieldEntries = (
     const value = readValue(context, own, raw, secret)
     if (!value.ok) return value
     // The line break that ends every file is not part of a value of one line.
-    const lines = spec?.multiline === true || spec?.multiline === "pem"
-    read.push([own, lines || raw === value.value ? value.value : value.value.replace(/\r?\n$/, "")])
+    const text = value.value
+    const single = spec?.multiline !== true && text.indexOf("\n") === text.length - 1
+    read.push([own, raw !== text && single ? text.replace(/\r?\n$/, "") : text])
   }
   return ok(read)
 }

@@ -139,7 +139,7 @@ const sentence = (error: CommanderError): string => {
     .trim()
   if (error.code === "commander.excessArguments") return `${capital(plain.replace(/( but got \d+).*$/, "$1"))}.`
   if (error.code === "commander.invalidArgument")
-    return `${capital(plain.replace(/ argument '.*' is invalid/, " was given something else"))}`
+    return capital(plain.replace(/ argument '.*' is invalid/, " was given something else"))
   const safe = plain.replace(/^unknown option '(.*)'/, (whole, word: string) =>
     /^--?[a-z][a-z-]{0,30}$/.test(word) ? whole : "unknown option",
   )

@@ -141,6 +141,7 @@ export const parseSecretLines = (text: string): Result<ReadonlyMap<string, strin
         ),
       )
     }
+    if (equals === line.length - 1) return err(usage(`Line ${index + 1} of the secrets has no value.`))
     if (found.has(name)) return err(usage(`Line ${index + 1} of the secrets repeats a name.`))
     found.set(name, line.slice(equals + 1))
   }

@@ -82,7 +82,7 @@ export const openChannel = (path: string, who: string, folder: string): Promise<
           return () => void listeners.delete(listener)
         },
         closed: closed.promise,
-        close: () => socket.destroy(),
+        close: () => void socket.destroy(),
       } satisfies Channel)
   })
 

@@ -16,6 +16,7 @@ import { holdLockFile } from "./lock-file.ts"
 import type { AgentStatus, RunAnswer, RunMessage } from "./messages.ts"
 import type { Method } from "./methods.ts"
 import { serveConnection } from "./serve.ts"
+import { storyOf } from "./story.ts"
 import { createSshView, type SshView } from "./ssh-view.ts"
 
 export interface AgentPorts {
@@ -26,6 +27,8 @@ export interface AgentPorts {
   /** Runs a reading command against this very object. */
   readonly run: (keyferry: Keyferry, message: RunMessage) => Promise<RunAnswer>
   readonly log: (line: string) => void
+  /** Runs something again and again until it is cancelled. */
+  readonly every: (ms: number, run: () => void) => () => void
 }
 
 export interface Agent {
@@ -80,7 +83,7 @@ export const startAgent = async (ports: AgentPorts): Promise<Result<Agent, Failu
   const stop = async (): Promise<void> => {
     if (stopping !== undefined) return stopping
     stopping = (async () => {
-      clearInterval(timer)
+      stopTicking()
       stopListening()
       // Announced no more before the sockets go, so that nobody starts a second agent beside a dying one for long.
       if (readAgentFile(folder)?.pid === process.pid) rmSync(agentFilePath(folder), { force: true })
@@ -123,7 +126,7 @@ export const startAgent = async (ports: AgentPorts): Promise<Result<Agent, Failu
         if (!QUIET_CALLS.has(what)) note(hello.who, hello.pid, what)
       },
       afterCall,
-      defect: (error) => ports.log(error instanceof Error ? (error.stack ?? error.message) : "defect"),
+      defect: (error) => ports.log(storyOf(error)),
     })
   })
   const sshOpen = new Set<Socket>()
@@ -170,7 +173,7 @@ export const startAgent = async (ports: AgentPorts): Promise<Result<Agent, Failu
   }
   announce(folder, { pid: process.pid, version: VERSION, socket: socketPath, sshSocket: sshPath })
   await ssh.refresh()
-  const timer = setInterval(() => void tick().catch((error: unknown) => ports.log(String(error))), TICK_MS)
+  const stopTicking = ports.every(TICK_MS, () => void tick().catch((error: unknown) => ports.log(storyOf(error))))
   return ok(Object.freeze({ socket: socketPath, sshSocket: sshPath, stopped: stopped.promise, stop }))
 }
 

@@ -18,7 +18,11 @@ export const openHere = async (folder: string): Promise<Result<Keyferry, Failure
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const lock = holdLockFile(agentLockPath(folder))
   if (lock === undefined) return err(failure("store-in-use", "The agent of this profile holds it: kf agent stop"))
-  const opened = await openNodeKeyferry({ folder, client: CLIENT, secrets: createKeychainStorage(folder, systemKeychain(folder)) })
+  const opened = await openNodeKeyferry({
+    folder,
+    client: CLIENT,
+    secrets: createKeychainStorage(folder, systemKeychain(folder)),
+  })
   if (!opened.ok) {
     lock.release()
     return opened

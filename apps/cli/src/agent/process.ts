@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import process from "node:process"
 
-import { openNodeKeyferry } from "@keyferry/sdk/node"
+import { createKeychainStorage, openNodeKeyferry } from "@keyferry/sdk/node"
 
 import { exitOf, usage } from "../failures.ts"
 import type { Catalogue } from "../command.ts"
@@ -13,7 +13,9 @@ import { createSecretIntake } from "../secrets.ts"
 import { takeGlobals } from "../settings.ts"
 import { CLIENT } from "../version.ts"
 import { startAgent } from "./host.ts"
+import { systemKeychain } from "./keychain.ts"
 import type { RunAnswer, RunMessage } from "./messages.ts"
+import { storyOf } from "./story.ts"
 
 /** The agent's own process, started detached by any command. Says one line on stdout when it is ready. */
 export const runAgentProcess = async (argv: readonly string[]): Promise<void> => {
@@ -22,13 +24,28 @@ export const runAgentProcess = async (argv: readonly string[]): Promise<void> =>
   const log = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`)
   // The command that started us reads one line and goes; nobody is there for a second one.
   process.stdout.on("error", () => undefined)
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.on(event, (error: unknown) => {
+      log(storyOf(error))
+      process.exit(1)
+    })
+  }
   const agent = await startAgent({
     folder: globals.settings.folder,
     env: process.env,
     clock: { nowMs: () => Date.now() },
-    open: () => openNodeKeyferry({ folder: globals.settings.folder, client: CLIENT }),
+    open: () =>
+      openNodeKeyferry({
+        folder: globals.settings.folder,
+        client: CLIENT,
+        secrets: createKeychainStorage(globals.settings.folder, systemKeychain(globals.settings.folder)),
+      }),
     run: runInside,
     log,
+    every: (ms, run) => {
+      const timer = setInterval(run, ms)
+      return () => clearInterval(timer)
+    },
   })
   if (agent === "other") {
     process.stdout.write("other\n")

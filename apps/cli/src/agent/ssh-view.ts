@@ -14,6 +14,7 @@ import {
 } from "@keyferry/ssh-agent"
 
 import type { ItemView, Keyferry } from "../keyferry.ts"
+import { storyOf } from "./story.ts"
 
 /** The SSH keys that the agent offers, and the door for SSH programs. */
 export interface SshView {
@@ -88,16 +89,17 @@ export const createSshView = ({ keyferry, note, log }: SshViewPorts): SshView =>
     })()
     try {
       await reading
+    } catch (defect) {
+      // Nobody awaits a refresh: a defect ends here, with no key offered.
+      offered = []
+      log(storyOf(defect))
     } finally {
       reading = undefined
     }
   }
 
   return Object.freeze({
-    serve: (socket: Socket) =>
-      serveStream(socket, agent, (defect) =>
-        log(defect instanceof Error ? (defect.stack ?? defect.name) : "SSH defect"),
-      ),
+    serve: (socket: Socket) => serveStream(socket, agent, (defect) => log(storyOf(defect))),
     refresh,
     size: () => offered.length,
   })

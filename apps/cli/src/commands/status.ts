@@ -45,7 +45,7 @@ const SYNC: Readonly<Record<Status["sync"]["state"], string>> = {
   "up-to-date": "up to date",
   working: "working",
   waiting: "changes wait to be sent",
-  offline: "offline; changes wait",
+  offline: "offline",
   refused: "refused by the server",
   frozen: "frozen: the server's history is not the one this device knows",
   busy: "busy; this device keeps trying",
@@ -59,17 +59,20 @@ export const statusLines = (profile: string, status: Status, nowMs: number, zone
     rows.push(["Server", `${account.server}  identity ${account.serverWords}`])
     rows.push([
       "Account",
-      `${printable(account.address)}  2FA ${account.factors.length > 0 ? "on" : "off"}${account.frozen ? "  frozen" : ""}${account.syncSuspended ? "  sync suspended" : ""}`,
+      `${printable(account.address)}${knows(status) ? (account.factors.length > 0 ? "  2FA on" : "  2FA off") : ""}${account.frozen ? "  frozen" : ""}${account.syncSuspended ? "  sync suspended" : ""}`,
     ])
     rows.push([
       "Device",
-      `${printable(account.deviceName)}  ${lockText(status, nowMs)}${account.deviceState === "active" ? "" : `  ${account.deviceState}`}`,
+      `${printable(account.deviceName)}  ${lockText(status, nowMs)}${account.deviceState === "active" || !knows(status) ? "" : `  ${account.deviceState}`}`,
     ])
   } else {
-    rows.push(["Account", status.mode === "local" ? "none; this vault is on this device only" : "none"])
+    if (enrolment === undefined)
+      rows.push(["Account", status.mode === "local" ? "none; this vault is on this device only" : "none"])
     rows.push(["Vault", lockText(status, nowMs)])
   }
-  if (account !== undefined || sync.on) {
+  if (account !== undefined && status.lock === "locked") {
+    rows.push(["Sync", "rests while the vault is locked"])
+  } else if (account !== undefined || sync.on) {
     const last = sync.lastSyncMs === undefined ? "" : ` ${when(sync.lastSyncMs, nowMs, zone)}`
     rows.push([
       "Sync",
@@ -93,6 +96,9 @@ export const statusLines = (profile: string, status: Status, nowMs: number, zone
   return pairs(rows)
 }
 
+/** What the server said about factors and the device; a locked or cut-off device was told nothing. */
+const knows = ({ account }: Status): boolean => account !== undefined && account.deviceState !== "unknown"
+
 const STEP = {
   "second-factor": "the second factor is next",
   confirm: "waits to be confirmed",
@@ -114,7 +120,8 @@ const lookAt = (status: Status): readonly string[] => {
   if (status.lockCode !== undefined)
     lines.push(`${errors[status.lockCode].sentence} → ${errors[status.lockCode].action}`)
   if (sync.code !== undefined) lines.push(`${errors[sync.code].sentence} → ${errors[sync.code].action}`)
-  if (account !== undefined && account.factors.length === 0) lines.push("no second factor; sync needs one → kf sync on")
+  if (account !== undefined && knows(status) && account.factors.length === 0)
+    lines.push("no second factor; sync needs one → kf sync on")
   else if (account !== undefined && (account.deviceState === "pending-first" || account.deviceState === "pending"))
     lines.push("this device is not confirmed → kf sync on")
   if (enrolment !== undefined && enrolment.step !== "done")

@@ -24,7 +24,7 @@ export interface EnrolWish {
   readonly again: string
 }
 
-const POLL_MS = 1_500
+export const POLL_MS = 1_500
 
 /**
  * Errors: second-factor-needed and device-not-verified where nobody is there to act (after saying what to do);
@@ -133,7 +133,7 @@ const confirm = async (
 
 export const tellConfirmation = (
   context: Context,
-  state: EnrolmentState,
+  state: Pick<EnrolmentState, "code" | "mailedTo" | "mail" | "server" | "address">,
   wish: { readonly again: string; readonly stops: boolean },
 ): void => {
   const { io } = context

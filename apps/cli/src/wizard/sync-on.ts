@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises"
+
 import { err, ok, type Result } from "@keyferry/base"
 import { failure, type Failure } from "@keyferry/protocol"
 
@@ -9,7 +11,7 @@ import { count } from "../format.ts"
 import { printable } from "../io.ts"
 import type { ItemSummary, Keyferry, Status } from "../keyferry.ts"
 import { showProgress } from "../progress.ts"
-import { continueEnrolment, tellConfirmation, waitForConfirmation } from "./enrol.ts"
+import { continueEnrolment, POLL_MS, tellConfirmation } from "./enrol.ts"
 import { setUpSecondFactor } from "./second-factor.ts"
 
 /*
@@ -69,6 +71,7 @@ const secondFactorAndConfirmation = async (
 
 const isWaiting = (state: string): boolean => state === "pending-first" || state === "pending" || state === "confirmed"
 
+/** The device that made the account: it is in the chain already, so it needs the mail only, no keys. */
 const confirmThisDevice = async (
   context: Context,
   keyferry: Keyferry,
@@ -76,24 +79,20 @@ const confirmThisDevice = async (
 ): Promise<Result<void, Failure>> => {
   if (context.prompter !== undefined)
     context.io.warn("Step 2 of 3: confirm that this device and this address are yours.")
-  const now = await keyferry.confirmation()
-  if (!now.ok) return now
-  if (now.value.step !== "confirm") return ok(undefined)
-  let state = now.value
-  if (state.mail === undefined || state.code === undefined || flagOption(options, "resend")) {
-    const mail = await keyferry.requestMail()
-    if (!mail.ok) return mail
-    state = { ...state, mail: mail.value.mail, mailedTo: mail.value.mailedTo, code: mail.value.code }
-  }
+  const mail = await keyferry.requestMail()
+  if (!mail.ok) return mail
   const stops = context.prompter === undefined && !flagOption(options, "wait")
-  tellConfirmation(context, state, { again: "kf sync on", stops })
-  if (stops) {
-    return err(
-      failure("device-not-verified", `The code is ${state.code ?? "shown by kf status"}; then run kf sync on again.`),
-    )
+  const { account } = await keyferry.status()
+  const where = { server: account?.server ?? "", address: account?.address ?? "" }
+  tellConfirmation(context, { ...mail.value, ...where }, { again: "kf sync on", stops })
+  if (stops) return err(failure("device-not-verified", `The code is ${mail.value.code}; then run kf sync on again.`))
+  for (;;) {
+    const state = (await keyferry.status()).account?.deviceState ?? "unknown"
+    if (state === "active") return ok(undefined)
+    if (state === "rejected") return err(failure("device-rejected"))
+    if (state === "expired") return err(failure("device-expired"))
+    await sleep(POLL_MS)
   }
-  const waited = await waitForConfirmation(keyferry)
-  return waited.ok ? ok(undefined) : waited
 }
 
 const chooseAndStart = async (
