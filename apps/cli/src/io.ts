@@ -19,6 +19,8 @@ export interface Io {
   readonly say: (sentence: string) => void
   /** A sentence that --quiet does not hide: a warning, a question's frame. */
   readonly warn: (sentence: string) => void
+  /** Text on stderr as it is, for a line that changes. */
+  readonly draw: (text: string) => void
   readonly fail: (failure: Failure) => void
   /** One line of machine-read progress on stderr, under --json only. */
   readonly event: (event: Readonly<Record<string, unknown>>) => void
@@ -50,6 +52,7 @@ export const createIo = (
       if (!settings.quiet) warn(sentence)
     },
     warn,
+    draw: sink.stderr,
     fail: (failure: Failure) =>
       sink.stderr(settings.json ? `${JSON.stringify(renderFailureJson(failure))}\n` : renderFailure(failure)),
     event: (event: Readonly<Record<string, unknown>>) => {

@@ -1,5 +1,3 @@
-import process from "node:process"
-
 import type { Context } from "./context.ts"
 import type { OnProgress, Progress } from "./keyferry.ts"
 
@@ -39,7 +37,7 @@ export const showProgress = (context: Context, resume: string): ProgressView => 
     const word = WORDS[step]
     const tenth = total === 0 ? BAR : Math.floor((done / total) * BAR)
     if (io.terminal.stderr) {
-      process.stderr.write(`\r${word}  ${"█".repeat(tenth)}${"░".repeat(BAR - tenth)}  ${done}/${total}\u001b[K`)
+      io.draw(`\r${word}  ${"█".repeat(tenth)}${"░".repeat(BAR - tenth)}  ${done}/${total}\u001b[K`)
       open = true
       return
     }
@@ -52,7 +50,7 @@ export const showProgress = (context: Context, resume: string): ProgressView => 
   return {
     on,
     end: () => {
-      if (open) process.stderr.write("\n")
+      if (open) io.draw("\n")
       open = false
       context.setResume(undefined)
     },

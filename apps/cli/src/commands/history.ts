@@ -12,6 +12,7 @@ export const command: CommandSpec = {
   name: "history",
   summary: "the revisions of an item, newest first",
   args: "<ref>",
+  more: ["Revisions that were never sent count back from now: -1 is the one before the current."],
   options: [{ flags: "--reveal", text: "show the secrets too" }],
   run: async (context, [ref = ""], options) => {
     const keyferry = await openVault(context)
@@ -24,7 +25,7 @@ export const command: CommandSpec = {
     const history = await keyferry.value.history(found.value.item.id)
     if (!history.ok) return history
     const reveal = flagOption(options, "reveal")
-    const revisions = history.value.toSorted((a, b) => b.rev - a.rev)
+    const revisions = history.value
     const nowMs = context.clock.nowMs()
     context.io.answer(
       {

@@ -14,7 +14,7 @@ export const command: CommandSpec = {
   options: [{ flags: "--rev <number>", text: "the revision to bring back: kf history REF" }],
   run: async (context, [ref = ""], options) => {
     const text = textOption(options, "rev")
-    if (text !== undefined && !/^[1-9]\d{0,9}$/.test(text)) return err(usage("--rev takes the number of a revision."))
+    if (text !== undefined && !/^-?\d{1,10}$/.test(text)) return err(usage("--rev takes the number of a revision."))
     const rev = text === undefined ? undefined : Number(text)
     const keyferry = await openVault(context)
     if (!keyferry.ok) return keyferry

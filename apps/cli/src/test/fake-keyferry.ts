@@ -6,22 +6,24 @@ import type { DeviceInfo, EnrolmentState, ItemSummary, ItemView, Keyferry, Kit, 
 /*
  * A stand-in for the SDK's object, for tests of words and flows that need a server. What a test does not set refuses.
  */
+export const FAKE_ACCOUNT: NonNullable<Status["account"]> = {
+  id: "acc_fake",
+  digits: "11111 22222",
+  address: "ada@example.com",
+  server: "https://keys.example.com",
+  serverWords: "signal width gold derby",
+  deviceId: "dev_fake",
+  deviceName: "laptop",
+  deviceState: "active",
+  factors: ["totp"],
+  frozen: false,
+  syncSuspended: false,
+}
+
 export const FAKE_STATUS: Status = {
   mode: "account",
   lock: "unlocked",
-  account: {
-    id: "acc_fake",
-    digits: "11111 22222",
-    address: "ada@example.com",
-    server: "https://keys.example.com",
-    serverWords: "signal width gold derby",
-    deviceId: "dev_fake",
-    deviceName: "laptop",
-    deviceState: "active",
-    factors: ["totp"],
-    frozen: false,
-    syncSuspended: false,
-  },
+  account: FAKE_ACCOUNT,
   sync: {
     on: true,
     state: "up-to-date",
