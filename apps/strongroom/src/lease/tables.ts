@@ -13,7 +13,7 @@ import type { TombstoneKind } from "../lease-store.ts"
  *   chain_head        heads that were certainly committed, for comparison after a restore of the main store.
  *   retired_kek       versions of the KEK that still have to be destroyed, and since when.
  *
- * Source: spec/leases.md, LS1–LS12
+ * Source: spec/leases.md
  */
 export type LeaseState = "reserved" | "live" | "dead"
 export type TombstonePhase = "intent" | "done" | "void"

@@ -207,7 +207,7 @@ export interface LeafTable {
   epoch: number
   ct_hash: Uint8Array
   tombstone: number
-  /** `record.n` of the newest revision; null for a tombstone. */
+  /** `record.n` of the newest record, where the item's history begins; stays when the item is deleted. */
   record_n: number | null
 }
 
@@ -228,6 +228,8 @@ export interface RecordTable {
   size: number
   /** Null while it is the newest revision. */
   superseded_ms: number | null
+  /** `n` of the record before it, which may be purged by now; null for the first. */
+  prev_n: number | null
   sealed_record: Uint8Array
 }
 

@@ -24,7 +24,7 @@ import type { Tombstone } from "../lease-store.ts"
 /*
  * What one verified account link means for the rows: read off the states before and after, so that no link type can have
  * an effect that its verification did not have. Pure.
- * Source: spec/sync.md SY23–SY30
+ * Source: spec/feed.md SY80–SY87
  */
 export interface AccountChange {
   readonly next: AccountState
@@ -101,7 +101,7 @@ const eventOfSlot = (kind: Holder["kind"]): EventKind => {
   return kind === HOLDER_RECOVERY ? "kit-replaced" : "slot-replaced"
 }
 
-/** Removing or replacing a slot asks for password and second factor again. Source   spec/sync.md SY27 */
+/** Removing or replacing a slot asks for password and second factor again. Source   spec/feed.md SY84 */
 export const needsFreshLogin = (change: AccountChange): boolean =>
   change.removedSlots.length > 0 || change.addedSlots.some((slot) => slot.kind === HOLDER_PASSKEY)
 

@@ -9,7 +9,7 @@ import { accountLinksAfter } from "./pull.ts"
 
 /*
  * The account's chain and keys, as devices and slots read them. Records are not among them.
- * Source: spec/sync.md SY31–SY34
+ * Source: spec/feed.md SY86, SY88
  */
 
 /**

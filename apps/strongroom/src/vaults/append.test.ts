@@ -85,7 +85,7 @@ const stateOf = async (device: TestDevice): Promise<string | undefined> =>
   (await world.room().ctx.store.read((db) => db.selectFrom("device").select("state").where("id", "=", device.deviceId).executeTakeFirst()))?.state
 
 describe("an account link", () => {
-  test("approval by a device stands for the mail: a device that still waits is approved and gets its wrap", async () => {
+  test("[SY83] approval by a device stands for the mail: a device that still waits is approved and gets its wrap", async () => {
     const { device } = await secondDevice()
     expect(await stateOf(device)).toBe("active")
     const keys = await send(reach, device, "account.keys")
@@ -95,7 +95,7 @@ describe("an account link", () => {
     expect(chain.links).toHaveLength(2)
   })
 
-  test("sent again it is accepted again; another one for the same place gets the links that won", async () => {
+  test("[SY80] sent again it is accepted again; another one for the same place gets the links that won", async () => {
     const [one, two] = [await enrolDevice(reach, person), await enrolDevice(reach, person)]
     const first = await addDevice(writer.account, person.device, one, person.accountSeed, 1)
     const second = await addDevice(writer.account, person.device, two, person.accountSeed, 1)
@@ -108,7 +108,7 @@ describe("an account link", () => {
     expect(await stateOf(two.device)).toBe("pending")
   })
 
-  test("wraps must be exactly those of the link", async () => {
+  test("[SY81] wraps must be exactly those of the link", async () => {
     const enrolled = await enrolDevice(reach, person)
     const added = await addDevice(writer.account, person.device, enrolled, person.accountSeed, 1)
     const other = encodeWrapEntry(blindWrap(enrolled.device.deviceId, enrolled.device.keys.kemPk))
@@ -119,7 +119,7 @@ describe("an account link", () => {
     expect(await stateOf(enrolled.device)).toBe("pending")
   })
 
-  test("the plan's number of devices counts at the commit", async () => {
+  test("[SY83] the plan's number of devices counts at the commit", async () => {
     const enrolled = await enrolDevice(reach, person)
     const added = await addDevice(writer.account, person.device, enrolled, person.accountSeed, 1)
     const body = { ...empty, link: added.link, wraps: added.wraps }
@@ -128,7 +128,7 @@ describe("an account link", () => {
     expect(await stateOf(enrolled.device)).toBe("pending")
   })
 
-  test("a device whose reservation has ended is not added", async () => {
+  test("[SY83] a device whose reservation has ended is not added", async () => {
     const enrolled = await enrolDevice(reach, person)
     const added = await addDevice(writer.account, person.device, enrolled, person.accountSeed, 1)
     world.clock.add(31 * 60_000)
@@ -136,7 +136,7 @@ describe("an account link", () => {
     expect(answer.code).toBe("device-expired")
   })
 
-  test("a device is not added with other keys than it enrolled with", async () => {
+  test("[SY83] a device is not added with other keys than it enrolled with", async () => {
     const enrolled = await enrolDevice(reach, person)
     const kem = await makeKemKeyPair(random)
     const changed = { ...enrolled, device: { ...enrolled.device, keys: { ...enrolled.device.keys, kemPk: kem.publicKey } } }
@@ -145,7 +145,7 @@ describe("an account link", () => {
     expect(answer.code).toBe("chain-invalid")
   })
 
-  test("of two devices that append at once exactly one wins", async () => {
+  test("[SY80] of two devices that append at once exactly one wins", async () => {
     const { device } = await secondDevice()
     const [a, b] = [await enrolDevice(reach, person), await enrolDevice(reach, person)]
     const first = await addDevice(writer.account, person.device, a, person.accountSeed, 1)
@@ -174,7 +174,7 @@ describe("a waiting device appends with a slot", () => {
     if (!done.ok) throw new Error(done.error.code)
   }
 
-  test("once it is confirmed, and not before", async () => {
+  test("[SY82] once it is confirmed, and not before", async () => {
     const enrolled = await enrolDevice(reach, person)
     const body = await kitLink(enrolled)
     expect((await send(reach, enrolled.device, "enrol.append", body)).code).toBe("device-not-verified")
@@ -183,7 +183,7 @@ describe("a waiting device appends with a slot", () => {
     expect([reply.outcome, reply.state]).toEqual([PUSH_ACCEPTED, "approved"])
   })
 
-  test("it adds itself and no other", async () => {
+  test("[SY82] it adds itself and no other", async () => {
     const [mine, other] = [await enrolDevice(reach, person), await enrolDevice(reach, person)]
     await confirm(mine)
     const answer = await send(reach, mine.device, "enrol.append", await kitLink(other))
@@ -191,7 +191,7 @@ describe("a waiting device appends with a slot", () => {
     expect(await stateOf(other.device)).toBe("pending")
   })
 
-  test("it reads exactly the chain and the wraps of one slot", async () => {
+  test("[SY88] it reads exactly the chain and the wraps of one slot", async () => {
     const enrolled = await enrolDevice(reach, person)
     await confirm(enrolled)
     const slot = formatId("slt", person.slots.password.holder.id)
@@ -206,7 +206,7 @@ describe("a waiting device appends with a slot", () => {
 })
 
 describe("a removal", () => {
-  test("the device is out of everything when the answer is there, and its stream is closed before any later commit", async () => {
+  test("[SY86] [FD3] the device is out of everything when the answer is there, and its stream is closed before any later commit", async () => {
     const { device } = await secondDevice()
     await doPush(reach, writer, await genesisPush(writer))
     const gone = sameVault(writer, device)
@@ -222,7 +222,7 @@ describe("a removal", () => {
     expect([lease?.state, lease?.sealed]).toEqual(["dead", null])
   })
 
-  test("a removed device may still learn the links up to its removal, and no further", async () => {
+  test("[SY86] a removed device may still learn the links up to its removal, and no further", async () => {
     const { device } = await secondDevice()
     const out = await removal(writer, [device.deviceId])
     await send(reach, person.device, "account.append", { ...empty, ...out, next: undefined })
@@ -235,7 +235,7 @@ describe("a removal", () => {
     expect(JSON.parse(utf8ToText((await send(reach, device, "account.status")).body) ?? "")).toMatchObject({ state: "removed" })
   })
 
-  test("the link commits even if a rotation that came with it is refused", async () => {
+  test("[SY80] the link commits even if a rotation that came with it is refused", async () => {
     const { device } = await secondDevice()
     await doPush(reach, writer, await genesisPush(writer))
     const out = await removal(writer, [device.deviceId])
@@ -246,7 +246,7 @@ describe("a removal", () => {
     expect(await stateOf(device)).toBe("removed")
   })
 
-  test("items are refused until the vault's key names the newest account key, then taken", async () => {
+  test("[SY63] items are refused until the vault's key names the newest account key, then taken", async () => {
     const { device } = await secondDevice()
     await doPush(reach, writer, await genesisPush(writer))
     const out = await removal(writer, [device.deviceId])
@@ -259,7 +259,7 @@ describe("a removal", () => {
     expect((await doPush(reach, writer, await putPush(writer, itemId()))).outcome).toBe(PUSH_ACCEPTED)
   })
 
-  test("rotations in the same request are committed after the link, and give the new wraps to readers", async () => {
+  test("[SY72] rotations in the same request are committed after the link, and give the new wraps to readers", async () => {
     const { device } = await secondDevice()
     await doPush(reach, writer, await genesisPush(writer))
     const cursor = [vaultOf(writer).id, vaultOf(writer).head.seq, vaultOf(writer).head.hash] as const
@@ -274,7 +274,7 @@ describe("a removal", () => {
     expect(bytesToHex(wrap?.[1] ?? new Uint8Array())).toBe(bytesToHex(rotation.wraps?.[0] ?? new Uint8Array()))
   })
 
-  test("a push in flight while its device is removed is refused at the commit", async () => {
+  test("[SY64] a push in flight while its device is removed is refused at the commit", async () => {
     const { device } = await secondDevice()
     await doPush(reach, writer, await genesisPush(writer))
     const gone = sameVault(writer, device)
@@ -309,7 +309,7 @@ describe("a slot is replaced", () => {
   const freshLogin = (ms: number) =>
     world.room().ctx.store.transaction((tx) => tx.updateTable("device").set({ last_factor_ms: ms, last_password_ms: ms }).execute())
 
-  test("only within five minutes of password and second factor", async () => {
+  test("[SY84] only within five minutes of password and second factor", async () => {
     const body = { ...(await replacePassword()), registrationRecord: random.bytes(192) }
     await freshLogin(world.clock.nowMs() - 5 * 60_000 - 1)
     expect((await send(reach, person.device, "account.append", body)).code).toBe("reauth-required")
@@ -320,7 +320,7 @@ describe("a slot is replaced", () => {
     expect(await world.room().leases.isBuried("slot", person.slots.password.holder.id)).toBe(true)
   })
 
-  test("a new password slot brings its registration record, and nothing else does", async () => {
+  test("[SY85] a new password slot brings its registration record, and nothing else does", async () => {
     await freshLogin(world.clock.nowMs())
     const body = await replacePassword()
     expect((await send(reach, person.device, "account.append", body)).code).toBe("malformed")
@@ -330,7 +330,7 @@ describe("a slot is replaced", () => {
     expect((await send(reach, person.device, "account.append", surplus)).code).toBe("malformed")
   })
 
-  test("a replaced OPAQUE record can never come back", async () => {
+  test("[SY85] a replaced OPAQUE record can never come back", async () => {
     await freshLogin(world.clock.nowMs())
     const old = (person as SigningUp).body.registrationRecord
     const record = random.bytes(192)

@@ -51,7 +51,7 @@ import { prepareAll, pushAll } from "./sync.ts"
  * One link of the account chain, then the vault rotations that came with it. The link commits first and alone, and is
  * never refused because of a vault. Order of a removal: everything checked and compared in the open transaction → lease
  * store (keys destroyed, tombstones as intent, flushed) → commit → tombstones done.
- * Source: spec/sync.md SY23–SY30, spec/leases.md LS10
+ * Source: spec/feed.md SY80–SY87, spec/leases.md LS10
  */
 type AppendBody = TypeOf<typeof accountAppendStruct>
 type AppendReply = TypeOf<typeof accountAppendReplyStruct>

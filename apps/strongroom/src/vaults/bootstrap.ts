@@ -14,7 +14,7 @@ import { readVault, type VaultStates } from "./rows.ts"
  * The first read of a vault, in pages by item id. The first page carries everything that is signed: authority links, the
  * head, and every leaf, which add up to the root. Later pages carry records only; one that was replaced between two pages
  * does not match its leaf any more and comes again by the next sync from the first page's head.
- * Source: spec/sync.md SY35–SY38
+ * Source: spec/feed.md SY74
  */
 type Reply = TypeOf<typeof bootstrapReplyStruct>
 type Db = StoreReader<MainTables>
@@ -77,6 +77,7 @@ const recordsAfter = async (
       .innerJoin("record", "record.n", "leaf.record_n")
       .select(["leaf.item_id", "leaf.rev", "record.sealed_record"])
       .where("leaf.vault_id", "=", vaultId)
+      .where("leaf.tombstone", "=", 0)
       .$if(last !== undefined, (q) => q.where("leaf.item_id", ">", last ?? new Uint8Array()))
       .orderBy("leaf.item_id")
       .limit(RECORDS_AT_ONCE)

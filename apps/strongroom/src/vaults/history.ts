@@ -4,6 +4,8 @@ import { type Failure, MAX_SYNC_BYTES } from "@keyferry/protocol"
 import type { StrongroomContext } from "../context.ts"
 import type { Handler } from "../execute.ts"
 import { openRecords, readMoment } from "./pull.ts"
+import { type Reader, readLeaves } from "./rows.ts"
+import { statement } from "./statement.ts"
 
 /** How long a record is kept after a newer one, or a delete, took its place. */
 export const HISTORY_MS = 30 * 24 * 3600 * 1000
@@ -13,7 +15,7 @@ const PURGE_AT_ONCE = 500
 /**
  * Superseded records of one item, newest first. Whether an old revision is genuine, a device checks by walking field 10
  * of the headers from the signed leaf. Errors: vault-not-found, kms-unavailable, those of `readMoment`
- * Source   spec/sync.md SY39
+ * Source   spec/feed.md SY75
  */
 export const history: Handler<"history"> = async (ctx, { device }, body) => {
   const found = await ctx.store.snapshot(async (db) => {
@@ -26,33 +28,51 @@ export const history: Handler<"history"> = async (ctx, { device }, body) => {
       .where("account_uuid", "=", device.accountUuid)
       .executeTakeFirst()
     if (vault === undefined) return err<Failure>({ code: "vault-not-found" })
-    const rows = await db
-      .selectFrom("record")
-      .select(["rev", "sealed_record"])
-      .where("vault_id", "=", body.vaultId)
-      .where("item_id", "=", body.itemId)
-      .where("superseded_ms", ">", ctx.clock.nowMs() - HISTORY_MS)
-      .orderBy("rev", "desc")
-      .limit(MAX_RECORDS)
-      .execute()
-    return ok(rows)
+    return ok(await supersededOf(db, body.vaultId, body.itemId, ctx.clock.nowMs() - HISTORY_MS))
   })
   if (!found.ok) return found
-  let left = MAX_SYNC_BYTES
-  const fitting = found.value.filter((row) => (left -= row.sealed_record.length) > 0)
   const { vaultId, itemId } = body
-  const records = await openRecords(
-    ctx,
-    device.accountId,
-    vaultId,
-    fitting.map((row) => ({ itemId, rev: row.rev, sealed: row.sealed_record })),
-  )
+  const rows = found.value.map((row) => ({ itemId, rev: row.rev, sealed: row.sealed_record }))
+  const records = await openRecords(ctx, device.accountId, vaultId, rows)
   return records.ok ? ok({ reply: { records: records.value } }) : records
+}
+
+interface OldRecord {
+  readonly rev: number
+  readonly prev_n: number | null
+  readonly superseded_ms: number | null
+  readonly sealed_record: Uint8Array
+}
+const recordByNumber = statement<"n", OldRecord>((db, $) =>
+  db.selectFrom("record").select(["rev", "prev_n", "superseded_ms", "sealed_record"]).where("n", "=", $("n")),
+)
+
+/** Walks from the item's newest record to older ones, as far as they are kept. */
+const supersededOf = async (
+  db: Reader,
+  vaultId: Uint8Array,
+  itemId: Uint8Array,
+  sinceMs: number,
+): Promise<readonly OldRecord[]> => {
+  const [leaf] = await readLeaves(db, vaultId, [itemId])
+  const out: OldRecord[] = []
+  let left = MAX_SYNC_BYTES
+  let n = leaf?.recordN ?? null
+  while (n !== null && out.length < MAX_RECORDS) {
+    const [row] = await recordByNumber.rows(db, { n })
+    if (row === undefined) break
+    n = row.prev_n
+    if (row.superseded_ms === null) continue
+    left -= row.sealed_record.length
+    if (row.superseded_ms <= sinceMs || left < 0) break
+    out.push(row)
+  }
+  return out
 }
 
 /**
  * Deletes what is older than 30 days, in small transactions. Answers how many records went. Run it every hour.
- * Source   spec/sync.md SY40
+ * Source   spec/feed.md SY76
  */
 export const purgeHistory = async (ctx: Pick<StrongroomContext, "store" | "clock">): Promise<number> => {
   const before = ctx.clock.nowMs() - HISTORY_MS

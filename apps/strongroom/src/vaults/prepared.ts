@@ -32,7 +32,7 @@ import { type Failure, MAX_PUSH_OPS, type VaultPush } from "@keyferry/protocol"
  * Everything of a push that can be checked without the store: each record is exactly what one put speaks of, and the
  * wraps and the sealed older key are exactly what the link committed to. Nothing here is trusted because of it: the links
  * themselves are verified inside the transaction.
- * Source: spec/sync.md SY3–SY6
+ * Source: spec/feed.md SY60–SY62
  */
 export interface PreparedRecord {
   readonly itemId: Uint8Array

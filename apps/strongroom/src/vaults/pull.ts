@@ -14,7 +14,7 @@ import { statement } from "./statement.ts"
  * What a device is missing, read at one moment: links after its cursors and the newest records of what they put, heads of
  * all vaults, and the commit number of that moment. A record comes with the link that put it, and only while it is the
  * newest of its item: in an answer that was cut, the record of an item that a later link puts again comes with that link.
- * Source: spec/sync.md SY17–SY22
+ * Source: spec/feed.md SY70–SY73
  */
 export interface Cursor {
   readonly vaultId: Uint8Array

@@ -56,7 +56,7 @@ import {
 /*
  * One push: links of one vault, all or nothing, in a savepoint of a shared commit. Whatever decides is read inside the
  * transaction under the account's lock; the outer layer was put on before.
- * Source: spec/sync.md SY7–SY16
+ * Source: spec/feed.md SY63–SY69
  */
 export interface PushParts {
   readonly hot: HotVaults
@@ -315,7 +315,7 @@ const planRecords = (
     for (const { leaf, record } of ops) {
       const name = bytesToHex(leaf.itemId)
       const before = leaves.get(name) ?? hot.storedLeaf(leaf.itemId)
-      if (before?.recordN !== undefined) {
+      if (before?.recordN !== undefined && !before.tombstone) {
         const own = records.get(before.recordN)
         if (own === undefined) superseded.push(before.recordN)
         else records.set(own.n, { ...own, supersededMs: nowMs })
@@ -323,13 +323,14 @@ const planRecords = (
       }
       const outer = record === undefined ? undefined : sealed.records.get(record)
       if (record === undefined || outer === undefined) {
-        leaves.set(name, { ...leaf, recordN: undefined, size: 0 })
+        leaves.set(name, { ...leaf, recordN: before?.recordN, size: 0 })
         continue
       }
       if (!isAfter(record, before)) return err("record-mismatch")
       const { itemId, rev } = leaf
       const size = record.bytes.length
-      records.set(n, { n, itemId, rev, seq: open.payload.seq, size, supersededMs: undefined, sealed: outer })
+      const { seq } = open.payload
+      records.set(n, { n, itemId, rev, seq, size, supersededMs: undefined, prevN: before?.recordN, sealed: outer })
       leaves.set(name, { ...leaf, recordN: n, size })
       bytes += size
       n++

@@ -153,7 +153,7 @@ export const vaultLinkHash = async (db: Reader, vaultId: Uint8Array, seq: number
   return row?.hash
 }
 
-/** A leaf with where its newest record lies. */
+/** A leaf with where its newest record lies, and that record's size while the item is there. */
 export interface StoredLeaf extends Leaf {
   readonly recordN: number | undefined
   readonly size: number
@@ -192,7 +192,7 @@ export const readLeaves = async (
         ctHash: row.ct_hash,
         tombstone: row.tombstone === 1,
         recordN: row.record_n ?? undefined,
-        size: row.size ?? 0,
+        size: row.tombstone === 1 ? 0 : (row.size ?? 0),
       })
   return out
 }
@@ -269,11 +269,12 @@ export interface NewRecord {
   readonly seq: number
   readonly size: number
   readonly supersededMs: number | undefined
+  readonly prevN: number | undefined
   readonly sealed: Uint8Array
 }
 
 const insertRecordRows = inserter(
-  ["n", "vault_id", "item_id", "rev", "seq", "size", "superseded_ms", "sealed_record"],
+  ["n", "vault_id", "item_id", "rev", "seq", "size", "superseded_ms", "prev_n", "sealed_record"],
   (db, rows) => db.insertInto("record").values(rows),
 )
 
@@ -288,6 +289,7 @@ export const insertRecords = (tx: Tx, vaultId: Uint8Array, records: readonly New
       seq: record.seq,
       size: record.size,
       superseded_ms: record.supersededMs ?? null,
+      prev_n: record.prevN ?? null,
       sealed_record: record.sealed,
     })),
   )

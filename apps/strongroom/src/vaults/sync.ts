@@ -24,7 +24,7 @@ type Prepared =
  * Pushes and pull in one request: one result for each vault, then everything that the device has not seen, without what
  * it has just sent itself.
  * Errors: malformed (one vault twice), too-large, kms-unavailable (nothing was written), and those of `pull`
- * Source   spec/sync.md SY1–SY2
+ * Source   spec/feed.md SY60, SY65, SY70
  */
 export const sync =
   (parts: PushParts): Handler<"sync"> =>
