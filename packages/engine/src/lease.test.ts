@@ -18,14 +18,10 @@ const kind = (decision: OfflineDecision): string => (decision.decision === "open
 const instant = (wallMs: number, monotonicMs: number): engine.Instant => ({ wallMs, monotonicMs })
 
 describe("classes", () => {
-  test("[LS20] by hand, else by vault, else by kind; only standard opens inside a grace", () => {
+  test("[LS20] by hand, else by vault, else by kind", () => {
     expect(engine.effectiveClass({ kindDefault: "strict" })).toBe("strict")
     expect(engine.effectiveClass({ kindDefault: "standard", byVault: "strict" })).toBe("strict")
     expect(engine.effectiveClass({ kindDefault: "strict", byVault: "strict", byHand: "standard" })).toBe("standard")
-    expect(engine.opensWith("standard", "grace")).toBe(true)
-    expect(engine.opensWith("strict", "grace")).toBe(false)
-    expect(engine.opensWith("strict", "server")).toBe(true)
-    expect(engine.opensWith("standard", "server")).toBe(true)
   })
 
   test("[LS29] a move never lowers a class", () => {

@@ -98,7 +98,3 @@ export const effectiveClass = (item: {
 /** Moving between synced and local-only, or between copies, never lowers a class (LS29). */
 export const classAfterMove = (before: LeaseClass, after: LeaseClass): LeaseClass =>
   before === "strict" ? "strict" : after
-
-/** What opens: everything after the server answered, the standard class alone inside a grace. */
-export const opensWith = (itemClass: LeaseClass, access: "server" | "grace"): boolean =>
-  access === "server" || itemClass === "standard"

@@ -1,6 +1,7 @@
 import { bytesToHex, type Result, type Secret, err, ok, secret } from "@keyferry/base"
 import { type AccountState, decodeLink, type Link, verifyAccountChain } from "@keyferry/chain"
 import { type AccountSeed, type DeviceSecret, makeSigSeed, type SigSeed, type VaultKey } from "@keyferry/crypto"
+import type { Instant } from "@keyferry/engine"
 import type { Failure } from "@keyferry/protocol"
 
 import {
@@ -47,9 +48,12 @@ export interface Device {
   closedItems: number
   vaults: Map<string, Vault>
   settings: Settings
-  /** When the password was typed last (monotonic ms), for actions that want it fresh. */
-  passwordAtMs: number
+  /** When the password was typed last, by both clocks: for actions that want it fresh, and for the end of this unlock. */
+  openedAt: Instant | undefined
+  /** When the clocks lock this device, for people to read. */
   unlockedUntilMs: number
+  /** Set while only a grace holds it open: the key of the grace bundle, to note the time in it, and its end. */
+  grace: { readonly key: Secret<"OfflineKey">; readonly untilMs: number } | undefined
   readonly serial: <T>(work: () => Promise<T>) => Promise<T>
   readonly changed: () => void
 }
@@ -68,8 +72,9 @@ export const createDevice = async (ports: SdkPorts, changed: () => void): Promis
     closedItems: 0,
     vaults: new Map(),
     settings: DEFAULT_SETTINGS,
-    passwordAtMs: Number.NEGATIVE_INFINITY,
+    openedAt: undefined,
     unlockedUntilMs: 0,
+    grace: undefined,
     serial: createSerial(),
     changed,
   }
@@ -212,6 +217,8 @@ export const forget = (device: Device): void => {
   device.closedItems = 0
   device.settings = DEFAULT_SETTINGS
   device.unlockedUntilMs = 0
-  device.passwordAtMs = Number.NEGATIVE_INFINITY
+  device.openedAt = undefined
+  device.grace?.key.wipe()
+  device.grace = undefined
   device.changed()
 }

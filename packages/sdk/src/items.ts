@@ -11,6 +11,7 @@ import {
   leaseClassOf,
   makeItem,
 } from "@keyferry/items"
+import { classAfterMove, effectiveClass, type LeaseClass } from "@keyferry/engine"
 import type { Failure } from "@keyferry/protocol"
 
 import type { ItemChange, ItemInput, ItemSummary, ItemView } from "./api.ts"
@@ -94,6 +95,10 @@ export const findItem = (device: Device, id: string): Result<LocalItem, Failure>
 /** Personal vault of the account on this device, or no vault. */
 export const homeVault = (device: Device): Uint8Array => [...device.vaults.values()][0]?.row.vaultId ?? NO_VAULT
 
+/** The class of an item: chosen by hand for it, else by its kind. */
+export const classOf = (item: Pick<Item, "kind" | "leaseClass">): LeaseClass =>
+  effectiveClass({ kindDefault: leaseClassOf({ kind: item.kind }), byHand: item.leaseClass })
+
 const described = (problem: FieldProblem): Failure => ({
   code: "credential-malformed",
   detail: `Field “${problem.field}”: ${problem.reason.replaceAll("-", " ")}.`,
@@ -132,7 +137,7 @@ export const newLocalItem = (device: Device, input: ItemInput): Result<LocalItem
     ctHash: ZERO_HASH,
     body: body.value,
     policy: synced ? POLICY_SYNCED : POLICY_LOCAL,
-    strict: leaseClassOf(item) === "strict",
+    strict: classOf(item) === "strict",
     deletedAtMs: 0,
     waiting: synced,
     by: NOBODY,
@@ -181,7 +186,7 @@ export const changedBody = (device: Device, local: LocalItem, change: ItemChange
 export const editedLocal = (local: LocalItem, item: Item, chosenClass: boolean): Result<LocalItem, Failure> => {
   const body = encodeBody({ ...item, itemId: local.itemId, vaultId: local.vaultId })
   if (!body.ok) return body
-  const strict = leaseClassOf(item) === "strict" || (local.strict && !chosenClass)
+  const strict = (chosenClass ? classOf(item) : classAfterMove(local.strict ? "strict" : "standard", classOf(item))) === "strict"
   const { base, ...rest } = local
   const synced = local.policy === POLICY_SYNCED
   const keptBase = synced && local.rev > 0 && !local.waiting ? local.body : base

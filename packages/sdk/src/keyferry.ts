@@ -37,6 +37,7 @@ import { dropStaged, readStaged } from "./staged.ts"
 import { choosePolicy, setCredentialSwitch } from "./sync-choice.ts"
 import { putLabel, removeRetired } from "./sync-chores.ts"
 import { syncNow, waitingItems } from "./sync.ts"
+import { watchUnlock } from "./unlock-watch.ts"
 import { createLocalStore, unlock } from "./unlock.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
@@ -96,7 +97,7 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
   }
   const afterOpen = (): void => {
     cancelUnlockLimit?.()
-    cancelUnlockLimit = ports.schedule(() => void keyferry.lock(), Math.max(0, device.unlockedUntilMs - ports.clock.nowMs()))
+    cancelUnlockLimit = watchUnlock(device, () => void keyferry.lock())
     live.start()
   }
 

@@ -1,11 +1,12 @@
 import { bytesToHex, equalBytes, isZero } from "@keyferry/base"
 import type { Leaf } from "@keyferry/chain"
 import { RECORD_KIND } from "@keyferry/crypto"
-import { type Alternative, decodeItem, encodeItem, type Item, itemToMergeFields, leaseClassOf, withMergeFields } from "@keyferry/items"
+import { type Alternative, decodeItem, encodeItem, type Item, itemToMergeFields, withMergeFields } from "@keyferry/items"
 import { mergeFields } from "@keyferry/engine"
 
 import type { Device } from "./device.ts"
 import { type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
+import { classOf } from "./items.ts"
 import { decodeProfile, KEEP, mergeProfiles, type Profile } from "./profile.ts"
 
 /** One leaf as it was committed, with what its record held. Without a body it is a deletion, or damaged. */
@@ -112,7 +113,7 @@ const afterRemotePut = (device: Device, vaultId: Uint8Array, local: LocalItem | 
 const strictOf = (body: Uint8Array | undefined, itemId: Uint8Array, vaultId: Uint8Array, recordKind: number, local: LocalItem | undefined): boolean => {
   if (recordKind !== RECORD_KIND.item) return false
   const item = body === undefined ? undefined : decodeItem(body, { itemId, vaultId })
-  return item?.ok === true ? leaseClassOf(item.value) === "strict" : (local?.strict ?? true)
+  return item?.ok === true ? classOf(item.value) === "strict" : (local?.strict ?? true)
 }
 
 /** `undefined` where nothing of mine remains, or where one side cannot be read: then what was committed stands. */

@@ -1,60 +1,53 @@
-import { bytesToHex, err, formatId, ok, type Result } from "@keyferry/base"
+import { bytesToHex, err, formatId, ok, parseId, type Result } from "@keyferry/base"
 import { RECORD_KIND } from "@keyferry/crypto"
+import { HARMS, type ReadableItem, rotationList as decideRotation } from "@keyferry/engine"
 import type { Item } from "@keyferry/items"
 import type { Failure } from "@keyferry/protocol"
 
 import type { RotationEntry } from "./api.ts"
 import { type Device, type LocalKeys, readState, stateRow } from "./device.ts"
-import { POLICY_SYNCED, rotationRow } from "./formats.ts"
+import { type LocalItem, POLICY_SYNCED, rotationRow } from "./formats.ts"
 import { bodyOf } from "./items.ts"
 
 /*
- * What a removed device could read stays read: this list says what to replace at the source, worst first.
+ * What a removed device could read stays read: this list says what to replace at the source, worst first. Which and why is
+ * decided by the engine; here it is kept until each is ticked off. Source: spec/sync.md, SY40–SY42
  */
-const RANK: Readonly<Record<RotationEntry["harm"], number>> = { withdraws: 0, trades: 1, "signs-in": 2, reads: 3, other: 4 }
 
-/** How much harm an item can do in the wrong hands. An exchange key whose rights are not known counts as able to withdraw. */
-export const harmOf = (item: Pick<Item, "kind" | "fields">): { readonly harm: RotationEntry["harm"]; readonly why: string } => {
-  switch (item.kind) {
-    case "exchange-key": {
-      const rights = item.fields.get("permissions")?.value.toLowerCase() ?? ""
-      if (rights === "" || rights.includes("withdraw")) return { harm: "withdraws", why: rights === "" ? "Its rights are not recorded; it may withdraw." : "It may withdraw." }
-      if (rights.includes("trade")) return { harm: "trades", why: "It may trade." }
-      return { harm: "reads", why: "It may read balances and orders." }
-    }
-    case "ssh-key":
-    case "identity":
-      return { harm: "signs-in", why: "It signs in to your hosts." }
-    case "login":
-      return { harm: "signs-in", why: "It signs in as you." }
-    case "api-token":
-    case "env-set":
-      return { harm: "signs-in", why: "Programs sign in with it." }
-    case "note":
-      return { harm: "reads", why: "Its text was readable there." }
-    default:
-      return { harm: "other", why: "It holds no secret of its own." }
-  }
-}
-
-/** Every synced credential that was readable at this time, kept until each is ticked off. */
+/** Every synced item with secrets that was readable at this time. */
 export const rememberRotation = async (device: Device, keys: LocalKeys): Promise<readonly RotationEntry[]> => {
   const removedAtMs = device.ports.clock.nowMs()
-  const entries: RotationEntry[] = []
-  const rows = []
+  const readable: ReadableItem[] = []
   for (const local of device.items.values()) {
     if (local.recordKind !== RECORD_KIND.item || local.policy !== POLICY_SYNCED || local.rev === 0) continue
     const item = bodyOf(local)
-    if (!item.ok) continue
-    const { harm, why } = harmOf(item.value)
-    if (harm === "other") continue
-    const itemId = formatId("itm", local.itemId)
-    entries.push({ itemId, kind: item.value.kind, title: item.value.title, harm, why })
-    const row = rotationRow.encode({ itemId: local.itemId, kind: item.value.kind, title: item.value.title, harm, why, doneAtMs: 0, removedAtMs })
-    rows.push(await stateRow(device, keys, `rotation:${bytesToHex(local.itemId)}`, row))
+    if (item.ok) readable.push(readableItem(local, item.value))
+  }
+  const entries = decideRotation(readable)
+  const rows = []
+  for (const { itemId, kind, title, harm, why } of entries) {
+    const id = parseId("itm", itemId)
+    if (!id.ok) continue
+    const row = rotationRow.encode({ itemId: id.value, kind, title, harm, why, doneAtMs: 0, removedAtMs })
+    rows.push(await stateRow(device, keys, `rotation:${bytesToHex(id.value)}`, row))
   }
   if (rows.length > 0) await device.ports.store.write(rows)
-  return sorted(entries)
+  return entries
+}
+
+const readableItem = (local: LocalItem, item: Item): ReadableItem => {
+  const present = [...item.fields].filter(([, f]) => f.value !== "")
+  const permissions = item.fields.get("permissions")?.value
+  return {
+    itemId: formatId("itm", local.itemId),
+    kind: item.kind,
+    title: item.title,
+    class: local.strict ? "strict" : "standard",
+    fieldsPresent: present.map(([name]) => name),
+    // Notes may hold anything a person wrote.
+    secretsPresent: [...present.filter(([, f]) => f.secret).map(([name]) => name), ...(item.notes === "" ? [] : ["notes"])],
+    ...(permissions === undefined ? {} : { permissions }),
+  }
 }
 
 export const rotationList = async (device: Device): Promise<Result<readonly RotationEntry[], Failure>> => {
@@ -84,4 +77,4 @@ export const rotationDone = async (device: Device, itemIdHex: string): Promise<R
 }
 
 const sorted = (entries: readonly RotationEntry[]): readonly RotationEntry[] =>
-  entries.toSorted((a, b) => (a.doneAtMs === undefined ? 0 : 1) - (b.doneAtMs === undefined ? 0 : 1) || RANK[a.harm] - RANK[b.harm] || a.title.localeCompare(b.title))
+  entries.toSorted((a, b) => (a.doneAtMs === undefined ? 0 : 1) - (b.doneAtMs === undefined ? 0 : 1) || HARMS.indexOf(a.harm) - HARMS.indexOf(b.harm) || a.title.localeCompare(b.title))

@@ -1,4 +1,5 @@
 import { err, ok, type Result, type Secret, secret } from "@keyferry/base"
+import { DEFAULT_POLICY } from "@keyferry/chain"
 import {
   blind,
   type DeviceSecret,
@@ -13,6 +14,7 @@ import {
   type UnlockFactor,
   verifyLabel,
 } from "@keyferry/crypto"
+import { decideOfflineUnlock, type Instant, isFactorFresh, type LeaseTerms, limitTerms, noteTime, startGrace } from "@keyferry/engine"
 import { leaseTokenStruct, type Failure, type LeaseToken, signedLeaseTokenStruct } from "@keyferry/protocol"
 
 import { b64, fromB64, keyIdOf } from "./wire.ts"
@@ -43,9 +45,6 @@ import { retryable, type Row } from "./ports.ts"
 import { localKey, openRow, sealRow } from "./sealing.ts"
 import { formatId } from "@keyferry/base"
 import { loadVaults } from "./vault.ts"
-
-const OFFLINE_UNLOCKS = 50
-const CLOCK_TOLERANCE_MS = 5 * 60_000
 
 /** Makes the first vault of this folder: two local keys under password and device secret. No server, no account. */
 export const createLocalStore = async (device: Device, password: string): Promise<Result<void, Failure>> => {
@@ -117,11 +116,17 @@ export const unlock = async (device: Device, password: string): Promise<Result<U
 }
 
 export const afterUnlock = (device: Device): void => {
-  const limitMs = (device.account?.policy.unlockMaxS ?? 12 * 3600) * 1000
-  device.passwordAtMs = device.ports.clock.monotonicMs()
-  device.unlockedUntilMs = device.ports.clock.nowMs() + limitMs
+  const openedAt = instantOf(device)
+  device.openedAt = openedAt
+  device.unlockedUntilMs = Math.min(openedAt.wallMs + unlockMaxS(device) * 1000, device.grace?.untilMs ?? Number.MAX_SAFE_INTEGER)
   device.changed()
 }
+
+/** Both clocks of this host, read together. */
+export const instantOf = (device: Device): Instant => ({ wallMs: device.ports.clock.nowMs(), monotonicMs: device.ports.clock.monotonicMs() })
+
+/** How long this device stays open: as the account's signed policy says. */
+export const unlockMaxS = (device: Device): number => (device.account?.policy ?? DEFAULT_POLICY).unlockMaxS
 
 /** Reads settings, vaults and items with the keys that are open now. */
 export const loadAll = async (device: Device): Promise<Result<void, Failure>> => {
@@ -169,6 +174,8 @@ const openWithAccount = async (
     const bundle = keyBundle.decode(opened.value, 4 * 1024 * 1024)
     if (!bundle.ok) return err({ code: "store-corrupt" })
     setFull(device, bundle.value, onKey)
+    device.grace?.key.wipe()
+    device.grace = undefined
     await reportUnlocked(device, account, answer.value.attempt)
     await storeLease(device, answer.value.token, answer.value.tokenBytes)
     return ok({ lock: "unlocked" })
@@ -274,17 +281,13 @@ export const reportUnlocked = async (device: Device, account: AccountRecord, att
 export const storeLease = async (device: Device, token: LeaseToken, tokenBytes: Uint8Array): Promise<void> => {
   const { record, full, local } = device
   if (record?.account === undefined || full === undefined || local === undefined) return
-  const grace = token.graceS > 0 && full.offlineKey !== undefined
-  const account = { ...record.account, lastContactS: token.issuedAtS, graceUntilS: grace ? token.expiresAtS : 0 }
+  const terms = full.offlineKey === undefined ? undefined : termsOf(device, token)
+  const account = { ...record.account, lastContactS: token.issuedAtS, graceUntilS: terms === undefined ? 0 : Math.floor(terms.expiresAtMs / 1000) }
   const next = { ...record, account }
   const rows: Row[] = [recordRow(next)]
-  if (grace && full.offlineKey !== undefined) {
-    const bundle: GraceBundle = {
-      standardKey: local.standard.reveal(),
-      token: tokenBytes,
-      highWaterMs: Math.max(token.issuedAtS * 1000, device.ports.clock.nowMs()),
-      unlocks: Math.min(token.maxOfflineUnlocks, OFFLINE_UNLOCKS),
-    }
+  if (terms !== undefined && full.offlineKey !== undefined) {
+    const clock = startGrace(terms, device.ports.clock.nowMs())
+    const bundle: GraceBundle = { standardKey: local.standard.reveal(), token: tokenBytes, highWaterMs: clock.highWaterMs, unlocks: clock.unlocksLeft }
     rows.push(await graceRow(device, full.offlineKey, bundle))
   } else {
     rows.push({ table: "bundle", key: "off" })
@@ -292,6 +295,13 @@ export const storeLease = async (device: Device, token: LeaseToken, tokenBytes: 
   await device.ports.store.write(rows)
   device.record = next
 }
+
+/** What the token grants, cut to the account's signed policy; `undefined` where there is no grace. */
+const termsOf = (device: Device, token: LeaseToken): LeaseTerms | undefined =>
+  limitTerms(
+    { issuedAtMs: token.issuedAtS * 1000, expiresAtMs: token.graceS === 0 ? 0 : token.expiresAtS * 1000, maxOfflineUnlocks: token.maxOfflineUnlocks },
+    device.account?.policy ?? DEFAULT_POLICY,
+  )
 
 const graceRow = async (device: Device, key: Secret<"OfflineKey">, bundle: GraceBundle): Promise<Row> => ({
   table: "bundle",
@@ -321,17 +331,29 @@ const openOffline = async (
   if (!bundle.ok) return err({ code: "store-corrupt" })
   const token = await readToken(device, account, bundle.value.token)
   if (!token.ok) return token
-  const now = ports.clock.nowMs()
-  if (now < bundle.value.highWaterMs - CLOCK_TOLERANCE_MS) return err({ code: "clock-moved" })
-  if (now >= token.value.expiresAtS * 1000 || bundle.value.unlocks === 0) {
-    await ports.store.write([{ table: "bundle", key: "off" }])
-    return err({ code: "lease-expired" })
-  }
-  await ports.store.write([
-    await graceRow(device, key, { ...bundle.value, highWaterMs: Math.max(now, bundle.value.highWaterMs), unlocks: bundle.value.unlocks - 1 }),
-  ])
+  const terms = termsOf(device, token.value)
+  const clock = { highWaterMs: bundle.value.highWaterMs, unlocksLeft: bundle.value.unlocks }
+  const decided = terms === undefined ? ({ decision: "wipe", code: "lease-expired" } as const) : decideOfflineUnlock(terms, clock, ports.clock.nowMs())
+  if (decided.decision === "wipe") await ports.store.write([{ table: "bundle", key: "off" }])
+  if (decided.decision !== "open" || terms === undefined) return err({ code: decided.decision === "open" ? "lease-expired" : decided.code })
+  await ports.store.write([await graceRow(device, key, { ...bundle.value, highWaterMs: decided.clock.highWaterMs, unlocks: decided.clock.unlocksLeft })])
   device.local = { standard: secret<"StandardKey">(bundle.value.standardKey) }
+  device.grace = { key, untilMs: terms.expiresAtMs }
   return ok({ lock: "standard-only" })
+}
+
+/** Raises the mark in the grace bundle to now, so that a clock that is set back later is noticed. Only while open. */
+export const noteGraceTime = async (device: Device): Promise<void> => {
+  const { ports } = device
+  const key = device.full?.offlineKey ?? device.grace?.key
+  const row = key === undefined ? undefined : await ports.store.read("bundle", "off")
+  if (key === undefined || row === undefined) return
+  const opened = await openRow(ports.primitives, key, "bundle", "off", row)
+  const bundle = opened.ok ? graceBundle.decode(opened.value, 4096) : opened
+  if (!bundle.ok) return
+  const before = { highWaterMs: bundle.value.highWaterMs, unlocksLeft: bundle.value.unlocks }
+  const { highWaterMs } = noteTime(before, ports.clock.nowMs())
+  if (highWaterMs !== before.highWaterMs) await ports.store.write([await graceRow(device, key, { ...bundle.value, highWaterMs })])
 }
 
 /** Seals the device key bundle as it is in memory now. */
@@ -356,8 +378,7 @@ export const bundleRow = async (device: Device, full: FullKeys, keys: LocalKeys)
   return { table: "bundle", key: "on", value: await sealRow(device.ports.primitives, device.ports.random, full.onKey, "bundle", "on", keyBundle.encode(bundle)) }
 }
 
-export const isFreshPassword = (device: Device): boolean =>
-  device.ports.clock.monotonicMs() - device.passwordAtMs <= 5 * 60_000
+export const isFreshPassword = (device: Device): boolean => device.openedAt !== undefined && isFactorFresh(device.openedAt, instantOf(device))
 
 /** A fresh token without a factor: signed by the chain key, so only an opened device asks for it. */
 export const renewLease = async (device: Device): Promise<Result<void, Failure>> => {
