@@ -1,10 +1,11 @@
+import { dropEnded, expireOverdue } from "./accounts/housekeeping.ts"
 import { raiseVaultHeads } from "./lease/reconcile.ts"
 import { rotateLeaseKek } from "./lease/rotation.ts"
 import type { OpenStrongroom } from "./strongroom.ts"
 import { purgeHistory } from "./vaults/history.ts"
 
 /** How often each looks. A lease KEK is replaced within the hour after a removal, so it is looked for more often. */
-const EVERY_MS = { heads: 60_000, leaseKek: 10 * 60_000, history: 60 * 60_000 }
+const EVERY_MS = { heads: 60_000, waiting: 60_000, ended: 60 * 60_000, leaseKek: 10 * 60_000, history: 60 * 60_000 }
 
 /**
  * Work that waits for nobody: started with the process, stopped before its stores close. One that fails is written down
@@ -40,6 +41,8 @@ export const startChores = ({ ctx, leases }: OpenStrongroom): (() => Promise<voi
   }
   const timers = [
     every(EVERY_MS.heads, "heads", () => raiseVaultHeads(ctx, leases)),
+    every(EVERY_MS.waiting, "waiting", async () => void (await expireOverdue(ctx))),
+    every(EVERY_MS.ended, "ended", async () => void (await dropEnded(ctx))),
     every(EVERY_MS.leaseKek, "lease-kek", async () => {
       const rotated = await rotateLeaseKek(leases)
       if (!rotated.ok) ctx.log({ level: "warn", what: rotated.error.code, chore: "lease-kek" })

@@ -1,5 +1,4 @@
 import { Socket } from "node:net"
-import { randomBytes } from "node:crypto"
 import { isAbsolute } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
@@ -20,6 +19,7 @@ import {
 import { allHandlers } from "./all-handlers.ts"
 import { startChores } from "./chores.ts"
 import type { StrongroomContext } from "./context.ts"
+import { createPooledRandom } from "./random.ts"
 import { openStrongroom, type StartFailure } from "./strongroom.ts"
 
 /*
@@ -60,7 +60,7 @@ const main = async (): Promise<number> => {
       ...(values.kek === undefined ? {} : { kekPath: values.kek }),
       ...(values["lease-keks"] === undefined ? {} : { leaseKekFolder: values["lease-keks"] }),
       clock: { nowMs: () => Date.now() },
-      random: { bytes: (length) => new Uint8Array(randomBytes(length)) },
+      random: createPooledRandom(),
       primitives: nodePrimitives,
       startedAtMs,
       handlers: allHandlers,

@@ -81,8 +81,6 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
     migrations: mainMigrations,
     name: "strongroom",
     clock,
-    // Wrapped keys and codes are rows here too.
-    secureDelete: true,
   })
   if (!opened.ok) return err(ofStore(opened.error))
   const store = opened.value

@@ -76,7 +76,7 @@ export const executed = struct({
 })
 export type Executed = TypeOf<typeof executed>
 
-/** A change of authority, in the order it was committed. `detail` is CBOR of what `kind` says; see spec/strongroom.md. */
+/** A change of authority, in the order it was committed. `detail` is one public word or name; see spec/strongroom.md. */
 export const eventStruct = struct({
   n: [1, uint],
   logId: [2, bytesOf(16)],
