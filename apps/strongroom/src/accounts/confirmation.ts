@@ -5,7 +5,7 @@ import type { CallParams, CallResult } from "@keyferry/strongroom-api"
 
 import type { Change, StrongroomContext, Tx } from "../context.ts"
 import type { Tombstone } from "../lease-store.ts"
-import { activateReady, deviceTombstones, endAttempts, moveDevice } from "./devices.ts"
+import { activateReady, deviceTombstones, endAttempts, moveDevice, stateOf } from "./devices.ts"
 
 /*
  * Confirming and rejecting a waiting device. The link and the device move in one transaction that starts with one
@@ -203,11 +203,13 @@ export const confirmDeny = async (
   })
 }
 
-/** The same by an active device. Errors: verify-link-not-valid, where the device does not wait. */
+/** The same by an active device. Errors: verify-link-not-valid, where one does not wait or the other is not active. */
 export const denyDevice = (
   ctx: StrongroomContext,
   attempt: Attempt,
-): Promise<Result<{ readonly state: string }, Failure>> => rejecting(ctx, attempt, async () => true)
+  by: Uint8Array,
+): Promise<Result<{ readonly state: string }, Failure>> =>
+  rejecting(ctx, attempt, async ({ tx }) => (await stateOf(tx, by)) === "active")
 
 const rejecting = async (
   ctx: StrongroomContext,

@@ -1,9 +1,11 @@
-import { isZero } from "@keyferry/base"
+import { err, isZero, type Result } from "@keyferry/base"
 import type { Holder } from "@keyferry/chain"
 import type { Primitives } from "@keyferry/crypto"
 import type { DeviceState, Failure } from "@keyferry/protocol"
 
-import type { Change, StrongroomContext, Tx } from "../context.ts"
+import { type RollBack, rollBack } from "@keyferry/store"
+
+import type { Change, Changed, SigningDevice, StrongroomContext, Tx } from "../context.ts"
 import type { LeaseStore, Tombstone } from "../lease-store.ts"
 
 /*
@@ -51,6 +53,30 @@ export const stateOf = async (tx: Tx, deviceId: Uint8Array): Promise<DeviceState
   const row = await tx.selectFrom("device").select("state").where("id", "=", deviceId).executeTakeFirst()
   return row?.state as DeviceState | undefined
 }
+
+const ENDED: Partial<Record<DeviceState, Failure>> = {
+  removed: { code: "device-removed" },
+  retired: { code: "device-retired" },
+  rejected: { code: "device-rejected" },
+  expired: { code: "device-expired" },
+  "lease-locked": { code: "lease-locked" },
+}
+
+/**
+ * A change that a signing device asked for, under the row lock of its account. The device's state is read again: one
+ * that ended since its signature was checked changes nothing any more.
+ */
+export const changeBy = <R>(
+  ctx: Pick<StrongroomContext, "change">,
+  { accountUuid, deviceId }: Pick<SigningDevice, "accountUuid" | "deviceId">,
+  fn: (change: Change) => Promise<R>,
+): Promise<Changed<R | RollBack<Result<never, Failure>>>> =>
+  ctx.change(async (change): Promise<R | RollBack<Result<never, Failure>>> => {
+    await change.lockAccount(accountUuid)
+    const state = await stateOf(change.tx, deviceId)
+    const ended = state === undefined ? ({ code: "device-not-enrolled" } as const) : ENDED[state]
+    return ended === undefined ? fn(change) : rollBack(err(ended))
+  })
 
 /** What a device becomes when it is in the chain: it may sync only once the account has a second factor. */
 export const stateInChain = async (tx: Tx, accountUuid: string): Promise<"approved" | "active"> => {

@@ -88,7 +88,7 @@ const list: Handler<"devices.list"> = async (ctx, { device }) => {
 const deny: Handler<"devices.deny"> = async (ctx, { device }, body) => {
   const deviceId = parseId("dev", body.deviceId)
   if (!deviceId.ok) return err({ code: "malformed" })
-  const denied = await denyDevice(ctx, { accountUuid: device.accountUuid, deviceId: deviceId.value })
+  const denied = await denyDevice(ctx, { accountUuid: device.accountUuid, deviceId: deviceId.value }, device.deviceId)
   // To a device of the account it need not be neutral.
   return denied.ok ? ok({ reply: denied.value }) : err({ code: "not-found" })
 }

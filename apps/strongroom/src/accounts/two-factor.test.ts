@@ -1,5 +1,9 @@
+import type { Result } from "@keyferry/base"
+import type { Failure } from "@keyferry/protocol"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 
+import type { StrongroomContext } from "../context.ts"
+import type { Signed } from "../execute.ts"
 import {
   codeOf,
   createWorld,
@@ -15,6 +19,7 @@ import {
   type World,
 } from "../fixture.ts"
 import { coreOnly } from "../fixture-core.ts"
+import { twoFactorHandlers } from "./two-factor.ts"
 
 let world: World
 let reach: Reach
@@ -282,5 +287,48 @@ describe("a lost factor", () => {
     const answers = await Promise.all([ask(), ask()])
     expect(answers.filter(({ open }) => open)).toHaveLength(1)
     expect(await codeOf(reach.call("operatorResetTwoFactor", { accountUuid: "nobody" }))).toBe("not-found")
+  })
+})
+
+describe("a device that ends while its request runs", () => {
+  const handlers = twoFactorHandlers
+  const cases = [
+    ["two-factor.check", (ctx, signed) => handlers["two-factor.check"](ctx, signed, { kind: "totp", code: "000000" })],
+    ["two-factor.codes", (ctx, signed) => handlers["two-factor.codes"](ctx, signed, {})],
+    ["two-factor.disable", (ctx, signed) => handlers["two-factor.disable"](ctx, signed, { suspendSync: true })],
+    ["two-factor.reset-cancel", (ctx, signed) => handlers["two-factor.reset-cancel"](ctx, signed, {})],
+    ["sync.resume", (ctx, signed) => handlers["sync.resume"](ctx, signed, {})],
+  ] as const satisfies readonly (readonly [
+    string,
+    (ctx: StrongroomContext, signed: Signed) => Promise<Result<unknown, Failure>>,
+  ])[]
+
+  it.each(cases)("[ST5] changes nothing any more: %s", async (_, run) => {
+    const { ctx } = world.room()
+    // As the verifier saw it, a moment ago.
+    const signed: Signed = {
+      device: {
+        accountUuid: person.accountUuid,
+        accountId: person.accountId,
+        deviceId: person.device.deviceId,
+        state: "active",
+        sigPk: person.device.keys.sigPk,
+        lastFactorMs: world.clock.nowMs(),
+        lastPasswordMs: world.clock.nowMs(),
+      },
+      query: "",
+      createdS: 0,
+      limits: { devices: 0, items: 0, bytes: 0 },
+    }
+    await ctx.store.transaction((tx) => tx.updateTable("device").set({ state: "removed" }).execute())
+    const before = await kinds()
+    expect(await run(ctx, signed)).toEqual({ ok: false, error: { code: "device-removed" } })
+    expect(await kinds()).toEqual(before)
+    const left = await ctx.store.read(async (db) => [
+      await db.selectFrom("factor").select("kind").execute(),
+      await db.selectFrom("recovery_code").select("hash").execute(),
+      await db.selectFrom("factor_tries").select("tries").execute(),
+    ])
+    expect(left).toEqual([[{ kind: "totp" }], [], []])
   })
 })

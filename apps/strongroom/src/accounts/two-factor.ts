@@ -6,7 +6,7 @@ import type { SigningDevice, StrongroomContext, Tx } from "../context.ts"
 import type { Handler, Handlers } from "../execute.ts"
 import { factorSeedPlace } from "../places.ts"
 import { FRESH_MS } from "../verifier.ts"
-import { activateReady, countInChain, stateOf } from "./devices.ts"
+import { activateReady, changeBy, countInChain, stateOf } from "./devices.ts"
 import { counted, factorKinds, prepareCode, removeFactors, replaceRecoveryCodes } from "./second-factor.ts"
 import { otpauthUri, stepOfCode, TOTP_SEED_BYTES } from "./totp.ts"
 
@@ -56,9 +56,8 @@ const confirm: Handler<"two-factor.confirm"> = async (ctx, { device }, { code })
   const seed = await ctx.atRest.decrypt(factorSeedPlace(ctx.primitives, accountId), sealedSeed)
   if (!seed.ok) return seed
   const step = stepOfCode(seed.value, code, nowMs)
-  const { value, commit } = await ctx.change(async (change) => {
+  const { value, commit } = await changeBy(ctx, device, async (change) => {
     const { tx } = change
-    await change.lockAccount(accountUuid)
     const replaces = await hasFactor(tx, accountUuid)
     if (replaces && !isFresh(device, nowMs)) return err<Failure>({ code: "reauth-required" })
     const used = await counted(ctx, accountUuid, async () => step !== undefined)(change)
@@ -95,8 +94,7 @@ const check: Handler<"two-factor.check"> = async (ctx, { device }, body) => {
   const use = await prepareCode(ctx, { uuid: device.accountUuid, id: device.accountId }, body)
   if (!use.ok) return use
   const nowMs = ctx.clock.nowMs()
-  const { value } = await ctx.change(async (change) => {
-    await change.lockAccount(device.accountUuid)
+  const { value } = await changeBy(ctx, device, async (change) => {
     const used = await use.value(change)
     if (!used.ok) return used
     await change.tx.updateTable("device").set({ last_factor_ms: nowMs }).where("id", "=", device.deviceId).execute()
@@ -107,8 +105,7 @@ const check: Handler<"two-factor.check"> = async (ctx, { device }, body) => {
 
 const codes: Handler<"two-factor.codes"> = async (ctx, { device }) => {
   const { accountUuid, accountId, deviceId } = device
-  const { value, commit } = await ctx.change(async (change) => {
-    await change.lockAccount(accountUuid)
+  const { value, commit } = await changeBy(ctx, device, async (change) => {
     if (!(await hasFactor(change.tx, accountUuid))) return rollBack(err<Failure>({ code: "two-factor-required" }))
     const made = await replaceRecoveryCodes(ctx, change.tx, { uuid: accountUuid, id: accountId })
     await change.event({ accountUuid, accountId, deviceId, kind: "recovery-codes-made" })
@@ -120,9 +117,8 @@ const codes: Handler<"two-factor.codes"> = async (ctx, { device }) => {
 /** Sync never runs without a factor: turning it off suspends sync in the same transaction, or is refused. */
 const disable: Handler<"two-factor.disable"> = async (ctx, { device }, { suspendSync }) => {
   const { accountUuid, accountId, deviceId } = device
-  const { value, commit } = await ctx.change(async (change) => {
+  const { value, commit } = await changeBy(ctx, device, async (change) => {
     const { tx } = change
-    await change.lockAccount(accountUuid)
     const devices = await countInChain(tx, accountUuid)
     const account = await tx
       .selectFrom("account")
@@ -168,22 +164,21 @@ export const suspendAndRemove = async (
 
 const cancelReset: Handler<"two-factor.reset-cancel"> = async (ctx, { device }) => {
   const { accountUuid, accountId, deviceId } = device
-  const { value, commit } = await ctx.change(async ({ tx, event }) => {
+  const { value, commit } = await changeBy(ctx, device, async ({ tx, event }) => {
     const { numDeletedRows } = await tx
       .deleteFrom("factor_reset")
       .where("account_uuid", "=", accountUuid)
       .executeTakeFirst()
     const cancelled = numDeletedRows > 0n
     if (cancelled) await event({ accountUuid, accountId, deviceId, kind: "factor-reset-cancelled" })
-    return cancelled
+    return ok(cancelled)
   })
-  return ok({ reply: { cancelled: value }, commit })
+  return value.ok ? ok({ reply: { cancelled: value.value }, commit }) : value
 }
 
 const resume: Handler<"sync.resume"> = async (ctx, { device }) => {
   const { accountUuid, accountId, deviceId } = device
-  const { value, commit } = await ctx.change(async ({ tx, event, lockAccount }) => {
-    await lockAccount(accountUuid)
+  const { value, commit } = await changeBy(ctx, device, async ({ tx, event }) => {
     if (!(await hasFactor(tx, accountUuid))) return rollBack(err<Failure>({ code: "two-factor-required" }))
     const { numUpdatedRows } = await tx
       .updateTable("account")
