@@ -73,11 +73,12 @@ export const createPrompter = (onInterrupt: () => never): Prompter => {
 const readHidden = (question: string, onInterrupt: () => never): Promise<Result<string, Failure>> =>
   new Promise((resolve) => {
     const { stdin, stderr } = process
-    stderr.write(`${question} `)
     let typed: string[] = []
     stdin.setEncoding("utf8")
+    // Before the question is there to be answered: what is typed at once must not be echoed either.
     stdin.setRawMode(true)
     stdin.resume()
+    stderr.write(`${question} `)
     const finish = (result: Result<string, Failure>, rest = ""): void => {
       stdin.off("data", onData)
       stdin.off("end", onEnd)

@@ -132,7 +132,8 @@ export const stopAgent = async (folder: string, who: string): Promise<boolean> =
   const channel = await openChannel(file.socket, who, folder)
   if (channel === undefined) return false
   await channel.call("agentStop", []).catch(() => undefined)
-  await Promise.race([channel.closed, sleep(STOP_LIMIT_MS)])
+  // The limit must not keep this process alive after the agent has gone.
+  await Promise.race([channel.closed, sleep(STOP_LIMIT_MS, undefined, { ref: false })])
   channel.close()
   await waitUntilGone(folder, file.pid)
   return true
