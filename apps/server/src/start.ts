@@ -114,7 +114,13 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
   let address = { host: settings.listen.host, port: settings.listen.port }
   const origin = (): string => settings.public_url ?? urlOf(address)
   const origins = (): readonly string[] => [
-    ...new Set([origin(), urlOf(address), `http://localhost:${address.port}`, `http://127.0.0.1:${address.port}`]),
+    ...new Set([
+      origin(),
+      ...settings.other_origins,
+      urlOf(address),
+      `http://localhost:${address.port}`,
+      `http://127.0.0.1:${address.port}`,
+    ]),
   ]
   const plan = onlyPlan({
     devices: settings["limits.devices"],

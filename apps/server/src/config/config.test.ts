@@ -4,7 +4,7 @@ import { describeSettings, readConfig } from "./config.ts"
 
 const files: Readonly<Record<string, string>> = {
   "/c.toml":
-    'listen = "localhost:1"\nregistration = "open"\ntrusted_proxies = ["10.0.0.0/8"]\n[mail]\nfrom = "a@b.c"\n',
+    'listen = "localhost:1"\nregistration = "open"\nother_origins = ["http://10.0.0.1:8420", "http://house"]\ntrusted_proxies = ["10.0.0.0/8"]\n[mail]\nfrom = "a@b.c"\n',
   "/typo.toml": 'lisen = "localhost:1"\n[mail]\nurll = "x"\n',
   "/broken.toml": "listen = \n",
   "/password": "smtp://u:secret@mail.example.org\n",
@@ -27,6 +27,7 @@ describe("configuration", () => {
     expect(config.value.values["mail.mode"]).toBe("off")
     expect(config.value.values.registration).toBe("open")
     expect(config.value.values.trusted_proxies).toEqual(["10.0.0.0/8"])
+    expect(config.value.values.other_origins).toEqual(["http://10.0.0.1:8420", "http://house"])
     expect(config.value.words).toEqual(["serve"])
     const from = Object.fromEntries(config.value.origins.map((o) => [o.key, o.from]))
     expect(from).toMatchObject({
@@ -50,6 +51,7 @@ describe("configuration", () => {
     [["--mail-url", "smtp://u:secret@h"], {}, "mail.url holds a password"],
     [["--limits-rate-scale", "0"], {}, "limits.rate_scale expects a whole number from 1"],
     [["--trusted-proxies", "all"], {}, "trusted_proxies expects addresses"],
+    [["--other-origins", "http://10.0.0.1:8420,house"], {}, "other_origins expects origins"],
   ])("%j %j is refused with a sentence", (args, env, sentence) => {
     const config = read(args, env)
     expect(config.ok ? [] : config.error.join("\n")).toContain(sentence)

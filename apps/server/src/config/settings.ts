@@ -36,6 +36,13 @@ const origin = (text: string): string | undefined => {
   return url.username === "" && url.password === "" ? url.origin : undefined
 }
 
+const MAX_ORIGINS = 8
+
+const origins = (text: string): readonly string[] | undefined => {
+  const list = text === "" ? [] : text.split(",").map((part) => origin(part.trim()))
+  return list.length <= MAX_ORIGINS && list.every((one) => one !== undefined) ? list : undefined
+}
+
 const listen = (text: string): { readonly host: string; readonly port: number } | undefined => {
   const match = /^(.+):(\d{1,5})$/.exec(text)
   const port = Number(match?.[2])
@@ -63,6 +70,12 @@ export const settings = {
     "an origin such as https://keys.example.org",
     "The address that people use; links in mails start with it. Default: the listening address.",
     origin,
+  ),
+  other_origins: setting<readonly string[]>(
+    [],
+    "origins, separated by commas",
+    "Further addresses that people use, such as one inside the house. A request signed for any other is refused.",
+    origins,
   ),
   trusted_proxies: setting<readonly string[]>(
     [],
