@@ -37,14 +37,15 @@ describe("new items", () => {
     expect(choiceForNew(login, on)).toEqual({ choice: "synced" })
     expect(choiceForNew(login, { ...on, autoNew: false })).toEqual({ choice: "local-only" })
     expect(choiceForNew(login, { ...on, syncOn: false })).toEqual({ choice: "local-only" })
-    expect(choiceForNew(login, on, "local-only")).toEqual({ choice: "local-only" })
+    expect(choiceForNew(login, on, "local-only")).toEqual({ choice: "local-only", localBecause: "choice" })
     expect(choiceForNew(login, { ...on, autoNew: false }, "synced")).toEqual({ choice: "synced" })
   })
 
   test("[SY26] the switch and a policy keep credentials here, and say so when somebody asked otherwise", () => {
     const off = { ...on, credentials: false }
     const policy = { ...on, neverSync: ["login"] }
-    expect(choiceForNew(login, off)).toEqual({ choice: "local-only" })
+    expect(choiceForNew(login, off)).toEqual({ choice: "local-only", localBecause: "switch" })
+    expect(choiceForNew(login, { ...off, autoNew: false })).toEqual({ choice: "local-only" })
     expect(choiceForNew(login, off, "synced")).toEqual({ choice: "local-only", refusal: "credential-sync-disabled" })
     expect(choiceForNew(login, policy, "synced")).toEqual({ choice: "local-only", refusal: "policy-never-sync" })
     expect(choiceForNew(host, off)).toEqual({ choice: "synced" })
@@ -88,6 +89,8 @@ describe("existing items", () => {
     expect(result.upload).toEqual(["mine"])
     expect([...result.profile.left.keys()]).toEqual(["x"])
     expect(makeSynced([local("mine", "choice")], before, { ...on, credentials: false }).refused.length).toBe(1)
+    // Chosen back before its deletion was sent: it stays where it is.
+    expect(makeSynced([local("mine", "choice", { rev: 4, onServer: true })], before, on).upload).toEqual(["mine"])
   })
 })
 

@@ -5,6 +5,8 @@
  */
 
 export type SyncChoice = "synced" | "local-only"
+/** Why an item is local-only: a person chose so for it, or the switch keeps it back. */
+export type LocalReason = "choice" | "switch"
 /** What becomes of the copies on other devices when something leaves the server. */
 export type Elsewhere = "keep" | "delete"
 
@@ -15,8 +17,8 @@ export interface PolicyItem {
   readonly credential: boolean
   readonly kind: string
   readonly choice: SyncChoice
-  /** Why it is local-only: because a person chose so for this item, or because the switch is off. */
-  readonly localBecause?: "choice" | "switch"
+  /** Absent for what syncs, and for what nobody decided about yet. */
+  readonly localBecause?: LocalReason
   /** Newest revision in the vault's chain, 0 if it never was there. */
   readonly rev: number
   /** That revision is a record, not a deletion. */
@@ -57,19 +59,19 @@ export const syncRefusal = (
 }
 
 /**
- * The choice for a new item. `asked` is what the person said, if anything.
+ * The choice for a new item. `asked` is what the person said, if anything. `localBecause` is absent where nobody decided yet.
  * Errors   the refusal, only where the person asked for synced; what nobody asked for stays local-only without a word
  */
 export const choiceForNew = (
   item: Pick<PolicyItem, "credential" | "kind">,
   settings: SyncSettings,
   asked?: SyncChoice,
-): { readonly choice: SyncChoice; readonly refusal?: SyncRefusal } => {
+): { readonly choice: SyncChoice; readonly localBecause?: LocalReason; readonly refusal?: SyncRefusal } => {
   const refusal = syncRefusal(item, settings)
   if (asked === "synced") return refusal === undefined ? { choice: "synced" } : { choice: "local-only", refusal }
-  if (asked === "local-only" || !settings.autoNew || !settings.syncOn || refusal !== undefined)
-    return { choice: "local-only" }
-  return { choice: "synced" }
+  if (asked === "local-only") return { choice: "local-only", localBecause: "choice" }
+  if (!settings.autoNew || !settings.syncOn) return { choice: "local-only" }
+  return refusal === undefined ? { choice: "synced" } : { choice: "local-only", localBecause: "switch" }
 }
 
 /** Which existing items go up when sync is turned on, or existing credentials are added later: what was asked for, never more. */
@@ -87,7 +89,7 @@ export const chooseExisting = (
     const isNamed = typeof upload !== "string" && upload.includes(item.itemId)
     // "All" is about what nobody decided yet: an item that a person keeps local by name stays so until named.
     const isMeant = isNamed || (upload === "all" && item.localBecause !== "choice")
-    if (!isMeant || item.onServer) continue
+    if (!isMeant || item.choice === "synced") continue
     const refusal = syncRefusal(item, settings)
     if (refusal === undefined) chosen.push(item.itemId)
     else if (isNamed) refused.push([item.itemId, refusal])

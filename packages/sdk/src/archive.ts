@@ -1,12 +1,12 @@
 import { bytesToHex, err, formatId, ok, type Result } from "@keyferry/base"
 import { RECORD_KIND } from "@keyferry/crypto"
 import { type ArchiveRevision, assignIds, exportArchive, type ImportError, keyferryArchive, planImport } from "@keyferry/importers"
-import { isCredential, type Item, leaseClassOf } from "@keyferry/items"
+import type { Item } from "@keyferry/items"
 import type { Failure } from "@keyferry/protocol"
 
 import type { Device } from "./device.ts"
-import { type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
-import { bodyOf, encodeBody, homeVault, itemRows } from "./items.ts"
+import type { LocalItem } from "./formats.ts"
+import { bodyOf, classOf, encodeBody, homeVault, itemRows, policyForNew } from "./items.ts"
 import type { Row } from "./ports.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
@@ -56,12 +56,13 @@ export const restoreArchive = async (
     const refused: string[] = []
     for (const item of items) {
       const body = encodeBody(item)
-      const strict = leaseClassOf(item) === "strict"
+      const strict = classOf(item) === "strict"
       if (!body.ok || (strict && local.strict === undefined)) {
         refused.push(`${item.title} (${formatId("itm", item.itemId)})`)
         continue
       }
-      const synced = device.settings.syncOn && device.settings.autoNew && (!isCredential(item.kind) || device.settings.credentials)
+      const choice = policyForNew(device, item.kind)
+      if (!choice.ok) return choice
       const row: LocalItem = {
         itemId: item.itemId,
         vaultId: item.vaultId,
@@ -69,10 +70,9 @@ export const restoreArchive = async (
         epoch: 0,
         ctHash: new Uint8Array(32),
         body: body.value,
-        policy: synced ? POLICY_SYNCED : POLICY_LOCAL,
+        ...choice.value,
         strict,
         deletedAtMs: 0,
-        waiting: synced,
         by: new Uint8Array(16),
         recordKind: RECORD_KIND.item,
         prevHash: new Uint8Array(32),

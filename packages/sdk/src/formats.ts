@@ -124,6 +124,8 @@ export type Enrolment = TypeOf<typeof enrolmentStruct>
 
 export const POLICY_SYNCED = 1
 export const POLICY_LOCAL = 2
+export const HELD_BY_CHOICE = 1
+export const HELD_BY_SWITCH = 2
 
 /**
  * One item on this device. `body` is what the person sees; `base` the newest body that the server has while an edit
@@ -150,6 +152,8 @@ export const localItem = struct({
   recordKind: [13, uint],
   /** The hash that the history starts with: of the revision before the current one, or of the last one before a deletion. */
   prevHash: [14, bytesOf(32)],
+  /** Of a local-only item: a person chose so, or the vault's switch keeps it back. Absent where nobody decided. */
+  heldBy: [15, optional(oneOf(HELD_BY_CHOICE, HELD_BY_SWITCH))],
 })
 export type LocalItem = TypeOf<typeof localItem>
 

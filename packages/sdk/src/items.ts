@@ -6,17 +6,18 @@ import {
   encodeItem,
   type FieldProblem,
   type Fields,
+  isCredential,
   type Item,
   kindByName,
   leaseClassOf,
   makeItem,
 } from "@keyferry/items"
-import { classAfterMove, effectiveClass, type LeaseClass } from "@keyferry/engine"
+import { choiceForNew, classAfterMove, effectiveClass, type LeaseClass, type LocalReason, type SyncSettings } from "@keyferry/engine"
 import type { Failure } from "@keyferry/protocol"
 
-import type { ItemChange, ItemInput, ItemSummary, ItemView } from "./api.ts"
+import type { ItemChange, ItemInput, ItemSummary, ItemView, SyncPolicy } from "./api.ts"
 import type { Device, LocalKeys } from "./device.ts"
-import { type LocalItem, localItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
+import { HELD_BY_CHOICE, HELD_BY_SWITCH, type LocalItem, localItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
 import type { Row } from "./ports.ts"
 import { openRow, sealRow } from "./sealing.ts"
 
@@ -128,7 +129,8 @@ export const newLocalItem = (device: Device, input: ItemInput): Result<LocalItem
   })
   const body = encodeBody(item)
   if (!body.ok) return body
-  const synced = input.policy === undefined ? autoSynced(device, kind.credential) : input.policy === "synced"
+  const choice = policyForNew(device, item.kind, input.policy)
+  if (!choice.ok) return choice
   return ok({
     itemId,
     vaultId,
@@ -136,18 +138,31 @@ export const newLocalItem = (device: Device, input: ItemInput): Result<LocalItem
     epoch: 0,
     ctHash: ZERO_HASH,
     body: body.value,
-    policy: synced ? POLICY_SYNCED : POLICY_LOCAL,
+    ...choice.value,
     strict: classOf(item) === "strict",
     deletedAtMs: 0,
-    waiting: synced,
     by: NOBODY,
     recordKind: RECORD_KIND.item,
     prevHash: ZERO_HASH,
   })
 }
 
-const autoSynced = (device: Device, credential: boolean): boolean =>
-  device.settings.syncOn && device.settings.autoNew && (!credential || device.settings.credentials)
+/** What is in force here. No policy of this version keeps kinds off the server. */
+export const syncSettings = (device: Device): SyncSettings => {
+  const { syncOn, autoNew, credentials } = device.settings
+  return { syncOn, autoNew, credentials, neverSync: [] }
+}
+
+/** Whether a new item syncs, as fields of its row. Errors: credential-sync-disabled, where a person asked for it by name. */
+export const policyForNew = (device: Device, kind: string, asked?: SyncPolicy): Result<Pick<LocalItem, "policy" | "waiting" | "heldBy">, Failure> => {
+  const { choice, localBecause, refusal } = choiceForNew({ credential: isCredential(kind), kind }, syncSettings(device), asked)
+  if (refusal !== undefined) return err({ code: refusal })
+  if (choice === "synced") return ok({ policy: POLICY_SYNCED, waiting: true })
+  return ok({ policy: POLICY_LOCAL, waiting: false, ...heldBecause(localBecause) })
+}
+
+export const heldBecause = (reason: LocalReason | undefined): Pick<LocalItem, "heldBy"> =>
+  reason === undefined ? {} : { heldBy: reason === "choice" ? HELD_BY_CHOICE : HELD_BY_SWITCH }
 
 /** Applies a person's change to an item's body. */
 export const changedBody = (device: Device, local: LocalItem, change: ItemChange): Result<Item, Failure> => {

@@ -34,7 +34,7 @@ import { rescue } from "./rescue.ts"
 import { rotationDone, rotationList } from "./rotation.ts"
 import { finishStaged, signUp } from "./signup.ts"
 import { dropStaged, readStaged } from "./staged.ts"
-import { choosePolicy, setCredentialSwitch } from "./sync-choice.ts"
+import { choosePolicy, existingToUpload, setCredentialSwitch } from "./sync-choice.ts"
 import { putLabel, removeRetired } from "./sync-chores.ts"
 import { syncNow, waitingItems } from "./sync.ts"
 import { watchUnlock } from "./unlock-watch.ts"
@@ -345,7 +345,7 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
         const ready = await readyToSync(device)
         if (!ready.ok) return ready
         await saveSettings(device, { syncOn: true, autoNew: input.autoNew })
-        const chosen = chosenItems(device, input.items)
+        const chosen = existingToUpload(device, input.items)
         if (!chosen.ok) return chosen
         if (chosen.value.length > 0) {
           const done = await choosePolicy(device, chosen.value, "synced", "keep")
@@ -470,13 +470,6 @@ const finishWhatWasStaged = async (device: Device): Promise<Failure["code"] | un
   }
   const done = await finishStaged(device, staged)
   return done.ok ? undefined : done.error.code
-}
-
-const chosenItems = (device: Device, items: "all" | "none" | readonly string[]): Result<readonly string[], Failure> => {
-  if (items === "none") return ok([])
-  if (items !== "all") return ok(items)
-  const all = [...device.items.values()].filter((i) => i.recordKind === RECORD_KIND.item && i.deletedAtMs === 0)
-  return ok(all.map((i) => formatId("itm", i.itemId)))
 }
 
 /** Sync needs a second factor and a confirmed device; says which is missing. */

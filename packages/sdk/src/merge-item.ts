@@ -2,12 +2,13 @@ import { bytesToHex, equalBytes, isZero } from "@keyferry/base"
 import type { Leaf } from "@keyferry/chain"
 import { RECORD_KIND } from "@keyferry/crypto"
 import { type Alternative, decodeItem, encodeItem, type Item, itemToMergeFields, withMergeFields } from "@keyferry/items"
-import { mergeFields } from "@keyferry/engine"
+import { afterDeletion, mergeFields } from "@keyferry/engine"
 
 import type { Device } from "./device.ts"
 import { type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
-import { classOf } from "./items.ts"
-import { decodeProfile, KEEP, mergeProfiles, type Profile } from "./profile.ts"
+import { classOf, heldBecause, itemRows } from "./items.ts"
+import { decodeProfile, mergeProfileBodies, type Profile, toVaultProfile } from "./profile.ts"
+import { afterSwitchElsewhere, policyItem } from "./sync-choice.ts"
 
 /** One leaf as it was committed, with what its record held. Without a body it is a deletion, or damaged. */
 export interface Committed {
@@ -27,6 +28,7 @@ export interface Merged {
 
 const NOBODY = new Uint8Array(16)
 const NO_HASH = new Uint8Array(32)
+const NOTHING_LEFT = { left: new Map() }
 
 /** What the items become once these leaves are the server's newest. Pure but for the clock of the bin. */
 export const applyCommitted = (device: Device, vaultId: Uint8Array, committed: readonly Committed[]): Merged => {
@@ -70,12 +72,16 @@ const placed = (local: LocalItem, leaf: Leaf): LocalItem => ({
 /** `undefined`: nothing stays here. */
 const afterRemoteDelete = (device: Device, local: LocalItem, leaf: Leaf, profile: Profile | undefined): LocalItem | undefined => {
   const next = placed(local, leaf)
-  const left = profile?.left.find(([id, rev]) => equalBytes(id, leaf.itemId) && rev === leaf.rev)
-  const edited = local.waiting && local.deletedAtMs === 0
-  // An unsent edit of an item that left the server goes on as a copy of this device, whatever was chosen for the others.
-  if (left !== undefined) return left[2] === KEEP || edited ? { ...next, policy: POLICY_LOCAL, waiting: false, base: local.base ?? local.body } : undefined
+  const item = policyItem(local)
+  const fate = afterDeletion(profile === undefined ? NOTHING_LEFT : toVaultProfile(profile), item, leaf.rev)
   if (local.policy === POLICY_LOCAL) return { ...next, waiting: false }
-  if (edited) return { ...next, waiting: true }
+  if (fate === "erase") return undefined
+  if (fate === "local-only-copy") {
+    // What the switch took away it gives back; what a person took away somewhere, nobody decided about here.
+    const heldBy = heldBecause(profile?.credentials === false && item.credential ? "switch" : undefined)
+    return { ...next, policy: POLICY_LOCAL, ...heldBy, waiting: false, base: local.base ?? local.body }
+  }
+  if (item.edited) return { ...next, waiting: true }
   return { ...next, waiting: false, deletedAtMs: local.deletedAtMs === 0 ? device.ports.clock.nowMs() : local.deletedAtMs }
 }
 
@@ -118,7 +124,7 @@ const strictOf = (body: Uint8Array | undefined, itemId: Uint8Array, vaultId: Uin
 
 /** `undefined` where nothing of mine remains, or where one side cannot be read: then what was committed stands. */
 const mergeBodies = (device: Device, local: LocalItem, committedBody: Uint8Array, rev: number): Uint8Array | undefined => {
-  if (local.recordKind === RECORD_KIND.vaultProfile) return mergeProfiles(local.base, committedBody, local.body)
+  if (local.recordKind === RECORD_KIND.vaultProfile) return mergeProfileBodies(local.base, committedBody, local.body)
   if (local.recordKind !== RECORD_KIND.item) return local.body
   const place = { itemId: local.itemId, vaultId: local.vaultId }
   const committed = decodeItem(committedBody, place)
@@ -155,12 +161,19 @@ export const moveToVault = (local: LocalItem, vaultId: Uint8Array): LocalItem =>
   return { ...local, vaultId, body: body.ok ? body.value : local.body }
 }
 
-/** Brings this device's settings in step with the vault's own: its switch for credentials. */
+/** Brings this device's settings in step with the vault's own switch for credentials, and what only this device has with it. */
 export const afterProfile = async (device: Device): Promise<void> => {
   const row = [...device.items.values()].find((i) => i.recordKind === RECORD_KIND.vaultProfile)
   const profile = row === undefined ? undefined : decodeProfile(row.body)
   if (profile !== undefined && profile.credentials !== device.settings.credentials) {
     const { saveSettings } = await import("./device.ts")
     await saveSettings(device, { credentials: profile.credentials })
+    const { local } = device
+    if (local === undefined) return
+    const moved = afterSwitchElsewhere(device, profile.credentials).filter((i) => !i.strict || local.strict !== undefined)
+    const rows = []
+    for (const item of moved) rows.push(...(await itemRows(device, local, item)))
+    if (rows.length > 0) await device.ports.store.write(rows)
+    for (const item of moved) device.items.set(bytesToHex(item.itemId), item)
   }
 }

@@ -1,4 +1,5 @@
-import { bool, bytesOf, equalBytes, listOf, oneOf, struct, textUpTo, tuple, type TypeOf, uint } from "@keyferry/base"
+import { bool, bytesOf, bytesToHex, hexToBytes, listOf, oneOf, struct, textUpTo, tuple, type TypeOf, uint } from "@keyferry/base"
+import { mergeProfiles, type VaultProfile } from "@keyferry/engine"
 
 /*
  * The vault's own settings, sealed like an item (record kind 2): whether credentials sync, and what each item that left
@@ -24,19 +25,34 @@ export const decodeProfile = (bytes: Uint8Array): Profile | undefined => {
   return decoded.ok ? decoded.value : undefined
 }
 
-/** Both lists of what left are kept; a changed switch or name of mine wins over an unchanged one. */
-export const mergeProfiles = (baseBytes: Uint8Array | undefined, committedBytes: Uint8Array, mineBytes: Uint8Array): Uint8Array => {
+/** The profile as the engine decides about it; item ids in hex. */
+export const toVaultProfile = (profile: Profile): VaultProfile => ({
+  credentials: profile.credentials,
+  left: new Map(profile.left.map(([id, rev, what]) => [bytesToHex(id), [rev, what === KEEP ? "keep" : "delete"]])),
+})
+
+/** The same profile with what was decided, in the one order that every device writes. */
+export const withVaultProfile = (profile: Profile, decided: VaultProfile): Profile => ({
+  ...profile,
+  credentials: decided.credentials,
+  left: [...decided.left]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([id, [rev, what]]) => {
+      const bytes = hexToBytes(id)
+      return bytes === undefined ? [] : [[bytes, rev, what === "keep" ? KEEP : DELETE] as const]
+    }),
+})
+
+/** Profiles that two devices changed at once; what cannot be read adds nothing. */
+export const mergeProfileBodies = (baseBytes: Uint8Array | undefined, committedBytes: Uint8Array, mineBytes: Uint8Array): Uint8Array => {
   const base = baseBytes === undefined ? undefined : decodeProfile(baseBytes)
   const committed = decodeProfile(committedBytes)
   const mine = decodeProfile(mineBytes)
   if (mine === undefined) return committedBytes
   if (committed === undefined) return mineBytes
-  const added = mine.left.filter(([id, rev]) => !committed.left.some(([other, r]) => equalBytes(id, other) && rev === r))
-  return encodeProfile({
-    name: base !== undefined && base.name !== mine.name ? mine.name : committed.name,
-    credentials: base !== undefined && base.credentials !== mine.credentials ? mine.credentials : committed.credentials,
-    left: [...committed.left, ...added],
-  })
+  const decided = mergeProfiles(base === undefined ? undefined : toVaultProfile(base), toVaultProfile(committed), toVaultProfile(mine))
+  const name = base !== undefined && base.name !== mine.name ? mine.name : committed.name
+  return encodeProfile(withVaultProfile({ ...committed, name }, decided))
 }
 
 const labelStruct = struct({ name: [1, textUpTo(100)], platform: [2, textUpTo(64)] })

@@ -1,86 +1,140 @@
-import { bytesToHex, err, ok, type Result } from "@keyferry/base"
+import { bytesToHex, err, isZero, ok, type Result } from "@keyferry/base"
 import { RECORD_KIND } from "@keyferry/crypto"
+import { chooseExisting, makeLocalOnly, makeSynced, type PolicyItem, switchCredentialsOff, switchCredentialsOn, type VaultProfile } from "@keyferry/engine"
 import { isCredential } from "@keyferry/items"
 import type { Failure } from "@keyferry/protocol"
 
 import { type Device, saveSettings } from "./device.ts"
-import { type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
-import { bodyOf, findItem, itemRows } from "./items.ts"
-import { decodeProfile, DELETE, encodeProfile, KEEP, NEW_PROFILE, type Profile } from "./profile.ts"
+import { HELD_BY_CHOICE, HELD_BY_SWITCH, type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
+import { bodyOf, findItem, idOf, itemRows, syncSettings } from "./items.ts"
+import { decodeProfile, encodeProfile, NEW_PROFILE, type Profile, toVaultProfile, withVaultProfile } from "./profile.ts"
+import type { Row } from "./ports.ts"
 import { profileItemId } from "./vault.ts"
 
-/**
- * Synced or local-only, item by item. An item that leaves the server is named in the vault's profile together with
- * what happens to its copies elsewhere; profile and deletions travel in one link.
+/*
+ * Carries out what the engine decides about synced and local-only. An item that leaves the server is named in the vault's profile
+ * together with what happens to its copies elsewhere; profile and deletions travel in one link. Source: spec/sync.md, SY25–SY32
  */
-export const choosePolicy = async (device: Device, ids: readonly string[], policy: "synced" | "local-only", elsewhere: "keep" | "delete"): Promise<Result<void, Failure>> => {
-  const changed: LocalItem[] = []
+type Elsewhere = "keep" | "delete"
+
+/** One row as the engine's policy sees it. */
+export const policyItem = (item: LocalItem): PolicyItem => {
+  const body = bodyOf(item)
+  const kind = body.ok ? body.value.kind : "unknown"
+  return {
+    itemId: bytesToHex(item.itemId),
+    credential: isCredential(kind),
+    kind,
+    choice: item.policy === POLICY_SYNCED ? "synced" : "local-only",
+    ...(item.heldBy === undefined ? {} : { localBecause: item.heldBy === HELD_BY_CHOICE ? "choice" : "switch" }),
+    rev: item.rev,
+    onServer: item.rev > 0 && !isZero(item.ctHash),
+    edited: item.waiting && item.policy === POLICY_SYNCED && item.deletedAtMs === 0,
+  }
+}
+
+/** Synced or local-only, item by item. Errors: locked, not-found, credential-sync-disabled, lease-needs-server */
+export const choosePolicy = async (device: Device, ids: readonly string[], policy: "synced" | "local-only", elsewhere: Elsewhere): Promise<Result<void, Failure>> => {
+  const items: PolicyItem[] = []
   for (const id of ids) {
     const found = findItem(device, id)
     if (!found.ok) return found
-    const item = found.value
-    if (policy === "synced") {
-      const refused = refusedHere(device, item)
-      if (refused !== undefined) return err(refused)
-      if (item.policy !== POLICY_SYNCED) changed.push({ ...item, policy: POLICY_SYNCED, waiting: true })
-      continue
-    }
-    if (item.policy !== POLICY_LOCAL) changed.push(leavingServer(item))
+    items.push(policyItem(found.value))
   }
-  return write(device, changed, elsewhere)
+  const profile = profileOf(device)
+  if (policy === "local-only") {
+    const decided = makeLocalOnly(items, profile, elsewhere)
+    return write(device, decided.keepHere.map((id) => heldHere(device, id, HELD_BY_CHOICE)), decided.profile)
+  }
+  const decided = makeSynced(items, profile, syncSettings(device))
+  const refused = decided.refused[0]
+  if (refused !== undefined) return err({ code: refused[1] })
+  return write(device, decided.upload.map((id) => goingUp(device, id)), decided.profile)
 }
 
-/** Its newest body at the server stays as the base: if it comes back, divergent copies merge from there. */
-const leavingServer = (item: LocalItem): LocalItem => ({
-  ...item,
-  policy: POLICY_LOCAL,
-  waiting: item.rev > 0 && !isTombstone(item),
-  ...(item.waiting || item.rev === 0 ? {} : { base: item.body }),
-})
-
-const isTombstone = (item: LocalItem): boolean => item.ctHash.every((b) => b === 0)
-
-const refusedHere = (device: Device, item: LocalItem): Failure | undefined => {
-  const body = bodyOf(item)
-  const credential = body.ok && isCredential(body.value.kind)
-  return credential && !device.settings.credentials ? { code: "credential-sync-disabled" } : undefined
+/** The items that go up when sync is turned on here: their ids. Errors: not-found, credential-sync-disabled for one that was named. */
+export const existingToUpload = (device: Device, upload: "all" | "none" | readonly string[]): Result<readonly string[], Failure> => {
+  const named: string[] = []
+  for (const id of typeof upload === "string" ? [] : upload) {
+    const found = findItem(device, id)
+    if (!found.ok) return found
+    named.push(bytesToHex(found.value.itemId))
+  }
+  const live = [...device.items.values()].filter((i) => i.recordKind === RECORD_KIND.item && i.deletedAtMs === 0)
+  const decided = chooseExisting(live.map(policyItem), typeof upload === "string" ? upload : named, syncSettings(device))
+  const refused = decided.refused[0]
+  if (refused !== undefined) return err({ code: refused[1] })
+  const chosen = new Set(decided.upload)
+  return ok(live.filter((i) => chosen.has(bytesToHex(i.itemId))).map(idOf))
 }
 
 /** The switch for all credentials of the vault. Off takes them from the server; hosts, groups and snippets stay. */
-export const setCredentialSwitch = async (device: Device, on: boolean, elsewhere: "keep" | "delete"): Promise<Result<{ readonly items: number }, Failure>> => {
+export const setCredentialSwitch = async (device: Device, on: boolean, elsewhere: Elsewhere): Promise<Result<{ readonly items: number }, Failure>> => {
   if (device.local === undefined) return err({ code: "locked" })
-  const credentials = [...device.items.values()].filter((i) => {
-    const body = i.recordKind === RECORD_KIND.item && i.deletedAtMs === 0 ? bodyOf(i) : undefined
-    return body?.ok === true && isCredential(body.value.kind)
-  })
+  const decided = on ? decideOn(device) : decideOff(device, elsewhere)
+  const written = await write(device, decided.items, decided.profile)
+  if (!written.ok) return written
   await saveSettings(device, { credentials: on })
-  const changed = on
-    ? credentials.filter((i) => i.policy === POLICY_LOCAL).map((i) => ({ ...i, policy: POLICY_SYNCED, waiting: true }) as const)
-    : credentials.filter((i) => i.policy === POLICY_SYNCED).map(leavingServer)
-  const written = await write(device, changed, elsewhere, on)
-  return written.ok ? ok({ items: changed.length }) : written
+  return ok({ items: decided.items.length })
 }
 
-const write = async (device: Device, changed: readonly LocalItem[], elsewhere: "keep" | "delete", credentials?: boolean): Promise<Result<void, Failure>> => {
+/**
+ * Another device moved the switch: this one does the same to what only it has. Rows to write; nothing is written here.
+ * Source: spec/sync.md, SY26, SY32
+ */
+export const afterSwitchElsewhere = (device: Device, on: boolean): readonly LocalItem[] =>
+  on ? decideOn(device).items : decideOff(device, "keep").items.filter((i) => !i.waiting)
+
+const decideOn = (device: Device): { readonly profile: VaultProfile; readonly items: readonly LocalItem[] } => {
+  const decided = switchCredentialsOn(policyItems(device), profileOf(device))
+  return { profile: decided.profile, items: decided.upload.map((id) => goingUp(device, id)) }
+}
+
+const decideOff = (device: Device, elsewhere: Elsewhere): { readonly profile: VaultProfile; readonly items: readonly LocalItem[] } => {
+  const decided = switchCredentialsOff(policyItems(device), profileOf(device), elsewhere)
+  return { profile: decided.profile, items: decided.keepHere.map((id) => heldHere(device, id, HELD_BY_SWITCH)) }
+}
+
+const policyItems = (device: Device): readonly PolicyItem[] =>
+  [...device.items.values()].filter((i) => i.recordKind === RECORD_KIND.item && i.deletedAtMs === 0).map(policyItem)
+
+const profileRowOf = (device: Device): LocalItem | undefined => {
+  const vault = [...device.vaults.values()][0]
+  return vault === undefined ? undefined : device.items.get(bytesToHex(profileItemId(device, vault.state.id)))
+}
+
+const storedProfile = (device: Device): Profile => {
+  const stored = profileRowOf(device)
+  return stored === undefined ? NEW_PROFILE : (decodeProfile(stored.body) ?? NEW_PROFILE)
+}
+
+const profileOf = (device: Device): VaultProfile => toVaultProfile(storedProfile(device))
+
+const rowOf = (device: Device, id: string): LocalItem => {
+  const item = device.items.get(id)
+  if (item === undefined) throw new Error("the engine decided about an item that is not here")
+  return item
+}
+
+/** Stays on this device and leaves the server. Its newest body there stays as the base: if it comes back, copies merge from it. */
+const heldHere = (device: Device, id: string, heldBy: typeof HELD_BY_CHOICE | typeof HELD_BY_SWITCH): LocalItem => {
+  const item = rowOf(device, id)
+  const onServer = item.rev > 0 && !isZero(item.ctHash)
+  return { ...item, policy: POLICY_LOCAL, heldBy, waiting: onServer, ...(item.waiting || item.rev === 0 ? {} : { base: item.body }) }
+}
+
+const goingUp = (device: Device, id: string): LocalItem => {
+  const { heldBy: _heldBy, ...item } = rowOf(device, id)
+  return { ...item, policy: POLICY_SYNCED, waiting: true }
+}
+
+const write = async (device: Device, changed: readonly LocalItem[], profile: VaultProfile): Promise<Result<void, Failure>> => {
   const { local } = device
   if (local === undefined) return err({ code: "locked" })
-  const leaving = changed.filter((i) => i.policy === POLICY_LOCAL && i.waiting)
-  const all = [...changed]
-  if (leaving.length > 0 || credentials !== undefined) {
-    const vault = [...device.vaults.values()][0]
-    if (vault !== undefined) {
-      const stored = device.items.get(bytesToHex(profileItemId(device, vault.state.id)))
-      const before: Profile = stored === undefined ? NEW_PROFILE : (decodeProfile(stored.body) ?? NEW_PROFILE)
-      const next: Profile = {
-        ...before,
-        credentials: credentials ?? before.credentials,
-        left: [...before.left, ...leaving.map((i) => [i.itemId, i.rev + 1, elsewhere === "keep" ? KEEP : DELETE] as const)],
-      }
-      all.push(profileRow(device, vault.state.id, stored, next))
-    }
-  }
+  const profileRow = changedProfileRow(device, profile)
+  const all = profileRow === undefined ? changed : [...changed, profileRow]
   if (all.some((i) => i.strict) && local.strict === undefined) return err({ code: "lease-needs-server" })
-  const rows = []
+  const rows: Row[] = []
   for (const item of all) rows.push(...(await itemRows(device, local, item)))
   if (rows.length > 0) await device.ports.store.write(rows)
   for (const item of all) device.items.set(bytesToHex(item.itemId), item)
@@ -88,12 +142,18 @@ const write = async (device: Device, changed: readonly LocalItem[], elsewhere: "
   return ok(undefined)
 }
 
-const profileRow = (device: Device, vaultId: Uint8Array, stored: LocalItem | undefined, profile: Profile): LocalItem => {
-  const body = encodeProfile(profile)
+/** The vault's profile as a waiting row, where it changes and there is a vault. */
+const changedProfileRow = (device: Device, decided: VaultProfile): LocalItem | undefined => {
+  const vault = [...device.vaults.values()][0]
+  if (vault === undefined) return undefined
+  const stored = profileRowOf(device)
+  const before = storedProfile(device)
+  const body = encodeProfile(withVaultProfile(before, decided))
+  if (bytesToHex(body) === bytesToHex(stored?.body ?? encodeProfile(before))) return undefined
   if (stored !== undefined) return { ...stored, body, waiting: true, ...(stored.waiting ? {} : { base: stored.body }) }
   return {
-    itemId: profileItemId(device, vaultId),
-    vaultId,
+    itemId: profileItemId(device, vault.state.id),
+    vaultId: vault.state.id,
     rev: 0,
     epoch: 0,
     ctHash: new Uint8Array(32),

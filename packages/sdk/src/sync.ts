@@ -22,7 +22,7 @@ import {
   verifyVaultBootstrap,
   verifyVaultLinks,
 } from "@keyferry/chain"
-import { ctHash, decodeRecord, encodeRecord, openRecord, RECORD_KIND, type SealedRecord, sealRecord } from "@keyferry/crypto"
+import { ctHash, decodeRecord, encodeRecord, openRecord, type SealedRecord, sealRecord } from "@keyferry/crypto"
 import {
   bootstrapReplyStruct,
   bootstrapRequestStruct,
@@ -55,7 +55,6 @@ import { type AccountRecord, type LocalItem, POLICY_LOCAL, type VaultRow } from 
 import { itemRows, removedItemRows } from "./items.ts"
 import { afterProfile, applyCommitted, type Committed } from "./merge-item.ts"
 import type { Row } from "./ports.ts"
-import { decodeProfile, encodeProfile } from "./profile.ts"
 import { bundleRow } from "./unlock.ts"
 import {
   acceptOlderKeys,
@@ -198,14 +197,13 @@ const prepareItems = async (device: Device, scope: SyncScope, vault: Vault, wait
   let size = 0
   // The profile goes first: it says what happens to items that leave in the same link.
   const ordered = waiting.toSorted((a, b) => (b.recordKind === 2 ? 1 : 0) - (a.recordKind === 2 ? 1 : 0))
-  for (const waitingItem of ordered) {
-    const item = waitingItem.recordKind === RECORD_KIND.vaultProfile ? withLeavingRevisions(waitingItem, ordered) : waitingItem
+  for (const item of ordered) {
     if (ops.length >= MAX_PUSH_OPS || size > PUSH_BYTES) break
     const rev = item.rev + 1
     const leaving = item.deletedAtMs > 0 || item.policy === POLICY_LOCAL
     if (leaving) {
       ops.push([OP_DEL, item.itemId, rev, epoch, ZERO32, 0])
-      items.push({ before: waitingItem, after: afterDelete(item, rev, epoch) })
+      items.push({ before: item, after: afterDelete(item, rev, epoch) })
       continue
     }
     const record = await sealRecord(p, device.ports.random, {
@@ -228,7 +226,7 @@ const prepareItems = async (device: Device, scope: SyncScope, vault: Vault, wait
     records.push(bytes)
     size += bytes.length
     const { base: _base, ...rest } = item
-    items.push({ before: waitingItem, after: { ...rest, rev, epoch, ctHash: hash, prevHash: previousHash(item), waiting: false, by: scope.record.deviceId } })
+    items.push({ before: item, after: { ...rest, rev, epoch, ctHash: hash, prevHash: previousHash(item), waiting: false, by: scope.record.deviceId } })
   }
   const payload = await itemsPayload(vault.state, scope.account, vault.tree, ops, { byHolder: scope.record.deviceId, ts: device.ports.clock.nowMs() })
   const link = await signPayload(linkSigner(device, scope.full, scope.record.deviceId), payload)
@@ -240,20 +238,6 @@ const prepareItems = async (device: Device, scope: SyncScope, vault: Vault, wait
     full: scope.full,
     items,
   })
-}
-
-/** The profile names each item that leaves with the revision of its deletion, which an edit elsewhere may have moved on. */
-const withLeavingRevisions = (profileItem: LocalItem, waiting: readonly LocalItem[]): LocalItem => {
-  const profile = decodeProfile(profileItem.body)
-  if (profile === undefined) return profileItem
-  const newest = new Map<string, number>()
-  for (const [id, rev] of profile.left) newest.set(bytesToHex(id), Math.max(rev, newest.get(bytesToHex(id)) ?? 0))
-  const leaving = new Map(waiting.filter((i) => i.policy === POLICY_LOCAL).map((i) => [bytesToHex(i.itemId), i.rev + 1]))
-  const left = profile.left.map(([id, rev, what]) => {
-    const deletion = leaving.get(bytesToHex(id))
-    return [id, deletion !== undefined && newest.get(bytesToHex(id)) === rev ? deletion : rev, what] as const
-  })
-  return { ...profileItem, body: encodeProfile({ ...profile, left }) }
 }
 
 /** What the next record of an item follows: the current one, or after a deletion the last one before it. */
