@@ -1,6 +1,25 @@
 import { allHandlers } from "../apps/strongroom/src/all-handlers.ts"
-import { bodyBytes, createWorld, makeActive, must, NO_LIMITS, ORIGIN, reachOf, signRequest, signUp } from "../apps/strongroom/src/fixture.ts"
-import { genesisPush, itemId, itemsPush, makePut, syncBody, vaultOf, type Writer, writerOf } from "../apps/strongroom/src/vaults/fixture.ts"
+import {
+  bodyBytes,
+  createWorld,
+  makeActive,
+  must,
+  NO_LIMITS,
+  ORIGIN,
+  reachOf,
+  signRequest,
+  signUp,
+} from "../apps/strongroom/src/fixture.ts"
+import {
+  genesisPush,
+  itemId,
+  itemsPush,
+  makePut,
+  syncBody,
+  vaultOf,
+  type Writer,
+  writerOf,
+} from "../apps/strongroom/src/vaults/fixture.ts"
 import { openBytes } from "../apps/strongroom/src/vaults/prepared.ts"
 import { nodePrimitives } from "../packages/crypto/src/primitives/node.ts"
 import type { SignedRequest } from "../packages/strongroom-api/src/index.ts"
@@ -28,7 +47,13 @@ const request = async (writer: Writer, push: Awaited<ReturnType<typeof genesisPu
   const [head] = [writer.vault?.head]
   const cursor = head === undefined ? [] : ([[push.vaultId, head.seq - push.links.length, prevOf(push)]] as const)
   const body = syncBody(writer, { pushes: [push], cursors: cursor })
-  return signRequest("sync", writer.device.authSeed, writer.device.deviceId, bodyBytes("sync", body), world.clock.nowMs())
+  return signRequest(
+    "sync",
+    writer.device.authSeed,
+    writer.device.deviceId,
+    bodyBytes("sync", body),
+    world.clock.nowMs(),
+  )
 }
 /** The head that the push stands on, which is the writer's cursor. */
 const prevOf = (push: Awaited<ReturnType<typeof genesisPush>>): Uint8Array => {
@@ -38,7 +63,8 @@ const prevOf = (push: Awaited<ReturnType<typeof genesisPush>>): Uint8Array => {
 }
 const execute = async (signed: SignedRequest): Promise<void> => {
   const answer = await must(reach.call("execute", { request: signed, limits: NO_LIMITS, origins: [ORIGIN] }))
-  if (answer.status !== 200 || answer.commit === 0) throw new Error(`${answer.status} ${answer.code ?? ""} ${answer.detail ?? ""}`)
+  if (answer.status !== 200 || answer.commit === 0)
+    throw new Error(`${answer.status} ${answer.code ?? ""} ${answer.detail ?? ""}`)
 }
 
 const prepare = async (writer: Writer, pushes: number, items: number): Promise<SignedRequest[]> => {
@@ -69,7 +95,19 @@ const run = async (name: string, queues: readonly SignedRequest[][], items: numb
   const pushes = waits.length
   waits.sort((a, b) => a - b)
   const at = (q: number): number => Math.round((waits[Math.floor(q * (waits.length - 1))] ?? 0) * 100) / 100
-  console.log(JSON.stringify({ name, pushes, items: pushes * items, s: Math.round(s * 1000) / 1000, pushesPerS: Math.round(pushes / s), itemsPerS: Math.round((pushes * items) / s), cpuUsPerPush: Math.round((user + system) / pushes), p50: at(0.5), p99: at(0.99) }))
+  console.log(
+    JSON.stringify({
+      name,
+      pushes,
+      items: pushes * items,
+      s: Math.round(s * 1000) / 1000,
+      pushesPerS: Math.round(pushes / s),
+      itemsPerS: Math.round((pushes * items) / s),
+      cpuUsPerPush: Math.round((user + system) / pushes),
+      p50: at(0.5),
+      p99: at(0.99),
+    }),
+  )
 }
 
 const writers = await Promise.all(Array.from({ length: vaults }, newWriter))

@@ -1,4 +1,16 @@
-import { bytesOf, bytesToHex, bytesUpTo, Defect, err, ok, type Random, type Result, struct, textUpTo, uint } from "@keyferry/base"
+import {
+  bytesOf,
+  bytesToHex,
+  bytesUpTo,
+  Defect,
+  err,
+  ok,
+  type Random,
+  type Result,
+  struct,
+  textUpTo,
+  uint,
+} from "@keyferry/base"
 import { decodeOuter, encodeOuter, openOuter, type OuterPlace, type Primitives, sealOuter } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
 
@@ -99,7 +111,10 @@ export const createLeaseKek = (options: LeaseKekOptions): LeaseKek => {
       using key = made.value.plain
       const record = await sealOuter(primitives, random, { key, dekId, place: outerPlace(place), plaintext })
       const { wrapped, kekVersion, kekId: inner } = made.value
-      return ok({ kekId, sealed: wrappedStruct.encode({ wrapped, kekVersion, kekId: inner, dekId, outer: encodeOuter(record) }) })
+      return ok({
+        kekId,
+        sealed: wrappedStruct.encode({ wrapped, kekVersion, kekId: inner, dekId, outer: encodeOuter(record) }),
+      })
     },
     unwrap: async ({ kekId, sealed }, place) => {
       const version = versions.open().find(({ id }) => id === kekId)

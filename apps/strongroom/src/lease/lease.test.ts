@@ -7,7 +7,21 @@ import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 
 import { allHandlers } from "../all-handlers.ts"
-import { createWorld, json, makeActive, must, p, type Person, random, type Reach, reachOf, send, signUp, type TestDevice, type World } from "../fixture.ts"
+import {
+  createWorld,
+  json,
+  makeActive,
+  must,
+  p,
+  type Person,
+  random,
+  type Reach,
+  reachOf,
+  send,
+  signUp,
+  type TestDevice,
+  type World,
+} from "../fixture.ts"
 import { rotateLeaseKek } from "./rotation.ts"
 import { MAX_ATTEMPTS } from "./store.ts"
 
@@ -31,7 +45,10 @@ const bytesIn = (value: unknown): Uint8Array => base64urlToBytes(String(value)) 
 
 const evaluate = async (input = secret<"LeaseInput">(new Uint8Array(32).fill(7))) => {
   const blinded = blind(random, input)
-  const answer = await send(reach, person.device, "lease.evaluate", { leaseId: formatId("lea", leaseId), blinded: bytesToBase64url(blinded.blinded) })
+  const answer = await send(reach, person.device, "lease.evaluate", {
+    leaseId: formatId("lea", leaseId),
+    blinded: bytesToBase64url(blinded.blinded),
+  })
   return { answer, blinded }
 }
 const evaluated = async () => {
@@ -44,7 +61,9 @@ const unlocked = async (attempt: number) =>
   send(reach, person.device, "lease.unlocked", {
     leaseId: formatId("lea", leaseId),
     attempt,
-    signature: bytesToBase64url(await signUnlockOk(p, person.device.sigSeed, { deviceId: person.device.deviceId, leaseId, attempt })),
+    signature: bytesToBase64url(
+      await signUnlockOk(p, person.device.sigSeed, { deviceId: person.device.deviceId, leaseId, attempt }),
+    ),
   })
 const tokenOf = (text: unknown) => {
   const signed = expectOk(signedLeaseTokenStruct.decode(bytesIn(text), 1024), "token")
@@ -54,7 +73,9 @@ const tokenOf = (text: unknown) => {
 describe("an evaluation", () => {
   test("[LS1] gives the same output for the same input, under the key that the chain names", async () => {
     const [first, second] = [await evaluated(), await evaluated()]
-    expect(first.y.ok && second.y.ok && bytesToHex(first.y.value.reveal()) === bytesToHex(second.y.value.reveal())).toBe(true)
+    expect(
+      first.y.ok && second.y.ok && bytesToHex(first.y.value.reveal()) === bytesToHex(second.y.value.reveal()),
+    ).toBe(true)
   })
 
   test("[LS1] an answer made with another key is refused by its proof", async () => {
@@ -66,12 +87,18 @@ describe("an evaluation", () => {
   })
 
   test("[LS3] is counted before anything is evaluated, also if it then fails", async () => {
-    const answer = await send(reach, person.device, "lease.evaluate", { leaseId: formatId("lea", leaseId), blinded: bytesToBase64url(new Uint8Array(32).fill(255)) })
+    const answer = await send(reach, person.device, "lease.evaluate", {
+      leaseId: formatId("lea", leaseId),
+      blinded: bytesToBase64url(new Uint8Array(32).fill(255)),
+    })
     expect([answer.code, (await rowOf())?.attempts]).toEqual(["malformed", 1])
   })
 
   test("[LS3] another lease of the same device is refused and not counted", async () => {
-    const answer = await send(reach, person.device, "lease.evaluate", { leaseId: formatId("lea", random.bytes(16)), blinded: bytesToBase64url(blind(random, secret<"LeaseInput">(new Uint8Array(32))).blinded) })
+    const answer = await send(reach, person.device, "lease.evaluate", {
+      leaseId: formatId("lea", random.bytes(16)),
+      blinded: bytesToBase64url(blind(random, secret<"LeaseInput">(new Uint8Array(32))).blinded),
+    })
     expect([answer.code, (await rowOf())?.attempts]).toEqual(["lease-refused", 0])
   })
 
@@ -88,14 +115,23 @@ describe("an evaluation", () => {
     const begun = await must(leases().beginEvaluation(person.device.deviceId, leaseId))
     expect(begun.row.sealed.length).toBeGreaterThan(0)
     await leases().kill([person.device.deviceId], [])
-    expect(await leases().settle(person.device.deviceId, leaseId, 1)).toEqual({ ok: false, error: { code: "lease-refused" } })
+    expect(await leases().settle(person.device.deviceId, leaseId, 1)).toEqual({
+      ok: false,
+      error: { code: "lease-refused" },
+    })
   })
 
   test("[LS5] so does a freeze, until it is taken back", async () => {
     await must(leases().beginEvaluation(person.device.deviceId, leaseId))
     await leases().setFrozen([person.device.deviceId], true)
-    expect(await leases().settle(person.device.deviceId, leaseId, 1)).toEqual({ ok: false, error: { code: "account-frozen" } })
-    expect(await leases().beginEvaluation(person.device.deviceId, leaseId)).toEqual({ ok: false, error: { code: "account-frozen" } })
+    expect(await leases().settle(person.device.deviceId, leaseId, 1)).toEqual({
+      ok: false,
+      error: { code: "account-frozen" },
+    })
+    expect(await leases().beginEvaluation(person.device.deviceId, leaseId)).toEqual({
+      ok: false,
+      error: { code: "account-frozen" },
+    })
     await leases().setFrozen([person.device.deviceId], false)
     expect((await leases().settle(person.device.deviceId, leaseId, 1)).ok).toBe(true)
   })
@@ -112,9 +148,13 @@ describe("an evaluation", () => {
   test("[LS6] asked again in time, a reservation is the same key; later it is another one", async () => {
     const deviceId = random.bytes(16)
     const first = await leases().reserve(deviceId, world.clock.nowMs() + 1000)
-    expect(bytesToHex((await leases().reserve(deviceId, world.clock.nowMs() + 5000)).leaseId)).toBe(bytesToHex(first.leaseId))
+    expect(bytesToHex((await leases().reserve(deviceId, world.clock.nowMs() + 5000)).leaseId)).toBe(
+      bytesToHex(first.leaseId),
+    )
     world.clock.add(1000)
-    expect(bytesToHex((await leases().reserve(deviceId, world.clock.nowMs() + 5000)).leaseId)).not.toBe(bytesToHex(first.leaseId))
+    expect(bytesToHex((await leases().reserve(deviceId, world.clock.nowMs() + 5000)).leaseId)).not.toBe(
+      bytesToHex(first.leaseId),
+    )
   })
 })
 
@@ -123,8 +163,17 @@ describe("a token", () => {
     const { reply } = await evaluated()
     const { payload, signature, token } = tokenOf(reply["token"])
     const nowS = Math.floor(world.clock.nowMs() / 1000)
-    expect(token).toMatchObject({ issuedAtS: nowS, expiresAtS: nowS + 24 * 3600, graceS: 24 * 3600, maxOfflineUnlocks: 50, serial: 1 })
-    expect([bytesToHex(token.deviceId), bytesToHex(token.leaseId)]).toEqual([bytesToHex(person.device.deviceId), bytesToHex(leaseId)])
+    expect(token).toMatchObject({
+      issuedAtS: nowS,
+      expiresAtS: nowS + 24 * 3600,
+      graceS: 24 * 3600,
+      maxOfflineUnlocks: 50,
+      serial: 1,
+    })
+    expect([bytesToHex(token.deviceId), bytesToHex(token.leaseId)]).toEqual([
+      bytesToHex(person.device.deviceId),
+      bytesToHex(leaseId),
+    ])
     expect([token.account[0], bytesToHex(token.account[1])]).toEqual([1, bytesToHex(person.chain.head.hash)])
     const { leaseTokenPk } = await must(reach.call("hello", {}))
     expect(await p.ed25519Verify(leaseTokenPk, lp("kf1/lease-token", payload), signature)).toBe(true)
@@ -162,7 +211,11 @@ describe("a proven success", () => {
     const { reply } = await evaluated()
     const attempt = Number(reply["attempt"])
     const wrong = await signUnlockOk(p, person.device.authSeed, { deviceId: person.device.deviceId, leaseId, attempt })
-    const answer = await send(reach, person.device, "lease.unlocked", { leaseId: formatId("lea", leaseId), attempt, signature: bytesToBase64url(wrong) })
+    const answer = await send(reach, person.device, "lease.unlocked", {
+      leaseId: formatId("lea", leaseId),
+      attempt,
+      signature: bytesToBase64url(wrong),
+    })
     expect([answer.code, (await rowOf())?.attempts]).toEqual(["signature-invalid", 1])
   })
 
@@ -185,7 +238,9 @@ describe("a renewal", () => {
     send(reach, person.device, "lease.renew", {
       leaseId: formatId("lea", leaseId),
       createdS,
-      signature: bytesToBase64url(await signLabel(p, seed, "kf1/lease-renew", person.device.deviceId, leaseId, createdS)),
+      signature: bytesToBase64url(
+        await signLabel(p, seed, "kf1/lease-renew", person.device.deviceId, leaseId, createdS),
+      ),
     })
   const nowS = () => Math.floor(world.clock.nowMs() / 1000)
 
@@ -231,23 +286,34 @@ describe("after a removal", () => {
     expect(leases().kek.versions()).toEqual(["local-lease:1"])
   })
 
-  test.each(["a new version was made", "half of the rows were wrapped anew"])("[LS11] a rotation that ended when %s is finished by the next", async (when) => {
-    const other = await signUp(reach)
-    const third = await signUp(reach)
-    await leases().kill([third.device.deviceId], [])
-    await must(leases().kek.makeNext())
-    if (when.startsWith("half")) {
-      const row = await rowOf(other.device)
-      const place = { deviceId: other.device.deviceId, leaseId: row?.lease_id ?? new Uint8Array() }
-      const plain = await must(leases().kek.unwrap({ kekId: row?.kek_id ?? "", sealed: row?.sealed ?? new Uint8Array() }, place))
-      const wrapped = await must(leases().kek.wrap(plain, place))
-      await leases().store.transaction((tx) => tx.updateTable("lease").set({ kek_id: wrapped.kekId, sealed: wrapped.sealed }).where("device_id", "=", other.device.deviceId).execute())
-    }
-    await world.restart()
-    await must(rotateLeaseKek(leases()))
-    expect(leases().kek.versions()).toEqual(["local-lease:2"])
-    expect((await evaluated()).y.ok).toBe(true)
-  })
+  test.each(["a new version was made", "half of the rows were wrapped anew"])(
+    "[LS11] a rotation that ended when %s is finished by the next",
+    async (when) => {
+      const other = await signUp(reach)
+      const third = await signUp(reach)
+      await leases().kill([third.device.deviceId], [])
+      await must(leases().kek.makeNext())
+      if (when.startsWith("half")) {
+        const row = await rowOf(other.device)
+        const place = { deviceId: other.device.deviceId, leaseId: row?.lease_id ?? new Uint8Array() }
+        const plain = await must(
+          leases().kek.unwrap({ kekId: row?.kek_id ?? "", sealed: row?.sealed ?? new Uint8Array() }, place),
+        )
+        const wrapped = await must(leases().kek.wrap(plain, place))
+        await leases().store.transaction((tx) =>
+          tx
+            .updateTable("lease")
+            .set({ kek_id: wrapped.kekId, sealed: wrapped.sealed })
+            .where("device_id", "=", other.device.deviceId)
+            .execute(),
+        )
+      }
+      await world.restart()
+      await must(rotateLeaseKek(leases()))
+      expect(leases().kek.versions()).toEqual(["local-lease:2"])
+      expect((await evaluated()).y.ok).toBe(true)
+    },
+  )
 
   test("[LS11] a missing or another key file refuses to start", async () => {
     const { openLeaseStore } = await import("./store.ts")
@@ -262,7 +328,12 @@ describe("after a removal", () => {
       random,
       openKek: (mayCreate) => {
         const versions = openLocalKek({ primitives: p, random, folder, mayCreate })
-        return versions.ok ? { ok: true, value: createLeaseKek({ versions: versions.value, primitives: p, random, deploymentId: "dep" }) } : versions
+        return versions.ok
+          ? {
+              ok: true,
+              value: createLeaseKek({ versions: versions.value, primitives: p, random, deploymentId: "dep" }),
+            }
+          : versions
       },
     })
     expect(opened.ok ? "opened" : opened.error.code).toBe("kms-wrong-key")
@@ -271,18 +342,27 @@ describe("after a removal", () => {
 })
 
 describe("a device that leaves", () => {
-  const retire = async (over: { readonly head?: Uint8Array; readonly seed?: typeof person.device.sigSeed; readonly last?: boolean } = {}) => {
+  const retire = async (
+    over: { readonly head?: Uint8Array; readonly seed?: typeof person.device.sigSeed; readonly last?: boolean } = {},
+  ) => {
     const { head, seq } = { seq: person.chain.head.seq, head: over.head ?? person.chain.head.hash }
     const retirement = { uid: person.accountId, deviceId: person.device.deviceId, seq, head }
     const signature = await signRetire(p, over.seed ?? person.device.sigSeed, retirement)
-    return send(reach, person.device, "device.retire", { seq, head: bytesToBase64url(head), signature: bytesToBase64url(signature), lastDeviceConfirmed: over.last ?? true })
+    return send(reach, person.device, "device.retire", {
+      seq,
+      head: bytesToBase64url(head),
+      signature: bytesToBase64url(signature),
+      lastDeviceConfirmed: over.last ?? true,
+    })
   }
 
   test("[LS12] its lease key is destroyed and its signature kept for the removal", async () => {
     await makeActive(reach, person)
     expect((await retire()).status).toBe(200)
     expect(await rowOf()).toMatchObject({ state: "dead", sealed: null })
-    const row = await world.room().ctx.store.read((db) => db.selectFrom("device").select(["state", "retire_seq"]).executeTakeFirstOrThrow())
+    const row = await world
+      .room()
+      .ctx.store.read((db) => db.selectFrom("device").select(["state", "retire_seq"]).executeTakeFirstOrThrow())
     expect(row).toEqual({ state: "retired", retire_seq: 1 })
     expect((await evaluate()).answer.code).toBe("device-retired")
     expect(await leases().isBuried("device", person.device.deviceId)).toBe(true)

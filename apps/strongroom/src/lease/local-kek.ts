@@ -36,7 +36,10 @@ export const openLocalKek = (options: LocalKekOptions): Result<KekVersions, KmsF
   let versions: readonly Numbered[] = []
   const numbers = numbersIn(folder)
   if (numbers.length === 0 && !options.mayCreate)
-    return err({ code: "kms-wrong-key", detail: "The key file of the lease store is missing, and leases were made under it." })
+    return err({
+      code: "kms-wrong-key",
+      detail: "The key file of the lease store is missing, and leases were made under it.",
+    })
   for (const n of numbers.length === 0 ? [1] : numbers) {
     const opened = open(n, numbers.length === 0)
     if (!opened.ok) return opened

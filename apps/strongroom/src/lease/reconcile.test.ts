@@ -48,8 +48,12 @@ const runUntil = (step: string): Promise<{ readonly story: Story; readonly signa
 
 const look = async (world: World, { removed, linkHash }: Story) => {
   const { ctx, leases } = world.room()
-  const device = await ctx.store.read((db) => db.selectFrom("device").select("state").where("id", "=", bytes(removed)).executeTakeFirst())
-  const link = await ctx.store.read((db) => db.selectFrom("account_link").select("seq").where("hash", "=", bytes(linkHash)).executeTakeFirst())
+  const device = await ctx.store.read((db) =>
+    db.selectFrom("device").select("state").where("id", "=", bytes(removed)).executeTakeFirst(),
+  )
+  const link = await ctx.store.read((db) =>
+    db.selectFrom("account_link").select("seq").where("hash", "=", bytes(linkHash)).executeTakeFirst(),
+  )
   const lease = await leases.read(bytes(removed))
   return {
     device: device?.state,
@@ -80,7 +84,10 @@ describe("[LS10] kill -9 in a removal", () => {
     const { story } = await runUntil("after-kill")
     const world = await createWorld(allHandlers, { folder })
     const { ctx, leases } = world.room()
-    expect(await leases.beginEvaluation(bytes(story.removed), bytes(story.leaseId))).toEqual({ ok: false, error: { code: "lease-refused" } })
+    expect(await leases.beginEvaluation(bytes(story.removed), bytes(story.leaseId))).toEqual({
+      ok: false,
+      error: { code: "lease-refused" },
+    })
     const device = {
       accountUuid: story.accountUuid,
       accountId: bytes(story.accountId),
@@ -90,10 +97,26 @@ describe("[LS10] kill -9 in a removal", () => {
       lastFactorMs: 0,
       lastPasswordMs: 0,
     } as const
-    const body = { link: bytes(story.link), wraps: story.wraps.map(bytes), prevSealed: bytes(story.prevSealed), rotations: [] }
-    const done = await createVaultHandlers(ctx, leases)["account.append"](ctx, { device, query: "", createdS: 0, limits: NO_LIMITS }, body)
+    const body = {
+      link: bytes(story.link),
+      wraps: story.wraps.map(bytes),
+      prevSealed: bytes(story.prevSealed),
+      rotations: [],
+    }
+    const done = await createVaultHandlers(ctx, leases)["account.append"](
+      ctx,
+      { device, query: "", createdS: 0, limits: NO_LIMITS },
+      body,
+    )
     expect(done.ok && done.value.reply.outcome).toBe(0)
-    expect(await look(world, story)).toEqual({ device: "removed", link: true, lease: "dead", key: "destroyed", intents: 0, buried: true })
+    expect(await look(world, story)).toEqual({
+      device: "removed",
+      link: true,
+      lease: "dead",
+      key: "destroyed",
+      intents: 0,
+      buried: true,
+    })
     await world.close()
   })
 })

@@ -1,11 +1,20 @@
-import { bytesToHex } from "@keyferry/base"
+import { bytesToHex, Defect } from "@keyferry/base"
 import { CHAIN_ACCOUNT, CHAIN_VAULT } from "@keyferry/chain"
 
-import { DEAD_STATES, WAITING_STATES } from "../accounts/devices.ts"
+import { DEAD_STATES, IN_CHAIN_STATES, moveDevice, WAITING_STATES } from "../accounts/devices.ts"
+import { readOpaqueRecord } from "../accounts/opaque-records.ts"
 import type { StrongroomContext } from "../context.ts"
 import type { Tombstone } from "../lease-store.ts"
 import { retirementHash } from "./retire.ts"
-import { type ChainHead, deleteLease, openLeases, type TombstoneEntry, updateLease } from "./rows.ts"
+import {
+  buriedDevices,
+  type ChainHead,
+  deleteHeads,
+  deleteLease,
+  openLeases,
+  type TombstoneEntry,
+  updateLease,
+} from "./rows.ts"
 import type { LeaseDatabase } from "./store.ts"
 
 /*
@@ -25,6 +34,9 @@ export interface Reconciled {
 export const reconcile = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<Reconciled> => {
   const settled = await settleIntents(ctx, leases)
   const behind = await chainsBehind(ctx, leases)
+  leases.setBehind(behind)
+  await keepBuried(ctx, leases)
+  await dropBuriedRecords(ctx, leases, behind)
   const leasesEnded = await settleLeases(ctx, leases, behind.length > 0)
   if (behind.length === 0) await raiseAccountHeads(ctx, leases)
   return { ...settled, leasesEnded, behind }
@@ -48,7 +60,12 @@ const settleIntents = async (
 /** The link that the tombstone names is stored, or the retirement that it stands for is. */
 const isCommitted = (ctx: StrongroomContext, { what, id, linkHash }: TombstoneEntry): Promise<boolean> =>
   ctx.store.read(async (db) => {
-    const link = await db.selectFrom("account_link").select("seq").where("hash", "=", linkHash).limit(1).executeTakeFirst()
+    const link = await db
+      .selectFrom("account_link")
+      .select("seq")
+      .where("hash", "=", linkHash)
+      .limit(1)
+      .executeTakeFirst()
     if (link !== undefined) return true
     if (what !== "device" && what !== "holder-key") return false
     const retired = await db
@@ -68,10 +85,9 @@ const isCommitted = (ctx: StrongroomContext, { what, id, linkHash }: TombstoneEn
 const settleLeases = async (ctx: StrongroomContext, leases: LeaseDatabase, isRestored: boolean): Promise<number> => {
   const rows = await leases.store.read((db) => openLeases(db))
   const states = new Map(
-    (await ctx.store.read((db) => db.selectFrom("device").select(["id", "state", "expires_ms"]).execute())).map((row) => [
-      bytesToHex(row.id),
-      row,
-    ]),
+    (await ctx.store.read((db) => db.selectFrom("device").select(["id", "state", "expires_ms"]).execute())).map(
+      (row) => [bytesToHex(row.id), row],
+    ),
   )
   const nowMs = ctx.clock.nowMs()
   const ended: Uint8Array[] = []
@@ -103,6 +119,40 @@ const chainsBehind = async (ctx: StrongroomContext, leases: LeaseDatabase): Prom
   return behind
 }
 
+/** A restored store may still know a removed device as active. */
+const keepBuried = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<void> => {
+  const states = ["reserved", ...WAITING_STATES, ...IN_CHAIN_STATES] as const
+  const alive = await ctx.store.read((db) =>
+    db
+      .selectFrom("device")
+      .select("id")
+      .where("state", "in", [...states])
+      .execute(),
+  )
+  const buried = new Set((await leases.store.read((db) => buriedDevices(db))).map(bytesToHex))
+  for (const { id } of alive)
+    if (buried.has(bytesToHex(id)))
+      await ctx.store.transaction((tx) => moveDevice(tx, id, states, "removed", ctx.clock.nowMs()))
+}
+
+/** A restored store may still hold a password that was replaced: nobody signs in with it. */
+const dropBuriedRecords = async (
+  ctx: StrongroomContext,
+  leases: LeaseDatabase,
+  behind: readonly ChainHead[],
+): Promise<void> => {
+  const accounts = new Map(behind.map((head) => [bytesToHex(head.accountId), head.accountId]))
+  for (const accountId of accounts.values()) {
+    const record = await readOpaqueRecord(ctx, accountId)
+    if (!record.ok) throw new Defect("the record of a restored account cannot be read", { cause: record.error.code })
+    if (record.value === undefined) continue
+    if (!(await leases.isBuried("opaque-record", ctx.primitives.sha256(record.value.record)))) continue
+    await ctx.store.transaction((tx) =>
+      tx.updateTable("account").set({ sealed_opaque_record: null }).where("id", "=", accountId).execute(),
+    )
+  }
+}
+
 /** True if exactly this link is stored at its place, whatever came after. */
 export const hasLink = (ctx: Pick<StrongroomContext, "store">, { kind, id, seq, hash }: ChainHead): Promise<boolean> =>
   ctx.store.read(async (db) => {
@@ -131,13 +181,49 @@ export const raiseAccountHeads = async (ctx: StrongroomContext, leases: LeaseDat
   )
   await leases.raiseHeads(
     rows.flatMap(({ id, head_seq, head_hash }) =>
-      id === null || head_hash === null ? [] : [{ kind: CHAIN_ACCOUNT, id, seq: head_seq, hash: head_hash }],
+      id === null || head_hash === null
+        ? []
+        : [{ kind: CHAIN_ACCOUNT, id, accountId: id, seq: head_seq, hash: head_hash }],
     ),
   )
 }
 
+/** Looks again whether the account's chains hold their heads; once they do, it is served. Source   spec/feed.md SY93 */
+export const lookAgain = async (
+  ctx: Pick<StrongroomContext, "store">,
+  leases: LeaseDatabase,
+  accountId: Uint8Array,
+): Promise<boolean> => {
+  const left: ChainHead[] = []
+  for (const head of leases.behindOf(accountId)) if (!(await hasLink(ctx, head))) left.push(head)
+  leases.setBehindOf(accountId, left)
+  return left.length === 0
+}
+
+/** The operator gives up what a restored store has lost of an account: its heads are what they are. */
+export const acceptLoss = async (
+  ctx: StrongroomContext,
+  leases: LeaseDatabase,
+  accountId: Uint8Array,
+): Promise<void> => {
+  await leases.store.transaction((tx) => deleteHeads(tx, accountId))
+  leases.setBehindOf(accountId, [])
+  await raiseAccountHeads(ctx, leases)
+  await raiseVaultHeads(ctx, leases)
+}
+
 /** Heads of all vaults as they are committed now: every 60 seconds and when the process stops. */
 export const raiseVaultHeads = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<void> => {
-  const rows = await ctx.store.read((db) => db.selectFrom("vault").select(["id", "head_seq", "head_hash"]).execute())
-  await leases.raiseHeads(rows.map(({ id, head_seq, head_hash }) => ({ kind: CHAIN_VAULT, id, seq: head_seq, hash: head_hash })))
+  const rows = await ctx.store.read((db) =>
+    db
+      .selectFrom("vault")
+      .innerJoin("account", "account.uuid", "vault.account_uuid")
+      .select(["vault.id", "vault.head_seq", "vault.head_hash", "account.id as account_id"])
+      .execute(),
+  )
+  await leases.raiseHeads(
+    rows.flatMap(({ id, head_seq, head_hash, account_id }) =>
+      account_id === null ? [] : [{ kind: CHAIN_VAULT, id, accountId: account_id, seq: head_seq, hash: head_hash }],
+    ),
+  )
 }

@@ -42,7 +42,8 @@ const withDying = (handlers: Handlers): Handlers => {
   const append = handlers["account.append"]
   return {
     ...handlers,
-    "account.append": (ctx: StrongroomContext, signed, body) => append({ ...ctx, leases: dying(ctx.leases) }, signed, body),
+    "account.append": (ctx: StrongroomContext, signed, body) =>
+      append({ ...ctx, leases: dying(ctx.leases) }, signed, body),
   }
 }
 

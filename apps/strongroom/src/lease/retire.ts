@@ -23,7 +23,8 @@ export const retireDevice: Handler<"device.retire"> = async (ctx, { device }, bo
   if (!head.ok || !signature.ok) return err({ code: "malformed" })
   const { accountUuid, accountId, deviceId, sigPk } = device
   const retirement = { uid: accountId, deviceId, seq: body.seq, head: head.value }
-  if (!(await verifyRetire(ctx.primitives, sigPk, retirement, signature.value))) return err({ code: "signature-invalid" })
+  if (!(await verifyRetire(ctx.primitives, sigPk, retirement, signature.value)))
+    return err({ code: "signature-invalid" })
   const { value } = await ctx.change(async (change) => {
     const { tx } = change
     await change.lockAccount(accountUuid)
@@ -45,7 +46,12 @@ export const retireDevice: Handler<"device.retire"> = async (ctx, { device }, bo
       return rollBack(err<Failure>({ code: "not-allowed" }))
     await tx
       .updateTable("device")
-      .set({ retire_seq: body.seq, retire_head: head.value, retire_signature: signature.value, sealed_factor_seed: null })
+      .set({
+        retire_seq: body.seq,
+        retire_head: head.value,
+        retire_signature: signature.value,
+        sealed_factor_seed: null,
+      })
       .where("id", "=", deviceId)
       .execute()
     await change.event({ accountUuid, accountId, deviceId, kind: "device-retired" })

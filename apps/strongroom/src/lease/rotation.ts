@@ -44,11 +44,7 @@ const rewrapAll = async (leases: LeaseDatabase, kek: LeaseKek): Promise<Result<u
   }
 }
 
-const rewrapOne = async (
-  leases: LeaseDatabase,
-  kek: LeaseKek,
-  row: LeaseRow,
-): Promise<Result<undefined, Failure>> => {
+const rewrapOne = async (leases: LeaseDatabase, kek: LeaseKek, row: LeaseRow): Promise<Result<undefined, Failure>> => {
   if (row.sealed === null) return ok(undefined)
   const place = { deviceId: row.device_id, leaseId: row.lease_id }
   const plain = await kek.unwrap({ kekId: row.kek_id, sealed: row.sealed }, place)

@@ -91,12 +91,7 @@ export const openIntents = async (db: LeaseReader): Promise<readonly TombstoneEn
   return newestPhases(rows).filter((entry) => entry.phase === "intent")
 }
 
-export const appendTombstone = (
-  tx: LeaseTx,
-  entry: Tombstone,
-  phase: TombstonePhase,
-  atMs: number,
-): Promise<unknown> =>
+export const appendTombstone = (tx: LeaseTx, entry: Tombstone, phase: TombstonePhase, atMs: number): Promise<unknown> =>
   tx
     .insertInto("tombstone")
     .values({ what: entry.what, id: entry.id, link_hash: entry.linkHash, phase, at_ms: atMs })
@@ -105,6 +100,7 @@ export const appendTombstone = (
 export interface ChainHead {
   readonly kind: number
   readonly id: Uint8Array
+  readonly accountId: Uint8Array
   readonly seq: number
   readonly hash: Uint8Array
 }
@@ -112,20 +108,32 @@ export interface ChainHead {
 /** Keeps the highest place of each chain. */
 export const raiseHead = async (tx: LeaseTx, head: ChainHead): Promise<void> => {
   if (isZero(head.id)) return
+  const { kind, id, accountId, seq, hash } = head
   await tx
     .insertInto("chain_head")
-    .values(head)
-    .onConflict((c) =>
-      c
-        .columns(["kind", "id"])
-        .doUpdateSet({ seq: head.seq, hash: head.hash })
-        .where("chain_head.seq", "<", head.seq),
-    )
+    .values({ kind, id, account_id: accountId, seq, hash })
+    .onConflict((c) => c.columns(["kind", "id"]).doUpdateSet({ seq, hash }).where("chain_head.seq", "<", seq))
     .execute()
 }
 
 export const chainHeads = (db: LeaseReader): Promise<readonly ChainHead[]> =>
-  db.selectFrom("chain_head").select(["kind", "id", "seq", "hash"]).execute()
+  db.selectFrom("chain_head").select(["kind", "id", "account_id as accountId", "seq", "hash"]).execute()
+
+/** Forgets the heads of an account, before they are written down anew as they are. */
+export const deleteHeads = (tx: LeaseTx, accountId: Uint8Array): Promise<unknown> =>
+  tx.deleteFrom("chain_head").where("account_id", "=", accountId).execute()
+
+/** Devices that were certainly removed or retired. */
+export const buriedDevices = async (db: LeaseReader): Promise<readonly Uint8Array[]> => {
+  const rows = await db
+    .selectFrom("tombstone")
+    .select("id")
+    .distinct()
+    .where("what", "=", "device")
+    .where("phase", "=", "done")
+    .execute()
+  return rows.map((row) => row.id)
+}
 
 /** Lease keys that an older version of the KEK wraps. */
 export const leasesUnderOtherKek = (db: LeaseReader, currentId: string, max: number): Promise<readonly LeaseRow[]> =>
@@ -152,7 +160,9 @@ export const replaceSealed = async (
   return numUpdatedRows === 1n
 }
 
-export const retiredKeks = (db: LeaseReader): Promise<readonly { readonly kek_id: string; readonly since_ms: number }[]> =>
+export const retiredKeks = (
+  db: LeaseReader,
+): Promise<readonly { readonly kek_id: string; readonly since_ms: number }[]> =>
   db.selectFrom("retired_kek").select(["kek_id", "since_ms"]).execute()
 
 export const forgetRetiredKek = (tx: LeaseTx, kekId: string): Promise<unknown> =>
@@ -165,5 +175,7 @@ export const usedKeks = async (db: LeaseReader): Promise<readonly string[]> => {
 }
 
 /** Every row that is not dead, without its key. */
-export const openLeases = (db: LeaseReader): Promise<readonly Pick<LeaseRow, "device_id" | "state" | "reserved_until_ms">[]> =>
+export const openLeases = (
+  db: LeaseReader,
+): Promise<readonly Pick<LeaseRow, "device_id" | "state" | "reserved_until_ms">[]> =>
   db.selectFrom("lease").select(["device_id", "state", "reserved_until_ms"]).where("state", "!=", "dead").execute()

@@ -1,4 +1,4 @@
-import { Defect, equalBytes, err, ok, type Clock, type Random, type Result } from "@keyferry/base"
+import { bytesToHex, Defect, equalBytes, err, ok, type Clock, type Random, type Result } from "@keyferry/base"
 import { makeLeaseKey } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
 import { openStore, type Store, type StoreFailure } from "@keyferry/store"
@@ -59,6 +59,10 @@ export interface LeaseDatabase extends LeaseStore {
   readonly void: (tombstones: readonly Tombstone[]) => Promise<void>
   readonly raiseHeads: (heads: readonly ChainHead[]) => Promise<void>
   readonly chainHeads: () => Promise<readonly ChainHead[]>
+  /** Chains that the main store has lost links of; found at the start, and looked at again after each repair. */
+  readonly setBehind: (heads: readonly ChainHead[]) => void
+  readonly setBehindOf: (accountId: Uint8Array, heads: readonly ChainHead[]) => void
+  readonly behindOf: (accountId: Uint8Array) => readonly ChainHead[]
 }
 
 export interface LeaseStoreOptions {
@@ -219,8 +223,21 @@ const createLeaseDatabase = (store: Store<LeaseTables>, kek: LeaseKek, options: 
     store.checkpoint()
   }
 
+  const behind = new Map<string, readonly ChainHead[]>()
+  const setBehindOf = (accountId: Uint8Array, heads: readonly ChainHead[]): void => {
+    if (heads.length === 0) behind.delete(bytesToHex(accountId))
+    else behind.set(bytesToHex(accountId), heads)
+  }
+  const behindOf = (accountId: Uint8Array): readonly ChainHead[] => behind.get(bytesToHex(accountId)) ?? []
+
   return Object.freeze<LeaseDatabase>({
     store,
+    setBehindOf,
+    behindOf,
+    setBehind: (heads) => {
+      behind.clear()
+      for (const head of heads) setBehindOf(head.accountId, [...behindOf(head.accountId), head])
+    },
     kek,
     reserve,
     makeLive,

@@ -51,6 +51,8 @@ export interface ChainHeadTable {
   /** CHAIN_ACCOUNT | CHAIN_VAULT */
   kind: number
   id: Uint8Array
+  /** Whose chain it is: a restored main store may not know the vault any more. */
+  account_id: Uint8Array
   seq: number
   hash: Uint8Array
 }
@@ -101,6 +103,7 @@ export const leaseMigrations: readonly Migration[] = [
       await createTable("chain_head")
         .addColumn("kind", integer, (c) => c.notNull())
         .addColumn("id", blob, (c) => c.notNull())
+        .addColumn("account_id", blob, (c) => c.notNull())
         .addColumn("seq", integer, (c) => c.notNull())
         .addColumn("hash", blob, (c) => c.notNull())
         .addPrimaryKeyConstraint("chain_head_key", ["kind", "id"])

@@ -37,7 +37,9 @@ export interface AccountChange {
   /** The new epoch of the account key, if the link starts one. */
   readonly key: AccountKeyEntry | undefined
   /** Whom the wraps of this link must be for, and what they must hash to. `undefined`: the link brings none. */
-  readonly wraps: { readonly recipients: readonly Holder[]; readonly hash: Uint8Array; readonly epoch: number } | undefined
+  readonly wraps:
+    | { readonly recipients: readonly Holder[]; readonly hash: Uint8Array; readonly epoch: number }
+    | undefined
 }
 
 export const accountChange = (before: AccountState, next: AccountState, type: number): AccountChange => {
@@ -82,7 +84,12 @@ export const tombstonesOfChange = (p: Primitives, change: AccountChange): readon
   ]
 }
 
-const keysOf = ({ id, sigPk, kemPk, authPk }: Holder) => ({ id, sigPk, kemPk, ...(authPk === undefined ? {} : { authPk }) })
+const keysOf = ({ id, sigPk, kemPk, authPk }: Holder) => ({
+  id,
+  sigPk,
+  kemPk,
+  ...(authPk === undefined ? {} : { authPk }),
+})
 
 /** What people are told, in this order. */
 export const eventsOfChange = (

@@ -49,7 +49,20 @@ import {
   type World,
 } from "../fixture.ts"
 import { createVaultHandlers } from "./index.ts"
-import { blindWrap, doPush, doSync, genesisPush, itemId, putPush, removal, rotationPush, sameVault, vaultOf, type Writer, writerOf } from "./fixture.ts"
+import {
+  blindWrap,
+  doPush,
+  doSync,
+  genesisPush,
+  itemId,
+  putPush,
+  removal,
+  rotationPush,
+  sameVault,
+  vaultOf,
+  type Writer,
+  writerOf,
+} from "./fixture.ts"
 
 let world: World
 let reach: Reach
@@ -72,17 +85,33 @@ const decodeReply = (answer: Executed) => {
 const empty = { wraps: [], rotations: [] }
 
 /** A second device, approved by the first and active. */
-const secondDevice = async (): Promise<{ readonly enrolled: EnrolledDevice; readonly device: TestDevice; readonly chain: AccountState }> => {
+const secondDevice = async (): Promise<{
+  readonly enrolled: EnrolledDevice
+  readonly device: TestDevice
+  readonly chain: AccountState
+}> => {
   const enrolled = await enrolDevice(reach, person)
   const added = await addDevice(writer.account, person.device, enrolled, person.accountSeed, world.clock.nowMs())
-  const reply = decodeReply(await send(reach, person.device, "account.append", { ...empty, link: added.link, wraps: added.wraps }))
+  const reply = decodeReply(
+    await send(reach, person.device, "account.append", { ...empty, link: added.link, wraps: added.wraps }),
+  )
   expect(reply.outcome).toBe(PUSH_ACCEPTED)
   writer.account = added.next
-  await world.room().ctx.store.transaction((tx) => tx.updateTable("device").set({ state: "active" }).where("state", "=", "approved").execute())
+  await world
+    .room()
+    .ctx.store.transaction((tx) =>
+      tx.updateTable("device").set({ state: "active" }).where("state", "=", "approved").execute(),
+    )
   return { enrolled, device: enrolled.device, chain: added.next }
 }
 const stateOf = async (device: TestDevice): Promise<string | undefined> =>
-  (await world.room().ctx.store.read((db) => db.selectFrom("device").select("state").where("id", "=", device.deviceId).executeTakeFirst()))?.state
+  (
+    await world
+      .room()
+      .ctx.store.read((db) =>
+        db.selectFrom("device").select("state").where("id", "=", device.deviceId).executeTakeFirst(),
+      )
+  )?.state
 
 describe("an account link", () => {
   test("[SY83] approval by a device stands for the mail: a device that still waits is approved and gets its wrap", async () => {
@@ -91,7 +120,10 @@ describe("an account link", () => {
     const keys = await send(reach, device, "account.keys")
     const { wraps } = expectOk(accountKeysReplyStruct.decode(keys.body, 1 << 24), "keys")
     expect(wraps).toHaveLength(4)
-    const chain = expectOk(accountChainReplyStruct.decode((await send(reach, device, "account.chain")).body, 1 << 24), "chain")
+    const chain = expectOk(
+      accountChainReplyStruct.decode((await send(reach, device, "account.chain")).body, 1 << 24),
+      "chain",
+    )
     expect(chain.links).toHaveLength(2)
   })
 
@@ -102,7 +134,9 @@ describe("an account link", () => {
     const body = { ...empty, link: first.link, wraps: first.wraps }
     expect(decodeReply(await send(reach, person.device, "account.append", body)).outcome).toBe(PUSH_ACCEPTED)
     expect(decodeReply(await send(reach, person.device, "account.append", body)).outcome).toBe(PUSH_ACCEPTED)
-    const lost = decodeReply(await send(reach, person.device, "account.append", { ...empty, link: second.link, wraps: second.wraps }))
+    const lost = decodeReply(
+      await send(reach, person.device, "account.append", { ...empty, link: second.link, wraps: second.wraps }),
+    )
     expect(lost.outcome).toBe(PUSH_CONFLICT)
     expect(lost.accountLinks.map(bytesToHex)).toEqual([bytesToHex(first.link)])
     expect(await stateOf(two.device)).toBe("pending")
@@ -132,16 +166,27 @@ describe("an account link", () => {
     const enrolled = await enrolDevice(reach, person)
     const added = await addDevice(writer.account, person.device, enrolled, person.accountSeed, 1)
     world.clock.add(31 * 60_000)
-    const answer = await send(reach, person.device, "account.append", { ...empty, link: added.link, wraps: added.wraps })
+    const answer = await send(reach, person.device, "account.append", {
+      ...empty,
+      link: added.link,
+      wraps: added.wraps,
+    })
     expect(answer.code).toBe("device-expired")
   })
 
   test("[SY83] a device is not added with other keys than it enrolled with", async () => {
     const enrolled = await enrolDevice(reach, person)
     const kem = await makeKemKeyPair(random)
-    const changed = { ...enrolled, device: { ...enrolled.device, keys: { ...enrolled.device.keys, kemPk: kem.publicKey } } }
+    const changed = {
+      ...enrolled,
+      device: { ...enrolled.device, keys: { ...enrolled.device.keys, kemPk: kem.publicKey } },
+    }
     const added = await addDevice(writer.account, person.device, changed, person.accountSeed, 1)
-    const answer = await send(reach, person.device, "account.append", { ...empty, link: added.link, wraps: added.wraps })
+    const answer = await send(reach, person.device, "account.append", {
+      ...empty,
+      link: added.link,
+      wraps: added.wraps,
+    })
     expect(answer.code).toBe("chain-invalid")
   })
 
@@ -159,13 +204,27 @@ describe("an account link", () => {
 })
 
 describe("a waiting device appends with a slot", () => {
-  const kitLink = async (enrolled: EnrolledDevice, holder: Holder = holderOfDevice(enrolled.device, enrolled.answer.lease)) => {
+  const kitLink = async (
+    enrolled: EnrolledDevice,
+    holder: Holder = holderOfDevice(enrolled.device, enrolled.answer.lease),
+  ) => {
     const { account } = writer
     const slot = person.slots.password.signer
-    const context = { kind: 1, chainId: account.id, epoch: newestAccountKey(account).epoch, byUid: account.id, by: slot.holderId, seq: account.head.seq + 1, prev: account.head.hash } as const
+    const context = {
+      kind: 1,
+      chainId: account.id,
+      epoch: newestAccountKey(account).epoch,
+      byUid: account.id,
+      by: slot.holderId,
+      seq: account.head.seq + 1,
+      prev: account.head.hash,
+    } as const
     const wraps = [await makeWrap(p, random, context, holder, person.accountSeed)]
     const body = { holder, how: HOW_KIT, transcript: new Uint8Array(32), wrapsHash: wrapsHash(p, wraps) } as const
-    const payload = accountPayload(account, ACCOUNT_HOLDER_ADD, holderAddStruct, body, { byHolder: slot.holderId, ts: 1 })
+    const payload = accountPayload(account, ACCOUNT_HOLDER_ADD, holderAddStruct, body, {
+      byHolder: slot.holderId,
+      ts: 1,
+    })
     const link = await signPayload(slot, payload, [await countersignPayload(enrolled.device.signer, payload)])
     return { ...empty, link: encodeLink(link), wraps: wraps.map(encodeWrapEntry) }
   }
@@ -198,10 +257,25 @@ describe("a waiting device appends with a slot", () => {
     const answer = await send(reach, enrolled.device, "enrol.slot-wraps", {}, { query: `slot=${slot}` })
     const { wraps, prevSealed } = expectOk(accountKeysReplyStruct.decode(answer.body, 1 << 20), "wraps")
     expect([wraps.length, prevSealed.length]).toEqual([1, 0])
-    expect(wraps.map(([, bytes]) => bytesToHex(bytes))).toEqual([bytesToHex((person as SigningUp).body.wraps[1] ?? new Uint8Array())])
+    expect(wraps.map(([, bytes]) => bytesToHex(bytes))).toEqual([
+      bytesToHex((person as SigningUp).body.wraps[1] ?? new Uint8Array()),
+    ])
     expect((await send(reach, enrolled.device, "enrol.chain")).status).toBe(200)
     for (const route of ["sync", "bootstrap", "account.keys"] as const)
-      expect((await send(reach, enrolled.device, route, route === "sync" ? { account: [0, new Uint8Array(32)], cursors: [], pushes: [], maxBytes: 1 } : route === "bootstrap" ? { vaultId: random.bytes(32), maxBytes: 1 } : {})).code).toBe("device-not-verified")
+      expect(
+        (
+          await send(
+            reach,
+            enrolled.device,
+            route,
+            route === "sync"
+              ? { account: [0, new Uint8Array(32)], cursors: [], pushes: [], maxBytes: 1 }
+              : route === "bootstrap"
+                ? { vaultId: random.bytes(32), maxBytes: 1 }
+                : {},
+          )
+        ).code,
+      ).toBe("device-not-verified")
   })
 })
 
@@ -217,7 +291,16 @@ describe("a removal", () => {
     expect(notice?.closed.map(bytesToHex)).toEqual([bytesToHex(device.deviceId)])
     expect(notice?.audience.map(bytesToHex)).not.toContain(bytesToHex(device.deviceId))
     expect(await stateOf(device)).toBe("removed")
-    expect((await send(reach, device, "sync", { account: [1, new Uint8Array(32)], cursors: [], pushes: [await putPush(gone, itemId())], maxBytes: 1 })).code).toBe("device-removed")
+    expect(
+      (
+        await send(reach, device, "sync", {
+          account: [1, new Uint8Array(32)],
+          cursors: [],
+          pushes: [await putPush(gone, itemId())],
+          maxBytes: 1,
+        })
+      ).code,
+    ).toBe("device-removed")
     const lease = await world.room().leases.read(device.deviceId)
     expect([lease?.state, lease?.sealed]).toEqual(["dead", null])
   })
@@ -230,9 +313,17 @@ describe("a removal", () => {
     const third = await enrolDevice(reach, person)
     const later = await addDevice(writer.account, person.device, third, person.accountSeed, 1)
     decodeReply(await send(reach, person.device, "account.append", { ...empty, link: later.link, wraps: later.wraps }))
-    const chain = expectOk(accountChainReplyStruct.decode((await send(reach, device, "account.chain", {}, { query: "after=2" })).body, 1 << 20), "chain")
+    const chain = expectOk(
+      accountChainReplyStruct.decode(
+        (await send(reach, device, "account.chain", {}, { query: "after=2" })).body,
+        1 << 20,
+      ),
+      "chain",
+    )
     expect(chain.links.map(bytesToHex)).toEqual([bytesToHex(out.link)])
-    expect(JSON.parse(utf8ToText((await send(reach, device, "account.status")).body) ?? "")).toMatchObject({ state: "removed" })
+    expect(JSON.parse(utf8ToText((await send(reach, device, "account.status")).body) ?? "")).toMatchObject({
+      state: "removed",
+    })
   })
 
   test("[SY80] the link commits even if a rotation that came with it is refused", async () => {
@@ -240,7 +331,9 @@ describe("a removal", () => {
     await doPush(reach, writer, await genesisPush(writer))
     const out = await removal(writer, [device.deviceId])
     const rotations = [{ vaultId: random.bytes(32), links: [random.bytes(40)], records: [] }]
-    const reply = decodeReply(await send(reach, person.device, "account.append", { ...out, next: undefined, rotations }))
+    const reply = decodeReply(
+      await send(reach, person.device, "account.append", { ...out, next: undefined, rotations }),
+    )
     expect(reply.outcome).toBe(PUSH_ACCEPTED)
     expect(reply.results.map((r) => [r.outcome, r.code])).toEqual([[PUSH_REFUSED, "chain-invalid"]])
     expect(await stateOf(device)).toBe("removed")
@@ -253,7 +346,10 @@ describe("a removal", () => {
     await send(reach, person.device, "account.append", { ...empty, ...out, next: undefined })
     const before = { ...writer, hashes: new Map(writer.hashes) }
     writer.account = out.next
-    expect(await doPush(reach, writer, await putPush(writer, itemId()))).toMatchObject({ outcome: PUSH_REFUSED, code: "epoch-stale" })
+    expect(await doPush(reach, writer, await putPush(writer, itemId()))).toMatchObject({
+      outcome: PUSH_REFUSED,
+      code: "epoch-stale",
+    })
     Object.assign(writer, before, { account: out.next })
     expect((await doPush(reach, writer, await rotationPush(writer))).outcome).toBe(PUSH_ACCEPTED)
     expect((await doPush(reach, writer, await putPush(writer, itemId()))).outcome).toBe(PUSH_ACCEPTED)
@@ -266,7 +362,9 @@ describe("a removal", () => {
     const out = await removal(writer, [device.deviceId])
     writer.account = out.next
     const rotation = await rotationPush(writer)
-    const reply = decodeReply(await send(reach, person.device, "account.append", { ...out, next: undefined, rotations: [rotation] }))
+    const reply = decodeReply(
+      await send(reach, person.device, "account.append", { ...out, next: undefined, rotations: [rotation] }),
+    )
     expect(reply.results.map((r) => r.outcome)).toEqual([PUSH_ACCEPTED])
     const read = await doSync(reach, writer, { cursors: [cursor] })
     const [wrap] = read.vaults[0]?.wraps ?? []
@@ -283,10 +381,22 @@ describe("a removal", () => {
     const { ctx, leases } = world.room()
     // Its request was verified while the device was active; the removal commits before the push does.
     const { accountUuid, accountId } = person
-    const signing = { accountUuid, accountId, deviceId: device.deviceId, state: "active", sigPk: device.keys.sigPk, lastFactorMs: 0, lastPasswordMs: 0 } as const
+    const signing = {
+      accountUuid,
+      accountId,
+      deviceId: device.deviceId,
+      state: "active",
+      sigPk: device.keys.sigPk,
+      lastFactorMs: 0,
+      lastPasswordMs: 0,
+    } as const
     decodeReply(await send(reach, person.device, "account.append", { ...empty, ...out, next: undefined }))
     const body = { account: [1, new Uint8Array(32)] as const, cursors: [], pushes: [push], maxBytes: 1 }
-    const answer = await createVaultHandlers(ctx, leases).sync(ctx, { device: signing, query: "", createdS: 0, limits: NO_LIMITS }, body)
+    const answer = await createVaultHandlers(ctx, leases).sync(
+      ctx,
+      { device: signing, query: "", createdS: 0, limits: NO_LIMITS },
+      body,
+    )
     expect(answer).toEqual({ ok: false, error: { code: "device-removed" } })
     const links = await ctx.store.read((db) => db.selectFrom("vault_link").select("seq").execute())
     expect(links).toHaveLength(1)
@@ -297,17 +407,29 @@ describe("a slot is replaced", () => {
   const replacePassword = async () => {
     const seed = makeSigSeed(random)
     const kem = await makeKemKeyPair(random)
-    const added: Holder = { id: random.bytes(16), kind: HOLDER_PASSWORD, sigPk: await sigPublicKey(p, seed), kemPk: kem.publicKey }
+    const added: Holder = {
+      id: random.bytes(16),
+      kind: HOLDER_PASSWORD,
+      sigPk: await sigPublicKey(p, seed),
+      kemPk: kem.publicKey,
+    }
     const wraps = [blindWrap(added.id, added.kemPk)]
     const body = { removed: [person.slots.password.holder.id], added: [added], wrapsHash: wrapsHash(p, wraps) }
-    const payload = accountPayload(writer.account, ACCOUNT_SLOT_REPLACE, slotReplaceStruct, body, { byHolder: person.device.deviceId, ts: 1 })
+    const payload = accountPayload(writer.account, ACCOUNT_SLOT_REPLACE, slotReplaceStruct, body, {
+      byHolder: person.device.deviceId,
+      ts: 1,
+    })
     const signer = { holderId: added.id, sign: (message: Uint8Array) => p.ed25519Sign(seed.reveal(), message) }
     const link = await signPayload(person.device.signer, payload, [await countersignPayload(signer, payload)])
     expectOk(await verifyAccountLink(p, writer.account, link), "slot.replace")
     return { ...empty, link: encodeLink(link), wraps: wraps.map(encodeWrapEntry) }
   }
   const freshLogin = (ms: number) =>
-    world.room().ctx.store.transaction((tx) => tx.updateTable("device").set({ last_factor_ms: ms, last_password_ms: ms }).execute())
+    world
+      .room()
+      .ctx.store.transaction((tx) =>
+        tx.updateTable("device").set({ last_factor_ms: ms, last_password_ms: ms }).execute(),
+      )
 
   test("[SY84] only within five minutes of password and second factor", async () => {
     const body = { ...(await replacePassword()), registrationRecord: random.bytes(192) }
@@ -315,7 +437,9 @@ describe("a slot is replaced", () => {
     expect((await send(reach, person.device, "account.append", body)).code).toBe("reauth-required")
     await freshLogin(world.clock.nowMs())
     expect(decodeReply(await send(reach, person.device, "account.append", body)).outcome).toBe(PUSH_ACCEPTED)
-    const row = await world.room().ctx.store.read((db) => db.selectFrom("account").select("opaque_rev").executeTakeFirstOrThrow())
+    const row = await world
+      .room()
+      .ctx.store.read((db) => db.selectFrom("account").select("opaque_rev").executeTakeFirstOrThrow())
     expect(row.opaque_rev).toBe(2)
     expect(await world.room().leases.isBuried("slot", person.slots.password.holder.id)).toBe(true)
   })

@@ -2,6 +2,7 @@ import { equalBytes, err, ok, type Result, type TypeOf } from "@keyferry/base"
 import {
   type AccountState,
   activeDevices,
+  CHAIN_ACCOUNT,
   encodeAccountState,
   encodeLink,
   hashAt,
@@ -25,7 +26,15 @@ import {
 } from "@keyferry/protocol"
 import { rollBack } from "@keyferry/store"
 
-import { deviceLimitReached, endAttempts, IN_CHAIN_STATES, isHolderOfRow, moveDevice, stateOf, WAITING_STATES } from "../accounts/devices.ts"
+import {
+  deviceLimitReached,
+  endAttempts,
+  IN_CHAIN_STATES,
+  isHolderOfRow,
+  moveDevice,
+  stateOf,
+  WAITING_STATES,
+} from "../accounts/devices.ts"
 import { type PreparedOpaqueRecord, prepareOpaqueRecord, storeOpaqueRecord } from "../accounts/opaque-records.ts"
 import { checkAccountWraps } from "../accounts/wraps.ts"
 import type { Change, SigningDevice, StrongroomContext, Tx } from "../context.ts"
@@ -42,6 +51,7 @@ import {
   newRecoveryKey,
   tombstonesOfChange,
 } from "./account-change.ts"
+import { behind, isBehind } from "./behind.ts"
 import { checkSealed, openBytes } from "./prepared.ts"
 import { accountLinksAfter } from "./pull.ts"
 import type { PushParts } from "./push.ts"
@@ -78,6 +88,7 @@ const append = async (
   by: SignedBy,
 ): Promise<Result<Answer<AppendReply>, Failure>> => {
   const { device } = signed
+  if (isBehind(parts, device)) return behind
   const sealed = await sealAppend(ctx, device, body)
   if (!sealed.ok) return sealed
   const { value: linked, commit } = await ctx.change(async (change) => {
@@ -97,6 +108,9 @@ const append = async (
     return ok({ reply: { ...reply, accountLinks, results: [], state: device.state } })
   }
   await ctx.leases.confirm(tombstones)
+  await parts.leases.raiseHeads([
+    { kind: CHAIN_ACCOUNT, id: device.accountId, accountId: device.accountId, seq: head.seq, hash: head.hash },
+  ])
   const rotated = await rotate(ctx, parts, signed, body)
   const state = await ctx.store.read((db) =>
     db.selectFrom("device").select("state").where("id", "=", device.deviceId).executeTakeFirstOrThrow(),
@@ -158,7 +172,10 @@ const sealAppend = async (
       : await prepareOpaqueRecord(ctx, accountId, body.registrationRecord, open.hash)
   if (record !== undefined && !record.ok) return record
   const ready = {
-    wraps: wraps.value.map(({ entry }, i) => ({ recipient: entry.recipient, sealed: sealed.value[i] ?? new Uint8Array() })),
+    wraps: wraps.value.map(({ entry }, i) => ({
+      recipient: entry.recipient,
+      sealed: sealed.value[i] ?? new Uint8Array(),
+    })),
     ...(prevSealed === undefined ? {} : { prevSealed: sealed.value.at(-1) ?? new Uint8Array() }),
     ...(record === undefined ? {} : { record: record.value }),
   }
@@ -239,7 +256,9 @@ const mayAppend = async (
     .selectFrom("device")
     .innerJoin("account", "account.uuid", "device.account_uuid")
     .select(["device.state", "device.expires_ms", "device.last_factor_ms", "device.last_password_ms", "account.frozen"])
-    .select((e) => e.selectFrom("factor").select("kind").whereRef("account_uuid", "=", "account.uuid").limit(1).as("factor"))
+    .select((e) =>
+      e.selectFrom("factor").select("kind").whereRef("account_uuid", "=", "account.uuid").limit(1).as("factor"),
+    )
     .where("device.id", "=", device.deviceId)
     .executeTakeFirst()
   if (row === undefined) return err({ code: "device-not-enrolled" })

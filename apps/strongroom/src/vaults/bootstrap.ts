@@ -7,7 +7,9 @@ import type { StrongroomContext } from "../context.ts"
 import type { Handler } from "../execute.ts"
 import { prevSealedPlace } from "../places.ts"
 import type { MainTables } from "../store/tables.ts"
+import { behind, isBehind } from "./behind.ts"
 import { openRecords, openWraps, readMoment, wrapsOfLinks } from "./pull.ts"
+import type { PushParts } from "./push.ts"
 import { readVault, type VaultStates } from "./rows.ts"
 
 /*
@@ -22,8 +24,9 @@ const RECORDS_AT_ONCE = 256
 
 /** Errors: vault-not-found, kms-unavailable, those of `readMoment` */
 export const bootstrap =
-  (states: VaultStates): Handler<"bootstrap"> =>
+  ({ states, leases }: Pick<PushParts, "states" | "leases">): Handler<"bootstrap"> =>
   async (ctx, { device }, body) => {
+    if (isBehind({ leases }, device)) return behind
     const { vaultId, after } = body
     const found = await ctx.store.snapshot(async (db) => {
       const moment = await readMoment(db, device)

@@ -42,13 +42,7 @@ import {
   type WrapEntry,
   wrapsHash,
 } from "@keyferry/crypto"
-import {
-  type PushResult,
-  type SyncReply,
-  syncReplyStruct,
-  type SyncRequest,
-  type VaultPush,
-} from "@keyferry/protocol"
+import { type PushResult, type SyncReply, syncReplyStruct, type SyncRequest, type VaultPush } from "@keyferry/protocol"
 import type { Executed } from "@keyferry/strongroom-api"
 
 import { type Person, p, random, type Reach, send, type TestDevice } from "../fixture.ts"
@@ -211,7 +205,10 @@ export const rotationPush = async (writer: Writer): Promise<VaultPush> => {
     root: vault.root,
     count: vault.count,
   }
-  const link = await sign(writer, vaultPayload(vault, account, VAULT_EPOCH_ROTATE, epochRotateStruct, body, tsOf(writer)))
+  const link = await sign(
+    writer,
+    vaultPayload(vault, account, VAULT_EPOCH_ROTATE, epochRotateStruct, body, tsOf(writer)),
+  )
   await accept(writer, link)
   return {
     vaultId: vault.id,
@@ -233,7 +230,12 @@ export const joined = (...pushes: readonly VaultPush[]): VaultPush => {
 export const removal = async (
   writer: Writer,
   ids: readonly Uint8Array[],
-): Promise<{ readonly link: Uint8Array; readonly wraps: readonly Uint8Array[]; readonly prevSealed: Uint8Array; readonly next: AccountState }> => {
+): Promise<{
+  readonly link: Uint8Array
+  readonly wraps: readonly Uint8Array[]
+  readonly prevSealed: Uint8Array
+  readonly next: AccountState
+}> => {
   const { account } = writer
   const gone = new Set(ids.map(bytesToHex))
   const recipients = accountKeyRecipients(account).filter(({ id }) => !gone.has(bytesToHex(id)))
@@ -246,7 +248,10 @@ export const removal = async (
     prevSealedHash: sealedHash(p, older),
   }
   const body = { ids, reason: REASON_LOST as typeof REASON_LOST, key, skSealed: random.bytes(100), retired: [] }
-  const link = await sign(writer, accountPayload(account, ACCOUNT_HOLDER_REMOVE, holderRemoveStruct, body, tsOf(writer)))
+  const link = await sign(
+    writer,
+    accountPayload(account, ACCOUNT_HOLDER_REMOVE, holderRemoveStruct, body, tsOf(writer)),
+  )
   const next = expectOk(await verifyAccountLink(p, account, link), "removal")
   return { link: encodeLink(link), wraps: wraps.map(encodeWrapEntry), prevSealed: sealedStruct.encode(older), next }
 }

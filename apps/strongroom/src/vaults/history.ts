@@ -3,7 +3,9 @@ import { type Failure, MAX_SYNC_BYTES } from "@keyferry/protocol"
 
 import type { StrongroomContext } from "../context.ts"
 import type { Handler } from "../execute.ts"
+import { behind, isBehind } from "./behind.ts"
 import { openRecords, readMoment } from "./pull.ts"
+import type { PushParts } from "./push.ts"
 import { type Reader, readLeaves } from "./rows.ts"
 import { statement } from "./statement.ts"
 
@@ -17,25 +19,28 @@ const PURGE_AT_ONCE = 500
  * of the headers from the signed leaf. Errors: vault-not-found, kms-unavailable, those of `readMoment`
  * Source   spec/feed.md SY75
  */
-export const history: Handler<"history"> = async (ctx, { device }, body) => {
-  const found = await ctx.store.snapshot(async (db) => {
-    const moment = await readMoment(db, device)
-    if (!moment.ok) return moment
-    const vault = await db
-      .selectFrom("vault")
-      .select("id")
-      .where("id", "=", body.vaultId)
-      .where("account_uuid", "=", device.accountUuid)
-      .executeTakeFirst()
-    if (vault === undefined) return err<Failure>({ code: "vault-not-found" })
-    return ok(await supersededOf(db, body.vaultId, body.itemId, ctx.clock.nowMs() - HISTORY_MS))
-  })
-  if (!found.ok) return found
-  const { vaultId, itemId } = body
-  const rows = found.value.map((row) => ({ itemId, rev: row.rev, sealed: row.sealed_record }))
-  const records = await openRecords(ctx, device.accountId, vaultId, rows)
-  return records.ok ? ok({ reply: { records: records.value } }) : records
-}
+export const history =
+  (parts: Pick<PushParts, "leases">): Handler<"history"> =>
+  async (ctx, { device }, body) => {
+    if (isBehind(parts, device)) return behind
+    const found = await ctx.store.snapshot(async (db) => {
+      const moment = await readMoment(db, device)
+      if (!moment.ok) return moment
+      const vault = await db
+        .selectFrom("vault")
+        .select("id")
+        .where("id", "=", body.vaultId)
+        .where("account_uuid", "=", device.accountUuid)
+        .executeTakeFirst()
+      if (vault === undefined) return err<Failure>({ code: "vault-not-found" })
+      return ok(await supersededOf(db, body.vaultId, body.itemId, ctx.clock.nowMs() - HISTORY_MS))
+    })
+    if (!found.ok) return found
+    const { vaultId, itemId } = body
+    const rows = found.value.map((row) => ({ itemId, rev: row.rev, sealed: row.sealed_record }))
+    const records = await openRecords(ctx, device.accountId, vaultId, rows)
+    return records.ok ? ok({ reply: { records: records.value } }) : records
+  }
 
 interface OldRecord {
   readonly rev: number

@@ -20,11 +20,7 @@ export interface HotVault {
   /** The leaf as stored, of items that were asked for before. */
   readonly storedLeaf: (itemId: Uint8Array) => StoredLeaf | undefined
   /** What is now written to the tables, under the new head. */
-  readonly move: (
-    headHash: Uint8Array,
-    rows: ReadonlyMap<string, Uint8Array>,
-    leaves: readonly StoredLeaf[],
-  ) => void
+  readonly move: (headHash: Uint8Array, rows: ReadonlyMap<string, Uint8Array>, leaves: readonly StoredLeaf[]) => void
 }
 
 interface Kept {

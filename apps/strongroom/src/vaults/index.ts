@@ -23,8 +23,8 @@ export const createVaultHandlers = (ctx: StrongroomContext, leases: LeaseDatabas
   return {
     sync: sync(parts),
     feed: feed(parts),
-    bootstrap: bootstrap(parts.states),
-    history,
+    bootstrap: bootstrap(parts),
+    history: history(parts),
     repair: repair(parts),
     "account.append": accountAppend(parts),
     "account.chain": accountChain,

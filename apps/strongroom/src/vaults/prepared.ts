@@ -51,7 +51,7 @@ export interface PreparedWrap {
 export interface PreparedOp {
   /** What the op leaves behind. */
   readonly leaf: Leaf
-  /** Absent for a delete. */
+  /** Absent for a delete, and in a repair for a record that is lost. */
   readonly record?: PreparedRecord
 }
 
@@ -78,14 +78,23 @@ export const opsOf = (push: PreparedPush): number => push.links.reduce((n, link)
 export const recordsOf = (links: readonly PreparedLink[]): readonly PreparedRecord[] =>
   links.flatMap((link) => link.ops.flatMap((op) => (op.record === undefined ? [] : [op.record])))
 
+export interface PrepareOptions {
+  /** A repair: some records may be lost for good. */
+  readonly mayMissRecords?: boolean
+}
+
 /** Errors: malformed, chain-invalid (a link that is none, or other wraps than it speaks of), record-mismatch, too-large */
-export const preparePush = (p: Primitives, push: VaultPush): Result<PreparedPush, Failure> => {
+export const preparePush = (
+  p: Primitives,
+  push: VaultPush,
+  options: PrepareOptions = {},
+): Result<PreparedPush, Failure> => {
   if (push.links.length === 0) return err({ code: "malformed", detail: "A push without links." })
   const records = readRecords(p, push.records)
   if (!records.ok) return records
   const links: PreparedLink[] = []
   for (const bytes of push.links) {
-    const link = prepareLink(p, push.vaultId, bytes, records.value)
+    const link = prepareLink(p, push.vaultId, bytes, records.value, options.mayMissRecords === true)
     if (!link.ok) return link
     links.push(link.value)
   }
@@ -110,7 +119,10 @@ const readRecords = (p: Primitives, records: readonly Uint8Array[]): Result<Map<
     const record = decodeRecord(bytes)
     if (!record.ok) return mismatch("A record that cannot be read.")
     const header = readRecordHeader(record.value)
-    if (!header.ok) return header.error === "suite-unknown" ? err({ code: "suite-unsupported" }) : mismatch("A header that cannot be read.")
+    if (!header.ok)
+      return header.error === "suite-unknown"
+        ? err({ code: "suite-unsupported" })
+        : mismatch("A header that cannot be read.")
     const { itemId, rev } = header.value
     out.set(recordName(itemId, rev), { ...header.value, hash: ctHash(p, record.value), bytes })
   }
@@ -124,6 +136,7 @@ const prepareLink = (
   vaultId: Uint8Array,
   bytes: Uint8Array,
   records: ReadonlyMap<string, ReadRecord>,
+  mayMiss: boolean,
 ): Result<PreparedLink, Failure> => {
   const open = openBytes(p, bytes)
   if (!open.ok) return open
@@ -148,6 +161,10 @@ const prepareLink = (
       continue
     }
     const record = records.get(recordName(itemId, rev))
+    if (record === undefined && mayMiss) {
+      ops.push({ leaf })
+      continue
+    }
     if (record === undefined) return mismatch("A put without its record.")
     const isRight =
       equalBytes(record.hash, hash) &&
@@ -183,7 +200,9 @@ const prepareKeys = (
   const epochs = links.flatMap((link) => (link.epoch === undefined ? [] : [link.epoch]))
   const [epoch] = epochs
   if (epoch === undefined)
-    return push.wraps === undefined && push.prevSealed === undefined ? ok({ wraps: [] }) : wrongKeys("Keys that no link speaks of.")
+    return push.wraps === undefined && push.prevSealed === undefined
+      ? ok({ wraps: [] })
+      : wrongKeys("Keys that no link speaks of.")
   if (epochs.length > 1) return err({ code: "malformed", detail: "Two key epochs in one push." })
   const wraps = readWraps(p, push.wraps ?? [], epoch.wrapsHash)
   if (!wraps.ok) return wraps
@@ -206,8 +225,12 @@ export const readWraps = (
     out.push({ ...entry.value, bytes })
   }
   out.sort((a, b) => compareBytes(a.recipient, b.recipient))
-  const isDoubled = out.some((entry, i) => i > 0 && equalBytes(entry.recipient, out[i - 1]?.recipient ?? new Uint8Array()))
-  return !isDoubled && equalBytes(wrapsHash(p, out), expected) ? ok(out) : wrongKeys("The wraps are not those of the link.")
+  const isDoubled = out.some(
+    (entry, i) => i > 0 && equalBytes(entry.recipient, out[i - 1]?.recipient ?? new Uint8Array()),
+  )
+  return !isDoubled && equalBytes(wrapsHash(p, out), expected)
+    ? ok(out)
+    : wrongKeys("The wraps are not those of the link.")
 }
 
 /** True if there is one wrap for each of these recipients and their newest key, and none besides. */

@@ -84,8 +84,10 @@ export interface PushRules {
   /**
    * `rotation`: carried by an account link that was just committed. Its links may only start epochs, so it is let through
    * while sync is suspended or no second factor is set, and by a device that is approved and not yet active.
+   * `repair`: links of any device of the account, verified as history while the account is behind; see repair.ts.
    */
-  readonly why: "sync" | "rotation"
+  readonly why: "sync" | "rotation" | "repair"
+  readonly asHistory?: boolean
 }
 
 export interface Pushed {
@@ -171,16 +173,16 @@ const applyPush = async (
   if (!may.ok) return refused(may.error)
   if (stored !== undefined && vault === undefined) return refused("vault-not-found")
   const known = await countStored(tx, vault, push)
-  if (known === "conflict") return conflict
+  if (known === "conflict") return rules.why === "repair" ? refused("chain-forked") : conflict
   const links = push.links.slice(known)
   if (links.length === 0) return resultOf(push, PUSH_ACCEPTED, head)
-  const place = await checkPlace(tx, vault, links, device)
+  const place = await checkPlace(tx, vault, links, rules)
   if (!place.ok) return refused(place.error)
 
   const state = await accountState(ctx, parts, tx, device.accountUuid, account?.headHash)
   if (state === undefined) return refused("device-not-enrolled")
   const hot = parts.hot.open(tx, push.vaultId, head.hash)
-  const step = await verify(ctx, state, vault?.state, links, hot)
+  const step = await verify(ctx, state, vault?.state, links, hot, rules.asHistory !== true)
   if (!step.ok) return refused(productCode(step.error))
   const next = step.value.state
   if (!equalBytes(next.id, push.vaultId)) return refused("chain-invalid")
@@ -188,7 +190,7 @@ const applyPush = async (
   const plan = planRecords(hot, links, sealed, ctx.clock.nowMs())
   if (!plan.ok) return refused(plan.error)
   const items = next.count - (vault?.state.count ?? 0)
-  const within = checkLimits(may.value, items, plan.value.bytes, rules.limits)
+  const within = checkLimits(may.value, items, plan.value.bytes, rules)
   if (!within.ok) return refused(within.error)
   if (!(await moveHead(ctx, tx, device.accountUuid, vault, next, plan.value.bytes))) return conflict
   await writePush(ctx, tx, sealed, links, step.value, plan.value)
@@ -246,11 +248,7 @@ const codeOfState = (state: string): ErrorCode => {
 }
 
 /** How many leading links are stored already, exactly so: a device that asks again gets the same answer. */
-const countStored = async (
-  tx: Tx,
-  vault: VaultRow | undefined,
-  push: PreparedPush,
-): Promise<number | "conflict"> => {
+const countStored = async (tx: Tx, vault: VaultRow | undefined, push: PreparedPush): Promise<number | "conflict"> => {
   if (vault === undefined) return 0
   const { head } = vault.state
   for (const [i, link] of push.links.entries()) {
@@ -267,10 +265,11 @@ const checkPlace = async (
   tx: Tx,
   vault: VaultRow | undefined,
   links: readonly PreparedLink[],
-  device: SigningDevice,
+  { device, why }: PushRules,
 ): Promise<Allowed<undefined>> => {
   // The request was signed by this device, so its links are its own: what others wrote arrives by repair only.
-  if (links.some(({ open }) => !equalBytes(open.payload.byHolder, device.deviceId))) return err("not-allowed")
+  if (why !== "repair" && links.some(({ open }) => !equalBytes(open.payload.byHolder, device.deviceId)))
+    return err("not-allowed")
   if (vault !== undefined) return ok(undefined)
   if (links[0]?.open.payload.seq !== 1) return err("vault-not-found")
   return (await countVaults(tx, device.accountUuid)) < MAX_VAULTS ? ok(undefined) : err("quota-exceeded")
@@ -282,12 +281,13 @@ const verify = (
   vault: VaultState | undefined,
   links: readonly PreparedLink[],
   { tree }: HotVault,
+  atCommit: boolean,
 ): Promise<Result<VaultStep<StoredTree>, ChainError>> =>
   verifyVaultLinks(
     ctx.primitives,
     vault,
     links.map(({ open }) => open.link),
-    { account: (id) => (equalBytes(id, account.id) ? account : undefined), tree, atCommit: true },
+    { account: (id) => (equalBytes(id, account.id) ? account : undefined), tree, atCommit },
   )
 
 interface RecordPlan {
@@ -323,7 +323,8 @@ const planRecords = (
       }
       const outer = record === undefined ? undefined : sealed.records.get(record)
       if (record === undefined || outer === undefined) {
-        leaves.set(name, { ...leaf, recordN: before?.recordN, size: 0 })
+        // Deleted: its history begins where it ended. Lost: nothing of it is served until it is pushed anew.
+        leaves.set(name, { ...leaf, recordN: leaf.tombstone ? before?.recordN : undefined, size: 0 })
         continue
       }
       if (!isAfter(record, before)) return err("record-mismatch")
@@ -345,7 +346,14 @@ const isAfter = (record: PreparedRecord, before: StoredLeaf | undefined): boolea
 }
 
 /** Shrinking is always allowed: a plan that became smaller must not keep anybody from tidying up. */
-const checkLimits = (account: WritableAccount, items: number, bytes: number, limits: Limits): Allowed<undefined> => {
+const checkLimits = (
+  account: WritableAccount,
+  items: number,
+  bytes: number,
+  { limits, why }: PushRules,
+): Allowed<undefined> => {
+  // What is repaired was counted before.
+  if (why === "repair") return ok(undefined)
   if (items > 0 && limits.items > 0 && account.items + items > limits.items) return err("item-limit")
   if (bytes > 0 && limits.bytes > 0 && account.bytes + bytes > limits.bytes) return err("quota-exceeded")
   return ok(undefined)
@@ -418,12 +426,7 @@ const changesOf = (
   }
 }
 
-const announce = (
-  change: Change,
-  account: AccountState,
-  device: SigningDevice,
-  changes: VaultChanges,
-): void =>
+const announce = (change: Change, account: AccountState, device: SigningDevice, changes: VaultChanges): void =>
   change.notify({
     accountUuid: device.accountUuid,
     by: device.deviceId,

@@ -95,12 +95,7 @@ const setAuthority = statement<"id" | "seq" | "hash" | "epoch" | "state">((db, $
 )
 
 /** Compare-and-set on the head, decided by the number of rows. False: another link was there first. */
-export const moveVault = async (
-  tx: Tx,
-  before: VaultState,
-  after: VaultState,
-  bytes: number,
-): Promise<boolean> => {
+export const moveVault = async (tx: Tx, before: VaultState, after: VaultState, bytes: number): Promise<boolean> => {
   const { id, head, root, count } = after
   const from = { fromSeq: before.head.seq, fromHash: before.head.hash }
   if ((await moveHead.run(tx, { id, seq: head.seq, hash: head.hash, root, count, bytes, ...from })) !== 1) return false
@@ -118,9 +113,8 @@ export interface NewVaultLink {
   readonly bytes: Uint8Array
 }
 
-const insertLinks = inserter(
-  ["vault_id", "seq", "hash", "authority", "link", "record_block", "at_ms"],
-  (db, rows) => db.insertInto("vault_link").values(rows),
+const insertLinks = inserter(["vault_id", "seq", "hash", "authority", "link", "record_block", "at_ms"], (db, rows) =>
+  db.insertInto("vault_link").values(rows),
 )
 
 export const insertVaultLinks = (
@@ -172,7 +166,15 @@ const leafById = statement<"vault" | "item", LeafRow>((db, $) =>
   db
     .selectFrom("leaf")
     .leftJoin("record", "record.n", "leaf.record_n")
-    .select(["leaf.item_id", "leaf.rev", "leaf.epoch", "leaf.ct_hash", "leaf.tombstone", "leaf.record_n", "record.size"])
+    .select([
+      "leaf.item_id",
+      "leaf.rev",
+      "leaf.epoch",
+      "leaf.ct_hash",
+      "leaf.tombstone",
+      "leaf.record_n",
+      "record.size",
+    ])
     .where("leaf.vault_id", "=", $("vault"))
     .where("leaf.item_id", "=", $("item")),
 )
@@ -197,21 +199,19 @@ export const readLeaves = async (
   return out
 }
 
-const upsertLeaves = inserter(
-  ["vault_id", "item_id", "rev", "epoch", "ct_hash", "tombstone", "record_n"],
-  (db, rows) =>
-    db
-      .insertInto("leaf")
-      .values(rows)
-      .onConflict((c) =>
-        c.columns(["vault_id", "item_id"]).doUpdateSet((e) => ({
-          rev: e.ref("excluded.rev"),
-          epoch: e.ref("excluded.epoch"),
-          ct_hash: e.ref("excluded.ct_hash"),
-          tombstone: e.ref("excluded.tombstone"),
-          record_n: e.ref("excluded.record_n"),
-        })),
-      ),
+const upsertLeaves = inserter(["vault_id", "item_id", "rev", "epoch", "ct_hash", "tombstone", "record_n"], (db, rows) =>
+  db
+    .insertInto("leaf")
+    .values(rows)
+    .onConflict((c) =>
+      c.columns(["vault_id", "item_id"]).doUpdateSet((e) => ({
+        rev: e.ref("excluded.rev"),
+        epoch: e.ref("excluded.epoch"),
+        ct_hash: e.ref("excluded.ct_hash"),
+        tombstone: e.ref("excluded.tombstone"),
+        record_n: e.ref("excluded.record_n"),
+      })),
+    ),
 )
 
 export const writeLeaves = (tx: Tx, vaultId: Uint8Array, leaves: readonly StoredLeaf[]): Promise<void> =>
@@ -252,11 +252,7 @@ const upsertTrieRows = inserter(["vault_id", "prefix", "children"], (db, rows) =
     ),
 )
 
-export const writeTrieRows = (
-  tx: Tx,
-  vaultId: Uint8Array,
-  changed: ReadonlyMap<string, Uint8Array>,
-): Promise<void> =>
+export const writeTrieRows = (tx: Tx, vaultId: Uint8Array, changed: ReadonlyMap<string, Uint8Array>): Promise<void> =>
   upsertTrieRows(
     tx,
     [...changed].map(([prefix, children]) => ({ vault_id: vaultId, prefix, children })),
@@ -295,9 +291,7 @@ export const insertRecords = (tx: Tx, vaultId: Uint8Array, records: readonly New
   )
 
 export const supersede = (tx: Tx, numbers: readonly number[], nowMs: number): Promise<void> =>
-  chunked(numbers, (some) =>
-    tx.updateTable("record").set({ superseded_ms: nowMs }).where("n", "in", some).execute(),
-  )
+  chunked(numbers, (some) => tx.updateTable("record").set({ superseded_ms: nowMs }).where("n", "in", some).execute())
 
 export const insertVaultWraps = (
   tx: Tx,

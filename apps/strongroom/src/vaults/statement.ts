@@ -71,10 +71,12 @@ const isSlot = (value: unknown): value is Slot => typeof value === "object" && v
 const CHUNKS = [64, 16, 4, 2, 1] as const
 
 /** Cuts a list into pieces of few different sizes. */
-export const chunked = async <T>(rows: readonly T[], write: (rows: readonly T[]) => Promise<unknown>): Promise<void> => {
+export const chunked = async <T>(
+  rows: readonly T[],
+  write: (rows: readonly T[]) => Promise<unknown>,
+): Promise<void> => {
   let at = 0
-  for (const size of CHUNKS)
-    for (; rows.length - at >= size; at += size) await write(rows.slice(at, at + size))
+  for (const size of CHUNKS) for (; rows.length - at >= size; at += size) await write(rows.slice(at, at + size))
 }
 
 /** Writes rows of one table, many at a time. `build` gets rows of marks in the order of `columns`. */
@@ -89,7 +91,10 @@ export const inserter = <const C extends string>(
     const made = statement<string>((db, $) =>
       build(
         db,
-        Array.from({ length: size }, (_, i) => Object.fromEntries(columns.map((column) => [column, $(`${i} ${column}`)])) as Record<C, never>),
+        Array.from(
+          { length: size },
+          (_, i) => Object.fromEntries(columns.map((column) => [column, $(`${i} ${column}`)])) as Record<C, never>,
+        ),
       ),
     )
     bySize.set(size, made)

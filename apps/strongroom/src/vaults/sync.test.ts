@@ -83,7 +83,11 @@ describe("a push", () => {
     const cursor = cursorOf(writer)
     const push = await putPush(writer, itemId())
     const result = await doPush(reach, writer, push)
-    expect(result).toEqual({ vaultId: vaultOf(writer).id, outcome: PUSH_ACCEPTED, head: [2, vaultOf(writer).head.hash] })
+    expect(result).toEqual({
+      vaultId: vaultOf(writer).id,
+      outcome: PUSH_ACCEPTED,
+      head: [2, vaultOf(writer).head.hash],
+    })
     const reply = await doSync(reach, writer, { cursors: [cursor] })
     expect(reply.vaults).toHaveLength(1)
     expect(reply.vaults[0]?.links.map(bytesToHex)).toEqual(push.links.map(bytesToHex))
@@ -170,15 +174,25 @@ describe("a push", () => {
     await withVault()
     const item = itemId()
     const put = await putPush(writer, item)
-    expect((await doPush(reach, writer, put, { limits: { devices: 0, items: 1, bytes: 0 } })).outcome).toBe(PUSH_ACCEPTED)
+    expect((await doPush(reach, writer, put, { limits: { devices: 0, items: 1, bytes: 0 } })).outcome).toBe(
+      PUSH_ACCEPTED,
+    )
     const before = { ...writer, hashes: new Map(writer.hashes) }
     const second = await putPush(writer, itemId())
-    expect(await doPush(reach, writer, second, { limits: { devices: 0, items: 1, bytes: 0 } })).toMatchObject({ code: "item-limit" })
-    expect(await doPush(reach, writer, second, { limits: { devices: 0, items: 0, bytes: 700 } })).toMatchObject({ code: "quota-exceeded" })
+    expect(await doPush(reach, writer, second, { limits: { devices: 0, items: 1, bytes: 0 } })).toMatchObject({
+      code: "item-limit",
+    })
+    expect(await doPush(reach, writer, second, { limits: { devices: 0, items: 0, bytes: 700 } })).toMatchObject({
+      code: "quota-exceeded",
+    })
     Object.assign(writer, before)
     const gone = await itemsPush(writer, [], [await makeDelete(writer, item)])
-    expect((await doPush(reach, writer, gone, { limits: { devices: 0, items: 1, bytes: 1 } })).outcome).toBe(PUSH_ACCEPTED)
-    const row = await world.room().ctx.store.read((db) => db.selectFrom("account").select(["items", "bytes"]).executeTakeFirstOrThrow())
+    expect((await doPush(reach, writer, gone, { limits: { devices: 0, items: 1, bytes: 1 } })).outcome).toBe(
+      PUSH_ACCEPTED,
+    )
+    const row = await world
+      .room()
+      .ctx.store.read((db) => db.selectFrom("account").select(["items", "bytes"]).executeTakeFirstOrThrow())
     expect(row).toEqual({ items: 0, bytes: 0 })
   })
 
@@ -208,14 +222,22 @@ describe("a push", () => {
   test("[SY60] one vault twice, more than a thousand ops and more than 4 MiB are refused as a whole", async () => {
     await withVault()
     const push = await putPush(writer, itemId())
-    const count = async () => (await world.room().ctx.store.read((db) => db.selectFrom("vault_link").select("seq").execute())).length
-    expect((await send(reach, writer.device, "sync", syncBody(writer, { pushes: [push, push] }))).code).toBe("malformed")
+    const count = async () =>
+      (await world.room().ctx.store.read((db) => db.selectFrom("vault_link").select("seq").execute())).length
+    expect((await send(reach, writer.device, "sync", syncBody(writer, { pushes: [push, push] }))).code).toBe(
+      "malformed",
+    )
     const big = Array.from({ length: 70 }, () => random.bytes(65_000))
-    expect((await send(reach, writer.device, "sync", syncBody(writer, { pushes: [{ ...push, records: big }] }))).code).toBe("too-large")
+    expect(
+      (await send(reach, writer.device, "sync", syncBody(writer, { pushes: [{ ...push, records: big }] }))).code,
+    ).toBe("too-large")
     const items = Array.from({ length: 600 }, itemId)
     const many = await itemsPush(writer, await Promise.all(items.map((item) => makePut(writer, item))))
     const more = await itemsPush(writer, [], await Promise.all(items.map((item) => makeDelete(writer, item))))
-    expect(await doPush(reach, writer, joined(push, many, more))).toMatchObject({ outcome: PUSH_REFUSED, code: "too-large" })
+    expect(await doPush(reach, writer, joined(push, many, more))).toMatchObject({
+      outcome: PUSH_REFUSED,
+      code: "too-large",
+    })
     expect(await count()).toBe(1)
   })
 
@@ -223,11 +245,17 @@ describe("a push", () => {
     const genesis = await genesisPush(writer)
     const other = encodeWrapEntry(blindWrap(writer.account.id, random.bytes(1216)))
     const { wraps: _wraps, ...without } = genesis
-    for (const push of [{ ...genesis, wraps: [other] }, { ...genesis, wraps: [...(genesis.wraps ?? []), other] }, without])
+    for (const push of [
+      { ...genesis, wraps: [other] },
+      { ...genesis, wraps: [...(genesis.wraps ?? []), other] },
+      without,
+    ])
       expect(await doPush(reach, writer, push)).toMatchObject({ outcome: PUSH_REFUSED, code: "chain-invalid" })
     expect((await doPush(reach, writer, genesis)).outcome).toBe(PUSH_ACCEPTED)
     const item = await putPush(writer, itemId())
-    expect(await doPush(reach, writer, { ...item, wraps: genesis.wraps ?? [] })).toMatchObject({ code: "chain-invalid" })
+    expect(await doPush(reach, writer, { ...item, wraps: genesis.wraps ?? [] })).toMatchObject({
+      code: "chain-invalid",
+    })
   })
 
   test("[SY63] a link of another device, a wrong root and a wrong revision are refused", async () => {
@@ -238,12 +266,26 @@ describe("a push", () => {
     // The stranger is in no chain, so the fixture refuses its link already; the strongroom has to do it by itself.
     expect(foreign).toBeUndefined()
     const put = await makePut(writer, itemId())
-    const payload = await itemsPayload(vaultOf(writer), writer.account, writer.tree, [put.op], { byHolder: stranger.deviceId, ts: 1 })
+    const payload = await itemsPayload(vaultOf(writer), writer.account, writer.tree, [put.op], {
+      byHolder: stranger.deviceId,
+      ts: 1,
+    })
     const link = encodeLink(await signPayload(stranger.signer, payload))
     const lying = await doPush(reach, writer, { vaultId: vaultOf(writer).id, links: [link], records: [put.record] })
     expect(lying).toMatchObject({ outcome: PUSH_REFUSED, code: "record-mismatch" })
-    const wrongRoot = vaultPayload(vaultOf(writer), writer.account, VAULT_ITEMS, itemsStruct, { ops: [put.op], root: random.bytes(32), count: 1 }, { byHolder: writer.device.deviceId, ts: 1 })
-    const rooted = await doPush(reach, writer, { vaultId: vaultOf(writer).id, links: [encodeLink(await signPayload(writer.device.signer, wrongRoot))], records: [put.record] })
+    const wrongRoot = vaultPayload(
+      vaultOf(writer),
+      writer.account,
+      VAULT_ITEMS,
+      itemsStruct,
+      { ops: [put.op], root: random.bytes(32), count: 1 },
+      { byHolder: writer.device.deviceId, ts: 1 },
+    )
+    const rooted = await doPush(reach, writer, {
+      vaultId: vaultOf(writer).id,
+      links: [encodeLink(await signPayload(writer.device.signer, wrongRoot))],
+      records: [put.record],
+    })
     expect(rooted).toMatchObject({ outcome: PUSH_REFUSED, code: "chain-invalid" })
     Object.assign(writer, before)
     expect((await doPush(reach, writer, await putPush(writer, itemId()))).outcome).toBe(PUSH_ACCEPTED)
@@ -255,7 +297,11 @@ describe("a push", () => {
     await makeActive(reach, other)
     const thief = writerOf(other)
     const push = await putPush(writer, itemId())
-    expect(await doPush(reach, thief, push)).toMatchObject({ outcome: PUSH_REFUSED, code: "vault-not-found", head: [0, new Uint8Array(32)] })
+    expect(await doPush(reach, thief, push)).toMatchObject({
+      outcome: PUSH_REFUSED,
+      code: "vault-not-found",
+      head: [0, new Uint8Array(32)],
+    })
     const reply = await doSync(reach, thief, { cursors: [cursorOf(writer)] })
     expect([reply.vaults, reply.heads]).toEqual([[], []])
   })
@@ -269,9 +315,21 @@ describe("a push", () => {
     const { ctx, leases } = world.room()
     await ctx.store.transaction((tx) => tx.updateTable("account").set(change).execute())
     const { accountUuid, accountId, device } = person
-    const signing = { accountUuid, accountId, deviceId: device.deviceId, state: "active", sigPk: device.keys.sigPk, lastFactorMs: 0, lastPasswordMs: 0 } as const
+    const signing = {
+      accountUuid,
+      accountId,
+      deviceId: device.deviceId,
+      state: "active",
+      sigPk: device.keys.sigPk,
+      lastFactorMs: 0,
+      lastPasswordMs: 0,
+    } as const
     const parts = { ctx, handlers: createVaultHandlers(ctx, leases) }
-    const answer = await parts.handlers.sync(ctx, { device: signing, query: "", createdS: 0, limits: NO_LIMITS }, syncBody(writer, { pushes: [push] }))
+    const answer = await parts.handlers.sync(
+      ctx,
+      { device: signing, query: "", createdS: 0, limits: NO_LIMITS },
+      syncBody(writer, { pushes: [push] }),
+    )
     expect(answer.ok ? answer.value.reply.results.map((r) => r.code) : [answer.error.code]).toEqual([code])
     expect(await ctx.store.read((db) => db.selectFrom("vault_link").select("seq").execute())).toHaveLength(1)
   })
@@ -305,7 +363,10 @@ describe("a push", () => {
     const first = await putPush(writer, itemId())
     await doPush(reach, writer, first)
     const second = await putPush(writer, itemId())
-    expect(await doPush(reach, writer, joined(first, second))).toMatchObject({ outcome: PUSH_ACCEPTED, head: [3, vaultOf(writer).head.hash] })
+    expect(await doPush(reach, writer, joined(first, second))).toMatchObject({
+      outcome: PUSH_ACCEPTED,
+      head: [3, vaultOf(writer).head.hash],
+    })
     const links = await world.room().ctx.store.read((db) => db.selectFrom("vault_link").select("seq").execute())
     expect(links).toHaveLength(3)
   })
@@ -316,10 +377,24 @@ describe("a push", () => {
     const away = { ok: false, error: { code: "kms-unavailable", retryAfterS: 10 } } as const
     const broken = { ...ctx, atRest: { ...ctx.atRest, encryptAll: async () => away } }
     const { accountUuid, accountId, device } = person
-    const signing = { accountUuid, accountId, deviceId: device.deviceId, state: "active", sigPk: device.keys.sigPk, lastFactorMs: 0, lastPasswordMs: 0 } as const
+    const signing = {
+      accountUuid,
+      accountId,
+      deviceId: device.deviceId,
+      state: "active",
+      sigPk: device.keys.sigPk,
+      lastFactorMs: 0,
+      lastPasswordMs: 0,
+    } as const
     const handlers = createVaultHandlers(broken, leases)
     const push = await putPush(writer, itemId())
-    expect(await handlers.sync(broken, { device: signing, query: "", createdS: 0, limits: NO_LIMITS }, syncBody(writer, { pushes: [push] }))).toEqual(away)
+    expect(
+      await handlers.sync(
+        broken,
+        { device: signing, query: "", createdS: 0, limits: NO_LIMITS },
+        syncBody(writer, { pushes: [push] }),
+      ),
+    ).toEqual(away)
     expect(await ctx.store.read((db) => db.selectFrom("vault_link").select("seq").execute())).toHaveLength(1)
   })
 
@@ -331,13 +406,25 @@ describe("a push", () => {
       const primitives = { ...ctx.primitives, sha256: (bytes: Uint8Array) => (hashes++, ctx.primitives.sha256(bytes)) }
       const counting = { ...ctx, primitives }
       const { accountUuid, accountId, device } = person
-      const signing = { accountUuid, accountId, deviceId: device.deviceId, state: "active", sigPk: device.keys.sigPk, lastFactorMs: 0, lastPasswordMs: 0 } as const
+      const signing = {
+        accountUuid,
+        accountId,
+        deviceId: device.deviceId,
+        state: "active",
+        sigPk: device.keys.sigPk,
+        lastFactorMs: 0,
+        lastPasswordMs: 0,
+      } as const
       const changes = async () =>
         (await ctx.store.read((db) => sql<{ n: number }>`select total_changes() as n`.execute(db))).rows[0]?.n ?? 0
       const push = await putPush(writer, itemId())
       const before = await changes()
       // New handlers have an empty cache: everything is read from the tables.
-      const done = await createVaultHandlers(counting, leases).sync(counting, { device: signing, query: "", createdS: 0, limits: NO_LIMITS }, syncBody(writer, { pushes: [push] }))
+      const done = await createVaultHandlers(counting, leases).sync(
+        counting,
+        { device: signing, query: "", createdS: 0, limits: NO_LIMITS },
+        syncBody(writer, { pushes: [push] }),
+      )
       expect(done.ok && done.value.reply.results[0]?.outcome).toBe(PUSH_ACCEPTED)
       return { rows: (await changes()) - before, hashes }
     }
@@ -359,7 +446,10 @@ describe("a pull", () => {
   test("[SY70] is one moment: links, heads, account links and the commit number", async () => {
     await withVault()
     await doPush(reach, writer, await putPush(writer, itemId()))
-    const reply = await doSync(reach, writer, { account: [0, new Uint8Array(32)], cursors: [[vaultOf(writer).id, 0, new Uint8Array(32)]] })
+    const reply = await doSync(reach, writer, {
+      account: [0, new Uint8Array(32)],
+      cursors: [[vaultOf(writer).id, 0, new Uint8Array(32)]],
+    })
     expect(reply.accountLinks).toHaveLength(1)
     expect(reply.vaults[0]?.links).toHaveLength(2)
     expect(reply.commit).toBe(world.notices.at(-1)?.commit)
@@ -369,13 +459,21 @@ describe("a pull", () => {
   test("[SY71] cut by its limit it goes on from the last link, and brings every newest record once", async () => {
     await withVault()
     const item = itemId()
-    const pushes = [await putPush(writer, item), await putPush(writer, itemId()), await putPush(writer, item), await putPush(writer, itemId())]
+    const pushes = [
+      await putPush(writer, item),
+      await putPush(writer, itemId()),
+      await putPush(writer, item),
+      await putPush(writer, itemId()),
+    ]
     for (const push of pushes) await doPush(reach, writer, push)
     const records: string[] = []
     let seq = 0
     let requests = 0
     for (let more = true; more; requests++) {
-      const reply = await doSync(reach, writer, { cursors: [[vaultOf(writer).id, seq, new Uint8Array(32)]], maxBytes: 1 })
+      const reply = await doSync(reach, writer, {
+        cursors: [[vaultOf(writer).id, seq, new Uint8Array(32)]],
+        maxBytes: 1,
+      })
       const [vault] = reply.vaults
       expect(vault?.links).toHaveLength(1)
       records.push(...(vault?.records ?? []).map(bytesToHex))
@@ -392,7 +490,9 @@ describe("a pull", () => {
     const cursor = cursorOf(writer)
     const push = await putPush(writer, itemId())
     await doPush(reach, writer, push)
-    const reply = decodeSync(await send(reach, writer.device, "feed", { account: [1, new Uint8Array(32)], cursors: [cursor] }))
+    const reply = decodeSync(
+      await send(reach, writer.device, "feed", { account: [1, new Uint8Array(32)], cursors: [cursor] }),
+    )
     expect(reply.vaults[0]?.records.map(bytesToHex)).toEqual(push.records.map(bytesToHex))
     expect(reply.commit).toBe(world.notices.at(-1)?.commit)
   })
@@ -401,7 +501,11 @@ describe("a pull", () => {
     await withVault()
     const cursor = cursorOf(writer)
     const item = itemId()
-    await doPush(reach, writer, joined(await putPush(writer, item), await putPush(writer, itemId()), await putPush(writer, item)))
+    await doPush(
+      reach,
+      writer,
+      joined(await putPush(writer, item), await putPush(writer, itemId()), await putPush(writer, item)),
+    )
     const event = expectOk(feedEventStruct.decode(world.notices.at(-1)?.event ?? new Uint8Array(), 1 << 24), "event")
     const reply = await doSync(reach, writer, { cursors: [cursor] })
     expect(event.commit).toBe(world.notices.at(-1)?.commit)
@@ -413,7 +517,11 @@ describe("a pull", () => {
 
 describe("a first read", () => {
   const read = async (over: Partial<Parameters<typeof bootstrapRequestStruct.encode>[0]> = {}) => {
-    const answer = await send(reach, writer.device, "bootstrap", { vaultId: vaultOf(writer).id, maxBytes: 1 << 22, ...over })
+    const answer = await send(reach, writer.device, "bootstrap", {
+      vaultId: vaultOf(writer).id,
+      maxBytes: 1 << 22,
+      ...over,
+    })
     if (answer.status !== 200) throw new Error(answer.code)
     return expectOk(bootstrapReplyStruct.decode(answer.body, 1 << 26), "bootstrap")
   }
@@ -425,13 +533,21 @@ describe("a first read", () => {
     await doPush(reach, writer, await rotationPush(writer))
     await doPush(reach, writer, await itemsPush(writer, [], [await makeDelete(writer, gone)]))
     const first = await read({ maxBytes: 1 })
-    expect([first.authorityLinks.length, first.leaves.length, first.wraps.length, first.prevSealed.length]).toEqual([2, 3, 2, 1])
+    expect([first.authorityLinks.length, first.leaves.length, first.wraps.length, first.prevSealed.length]).toEqual([
+      2, 3, 2, 1,
+    ])
     const verified = await verifyVaultBootstrap(
       p,
       {
         authorityLinks: first.authorityLinks.map((bytes) => expectOk(decodeLink(bytes), "link")),
         headLink: expectOk(decodeLink(first.headLink), "head"),
-        leaves: first.leaves.map(([id, rev, epoch, ctHash, tombstone]) => ({ itemId: id, rev, epoch, ctHash, tombstone: tombstone === 1 })),
+        leaves: first.leaves.map(([id, rev, epoch, ctHash, tombstone]) => ({
+          itemId: id,
+          rev,
+          epoch,
+          ctHash,
+          tombstone: tombstone === 1,
+        })),
       },
       () => writer.account,
     )
@@ -443,7 +559,9 @@ describe("a first read", () => {
 
   test("[SY74] of a vault that is not there says so", async () => {
     await withVault()
-    expect((await send(reach, writer.device, "bootstrap", { vaultId: random.bytes(32), maxBytes: 1 })).code).toBe("vault-not-found")
+    expect((await send(reach, writer.device, "bootstrap", { vaultId: random.bytes(32), maxBytes: 1 })).code).toBe(
+      "vault-not-found",
+    )
   })
 })
 
@@ -476,6 +594,8 @@ describe("history", () => {
     const over = { ...ctx, clock: { nowMs: () => world.clock.nowMs() + HISTORY_MS } }
     expect(await purgeHistory(over)).toBe(1)
     expect(await history(item)).toEqual([])
-    expect((await doSync(reach, writer, { cursors: [[vaultOf(writer).id, 0, new Uint8Array(32)]] })).vaults[0]?.records).toHaveLength(1)
+    expect(
+      (await doSync(reach, writer, { cursors: [[vaultOf(writer).id, 0, new Uint8Array(32)]] })).vaults[0]?.records,
+    ).toHaveLength(1)
   })
 })

@@ -12,8 +12,9 @@ import {
 
 import type { StrongroomContext } from "../context.ts"
 import type { Handler } from "../execute.ts"
-import { opsOf, type PreparedPush, preparePush } from "./prepared.ts"
+import { opsOf, type PreparedPush, preparePush, type PrepareOptions } from "./prepared.ts"
 import { type Cursor, headsByVault, pull } from "./pull.ts"
+import { behind, isBehind } from "./behind.ts"
 import { commitPush, type Pushed, type PushParts, type PushRules, type SealedPush, sealPush } from "./push.ts"
 
 type Prepared =
@@ -29,6 +30,7 @@ type Prepared =
 export const sync =
   (parts: PushParts): Handler<"sync"> =>
   async (ctx, { device, limits }, body) => {
+    if (isBehind(parts, device)) return behind
     const prepared = prepareAll(ctx, body.pushes)
     if (!prepared.ok) return prepared
     const pushed = await pushAll(ctx, parts, prepared.value, { device, limits, why: "sync" })
@@ -59,6 +61,7 @@ export const sync =
 export const feed =
   (parts: PushParts): Handler<"feed"> =>
   async (ctx, { device }, body) => {
+    if (isBehind(parts, device)) return behind
     const cursors = body.cursors.map(([vaultId, seq, hash]) => ({ vaultId, seq, hash }))
     const request = { accountSeq: body.account[0], cursors, maxBytes: MAX_SYNC_BYTES }
     const pulled = await pull(ctx, parts.states, device, request)
@@ -78,13 +81,14 @@ export const feed =
 export const prepareAll = (
   ctx: Pick<StrongroomContext, "primitives">,
   pushes: readonly VaultPush[],
+  options: PrepareOptions = {},
 ): Result<readonly Prepared[], Failure> => {
   if (new Set(pushes.map((push) => bytesToHex(push.vaultId))).size !== pushes.length)
     return err({ code: "malformed", detail: "One vault twice in one request." })
   const bytes = pushes.reduce((n, { links, records }) => n + total(links) + total(records), 0)
   if (bytes > MAX_SYNC_BYTES) return err({ code: "too-large" })
   const prepared = pushes.map((push): Prepared => {
-    const done = preparePush(ctx.primitives, push)
+    const done = preparePush(ctx.primitives, push, options)
     return done.ok ? done : { ...done, vaultId: push.vaultId }
   })
   const ops = prepared.reduce((n, one) => n + (one.ok ? opsOf(one.value) : 0), 0)
@@ -113,7 +117,9 @@ export const pushAll = async (
   // Together, so that all vaults share one commit.
   return ok(
     await Promise.all(
-      sealed.map((one) => ("push" in one ? commitPush(ctx, parts, one, rules) : Promise.resolve({ result: one, commit: 0 }))),
+      sealed.map((one) =>
+        "push" in one ? commitPush(ctx, parts, one, rules) : Promise.resolve({ result: one, commit: 0 }),
+      ),
     ),
   )
 }
