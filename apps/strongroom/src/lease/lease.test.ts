@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { allHandlers } from "../all-handlers.ts"
 import {
   createWorld,
+  enrolDevice,
   json,
   makeActive,
   must,
@@ -84,6 +85,19 @@ describe("an evaluation", () => {
     const evaluation = { evaluated: bytesIn(reply["evaluated"]), proof: bytesIn(reply["proof"]) }
     const other = await world.room().leases.reserve(random.bytes(16), world.clock.nowMs() + 1000)
     expect(finalize(blinded, other.leasePk, evaluation)).toEqual({ ok: false, error: "lease-key-wrong" })
+  })
+
+  test("[LS2] is signed as a lease request, and a device that waits may ask for one before its first link", async () => {
+    const { blinded } = blind(random, secret<"LeaseInput">(new Uint8Array(32)))
+    const body = { leaseId: formatId("lea", leaseId), blinded: bytesToBase64url(blinded) }
+    expect((await send(reach, person.device, "lease.evaluate", body, { tag: "kf1-dev" })).code).toBe(
+      "signature-invalid",
+    )
+    await makeActive(reach, person)
+    const { device, answer } = await enrolDevice(reach, person)
+    const waiting = { ...body, leaseId: formatId("lea", answer.lease.leaseId) }
+    expect((await send(reach, device, "lease.evaluate", waiting)).status).toBe(200)
+    expect((await rowOf(device))?.state).toBe("reserved")
   })
 
   test("[LS3] is counted before anything is evaluated, also if it then fails", async () => {

@@ -3,19 +3,31 @@ import {
   type AccountState,
   accountPayload,
   ACCOUNT_HOLDER_ADD,
+  ACCOUNT_RECOVERY_USED,
   ACCOUNT_SLOT_REPLACE,
   countersignPayload,
   encodeLink,
   HOLDER_PASSWORD,
+  HOLDER_RECOVERY,
   type Holder,
   holderAddStruct,
   HOW_KIT,
   newestAccountKey,
+  recoveryUsedStruct,
   signPayload,
   slotReplaceStruct,
   verifyAccountLink,
 } from "@keyferry/chain"
-import { encodeWrapEntry, makeKemKeyPair, makeSigSeed, makeWrap, sigPublicKey, wrapsHash } from "@keyferry/crypto"
+import {
+  encodeWrapEntry,
+  makeKemKeyPair,
+  makeSigSeed,
+  makeWrap,
+  sealedHash,
+  sealedStruct,
+  sigPublicKey,
+  wrapsHash,
+} from "@keyferry/crypto"
 import {
   accountAppendReplyStruct,
   accountChainReplyStruct,
@@ -50,6 +62,7 @@ import {
 } from "../fixture.ts"
 import { createVaultHandlers } from "./index.ts"
 import {
+  blindSealed,
   blindWrap,
   doPush,
   doSync,
@@ -462,5 +475,89 @@ describe("a slot is replaced", () => {
     decodeReply(await send(reach, person.device, "account.append", body))
     expect(await world.room().leases.isBuried("opaque-record", p.sha256(old))).toBe(true)
     expect(await world.room().leases.isBuried("opaque-record", p.sha256(record))).toBe(false)
+  })
+})
+
+describe("the kit takes the account back", () => {
+  const makeSlot = async (kind: typeof HOLDER_PASSWORD | typeof HOLDER_RECOVERY, extra: Partial<Holder> = {}) => {
+    const seed = makeSigSeed(random)
+    const kem = await makeKemKeyPair(random)
+    const holder: Holder = {
+      id: random.bytes(16),
+      kind,
+      sigPk: await sigPublicKey(p, seed),
+      kemPk: kem.publicKey,
+      ...extra,
+    }
+    const sign = (message: Uint8Array) => p.ed25519Sign(seed.reveal(), message)
+    return { holder, signer: { holderId: holder.id, sign } }
+  }
+
+  test("[SY87] in one link with a new device, password and kit; the new device then rotates the vaults", async () => {
+    await doPush(reach, writer, await genesisPush(writer))
+    const enrolled = await enrolDevice(reach, person)
+    await reach.call("confirmCode", { tokenHash: tokenHashOf(enrolled.token), code: enrolled.answer.code })
+    const recPk = random.bytes(32)
+    const [password, recovery] = [await makeSlot(HOLDER_PASSWORD), await makeSlot(HOLDER_RECOVERY, { recPk })]
+    const device = holderOfDevice(enrolled.device, enrolled.answer.lease)
+    const holders = [device, password.holder, recovery.holder]
+    const wraps = holders.map(({ id, kemPk }) => blindWrap(id, kemPk))
+    const older = blindSealed()
+    const body = {
+      device,
+      removed: [...writer.account.holders.values()].map(({ holder }) => holder.id),
+      passwordSlot: password.holder,
+      recoverySlot: recovery.holder,
+      key: {
+        epoch: 2,
+        kemPk: random.bytes(1216),
+        wrapsHash: wrapsHash(p, wraps),
+        prevSealedHash: sealedHash(p, older),
+      },
+      skSealed: random.bytes(100),
+    }
+    const slot = person.slots.recovery.signer
+    const by = { byHolder: slot.holderId, ts: 1 }
+    const payload = accountPayload(writer.account, ACCOUNT_RECOVERY_USED, recoveryUsedStruct, body, by)
+    const signers = [enrolled.device.signer, password.signer, recovery.signer]
+    const link = await signPayload(slot, payload, await Promise.all(signers.map((x) => countersignPayload(x, payload))))
+    const next = expectOk(await verifyAccountLink(p, writer.account, link), "recovery.used")
+    const rotator: Writer = { ...writer, device: enrolled.device, account: next }
+    const rotation = await rotationPush(rotator)
+    const items = await putPush(rotator, itemId())
+    const request = {
+      link: encodeLink(link),
+      wraps: wraps.map(encodeWrapEntry),
+      prevSealed: sealedStruct.encode(older),
+      registrationRecord: random.bytes(192),
+      rotations: [rotation],
+    }
+    const reply = decodeReply(await send(reach, enrolled.device, "enrol.append", request))
+    expect([reply.outcome, reply.state]).toEqual([PUSH_ACCEPTED, "approved"])
+    expect(reply.results.map((r) => [r.outcome, r.code])).toEqual([[PUSH_ACCEPTED, undefined]])
+    expect(await stateOf(person.device)).toBe("removed")
+    const row = await world
+      .room()
+      .ctx.store.read((db) => db.selectFrom("account").select(["rec_pk", "opaque_rev"]).executeTakeFirstOrThrow())
+    expect([bytesToHex(row.rec_pk ?? new Uint8Array()), row.opaque_rev]).toEqual([bytesToHex(recPk), 2])
+    expect(await world.room().leases.isBuried("slot", person.slots.recovery.holder.id)).toBe(true)
+
+    // Approved and not yet active: it may end epochs, and nothing else.
+    const { ctx, leases } = world.room()
+    const signing = {
+      accountUuid: person.accountUuid,
+      accountId: person.accountId,
+      deviceId: enrolled.device.deviceId,
+      state: "approved",
+      sigPk: enrolled.device.keys.sigPk,
+      lastFactorMs: 0,
+      lastPasswordMs: 0,
+    } as const
+    const again = await createVaultHandlers(ctx, leases)["enrol.append"](
+      ctx,
+      { device: signing, query: "", createdS: 0, limits: NO_LIMITS },
+      { ...request, rotations: [items] },
+    )
+    expect(again.ok && again.value.reply.results.map((r) => r.code)).toEqual(["not-allowed"])
   })
 })
