@@ -8,6 +8,7 @@ import { usage } from "../failures.ts"
 import { cleanFields, type FieldEntry, parseDotenv, readFieldEntries, splitFieldWords } from "../field-input.ts"
 import type { ItemInput, Keyferry } from "../keyferry.ts"
 import { printable } from "../io.ts"
+import { freshKeyFields, SSH_KEY_TYPES, toSshKeyType, withPublicHalf } from "../ssh-fields.ts"
 import { CUSTODY, itemDocument } from "../views.ts"
 
 export const command: CommandSpec = {
@@ -24,6 +25,7 @@ export const command: CommandSpec = {
       text: "strict: opens only while the server answers; standard: also offline for a while",
       choices: ["strict", "standard"],
     },
+    { flags: "--generate <type>", text: "an SSH key that is made here", choices: SSH_KEY_TYPES },
     {
       flags: "--from-stdin",
       text: "the main value from stdin: a note's text, a private key, the lines of a .env file",
@@ -105,9 +107,20 @@ const gatherInput = async (
     fields = [...fields, ...main.value]
   }
   const titleGiven = textOption(options, "title") ?? plain[0] ?? entries.find(([name]) => name === "title")?.[1]
+  const made = toSshKeyType(textOption(options, "generate"))
+  if (made !== undefined) {
+    if (kind.kind !== "ssh-key") return err(usage("--generate makes SSH keys; kf gen makes passwords."))
+    const fresh = freshKeyFields(made, fields, titleGiven ?? "")
+    if (!fresh.ok) return fresh
+    fields = fresh.value
+  }
   const asked = await askMissing(context, kind, fields)
   if (!asked.ok) return asked
-  const cleaned = cleanFields(context, kind, asked.value)
+  const cleaned = cleanFields(
+    context,
+    kind,
+    kind.kind === "ssh-key" ? withPublicHalf(context, asked.value) : asked.value,
+  )
   if (!cleaned.ok) return cleaned
   const title = titleGiven ?? (await askTitle(context, kind, asked.value))
   if (typeof title !== "string") return title

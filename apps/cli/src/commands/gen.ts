@@ -2,12 +2,10 @@ import { err, ok } from "@keyferry/base"
 
 import { type CommandSpec, type OptionValues, textOption } from "../command.ts"
 import { usage } from "../failures.ts"
+import { SSH_KEY_TYPES, toSshKeyType } from "../ssh-fields.ts"
 import { generatePassword, generateWords, passwordBits } from "../generate.ts"
 
 const DEFAULT_WORDS = 6
-const SSH_KEY_TYPES = ["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072", "rsa-4096"] as const
-const isSshKeyType = (value: unknown): value is (typeof SSH_KEY_TYPES)[number] =>
-  SSH_KEY_TYPES.some((type) => type === value)
 
 export const command: CommandSpec = {
   name: "gen",
@@ -15,7 +13,11 @@ export const command: CommandSpec = {
   options: [
     { flags: "--words <n>", text: "that many words (10 bits each), 6 unless told" },
     { flags: "--len <n>", text: "characters instead of words" },
-    { flags: "--ssh <type>", text: "an SSH key; kf add ssh-key NAME --generate keeps one", choices: SSH_KEY_TYPES },
+    {
+      flags: "--ssh <type>",
+      text: "an SSH key; kf add ssh-key TITLE --generate TYPE keeps one",
+      choices: SSH_KEY_TYPES,
+    },
     { flags: "--comment <text>", text: "comment of the SSH key" },
   ],
   run: async (context, _args, options) => {
@@ -25,7 +27,7 @@ export const command: CommandSpec = {
     if (options["ssh"] !== undefined) {
       const { generateSshKey } = await import("@keyferry/ssh-agent")
       const key = generateSshKey(
-        isSshKeyType(options["ssh"]) ? options["ssh"] : "ed25519",
+        toSshKeyType(textOption(options, "ssh")) ?? "ed25519",
         textOption(options, "comment") ?? "",
       )
       context.io.answer({ schema: "kf.generated/1", ...key }, [key.privateKey.trimEnd()])

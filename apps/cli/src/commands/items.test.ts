@@ -211,6 +211,17 @@ test("a key made here is one that OpenSSH's format reader takes back", async () 
   expect(keys.data[0]?.publicKey.split(" ").slice(0, 2)).toEqual(made["publicKey"]?.split(" ").slice(0, 2))
 })
 
+test("an SSH key made in the vault shows its public half, and a key that cannot be served is kept with a word", async () => {
+  expect((await kf(["add", "ssh-key", "made", "--generate", "ed25519", "comment=ada@laptop"])).exit).toBe(0)
+  const shown = await kf(["get", "made"])
+  expect(shown.stdout).toMatch(/public-key +ssh-ed25519 \S+ ada@laptop/)
+  expect(shown.stdout).toMatch(/fingerprint +SHA256:/)
+  const strange = fileWith("strange", "-----BEGIN PRIVATE KEY-----\nbm90IGEga2V5\n-----END PRIVATE KEY-----\n")
+  const kept = await kf(["add", "ssh-key", "strange", `private-key=@${strange}`])
+  expect(kept.exit).toBe(0)
+  expect(kept.stderr).toContain("cannot serve this key")
+})
+
 test("what is generated has the length asked for and enough chance in it", async () => {
   expect((await kf(["gen", "--len", "20"])).stdout.trim()).toHaveLength(20)
   expect((await kf(["gen", "--words", "5"])).stdout.trim().split("-")).toHaveLength(5)
