@@ -36,11 +36,14 @@ export interface CaptureProxy extends AsyncDisposable {
   readonly stop: () => Promise<void>
 }
 
-/** Stands between a client and `target` on loopback and keeps every byte of both directions. */
-export const startCaptureProxy = async (target: {
-  readonly port: number
-  readonly host?: string
-}): Promise<CaptureProxy> => {
+/**
+ * Stands between a client and `target` on loopback and keeps every byte of both directions. `ownPort` is for one that takes the
+ * place of another; any free port otherwise.
+ */
+export const startCaptureProxy = async (
+  target: { readonly port: number; readonly host?: string },
+  ownPort = 0,
+): Promise<CaptureProxy> => {
   const originMs = performance.now()
   const nowMs = (): number => performance.now() - originMs
   const chunks: CapturedChunk[] = []
@@ -77,7 +80,7 @@ export const startCaptureProxy = async (target: {
     pass(client, upstream, "up")
     pass(upstream, client, "down")
   })
-  server.listen(0, "127.0.0.1")
+  server.listen(ownPort, "127.0.0.1")
   await once(server, "listening")
   const { port } = server.address() as AddressInfo
 
