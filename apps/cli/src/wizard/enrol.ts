@@ -45,6 +45,11 @@ export const continueEnrolment = async (
       state = passed.value
     }
     if (state.step === "confirm") {
+      // It may have been confirmed since the last run.
+      const now = await keyferry.confirmation()
+      if (now.ok) state = now.value
+    }
+    if (state.step === "confirm") {
       const confirmed = await confirm(context, keyferry, state, wish)
       if (!confirmed.ok) return confirmed
       state = confirmed.value
