@@ -1,4 +1,3 @@
-import { Defect } from "@keyferry/base"
 import type { Clock } from "@keyferry/base"
 import type { Settled, Store } from "@keyferry/store"
 
@@ -15,28 +14,24 @@ export interface ChangesOptions {
   readonly clock: Clock
   readonly logId: Uint8Array
   readonly publish: (notice: Notice) => void
-  /** The newest number when this process began. */
-  readonly lastCommit: number
 }
 
 export const COMMIT_COUNTER = "commit"
 export const EVENT_COUNTER = "event"
-/** A number that never comes belongs to another strongroom on the same database; the server re-reads for that case. */
-const GAP_MS = 250
 
-export const createChanges = ({ store, clock, logId, publish, lastCommit }: ChangesOptions): Changes => {
-  const line = createLine(publish, lastCommit)
+export const createChanges = ({ store, clock, logId, publish }: ChangesOptions): Changes => {
+  const line = createLine(publish)
 
   const run = async <R>(fn: (change: Change) => Promise<R>, isGrouped: boolean): Promise<Changed<R>> => {
     let returned: unknown
     let notice: NoticeFields | undefined
     let eventsTo = 0
-    let commit = 0
+    const ticket = line.open()
     const closure = async (tx: Tx): Promise<R> => {
       // May run again after a deadlock: everything starts over.
       notice = undefined
       eventsTo = 0
-      commit = 0
+      ticket.number = 0
       const value = await fn({
         tx,
         event: async (event) => {
@@ -55,14 +50,20 @@ export const createChanges = ({ store, clock, logId, publish, lastCommit }: Chan
             .executeTakeFirst(),
       })
       returned = value
-      if (notice !== undefined) commit = await store.nextNumber(tx, COMMIT_COUNTER)
+      if (notice !== undefined) ticket.number = await store.nextNumber(tx, COMMIT_COUNTER)
       return value
     }
-    const value: Settled<R> = await (isGrouped ? store.groupCommit(closure) : store.transaction(closure))
-    // Only a value that went through unchanged was committed; `rollBack` gives what is inside it.
-    if (commit === 0 || notice === undefined || !Object.is(value, returned)) return { value, commit: 0 }
-    line.add(noticeOf(commit, notice, eventsTo))
-    return { value, commit }
+    try {
+      const value: Settled<R> = await (isGrouped ? store.groupCommit(closure) : store.transaction(closure))
+      // Only a value that went through unchanged was committed; `rollBack` gives what is inside it.
+      const commit = Object.is(value, returned) ? ticket.number : 0
+      if (commit !== 0 && notice !== undefined) line.publish(ticket, noticeOf(commit, notice, eventsTo))
+      else line.giveUp(ticket)
+      return { value, commit }
+    } catch (error) {
+      line.giveUp(ticket)
+      throw error
+    }
   }
 
   const appendEvent = async (tx: Tx, event: NewEvent): Promise<number> => {
@@ -100,36 +101,46 @@ const noticeOf = (commit: number, fields: NoticeFields, eventsTo: number): Notic
   eventsTo,
 })
 
-/** Holds a notice back until every earlier one has left. */
-const createLine = (
-  publish: (notice: Notice) => void,
-  lastCommit: number,
-): { readonly add: (notice: Notice) => void } => {
-  const waiting = new Map<number, Notice>()
-  let left = lastCommit
-  let timer: NodeJS.Timeout | undefined
+/** A number that a transaction of this process has taken and not yet given up or published. */
+interface Ticket {
+  number: number
+}
+
+interface Line {
+  readonly open: () => Ticket
+  /** It committed: its notice leaves once every smaller number of this process has left or was given up. */
+  readonly publish: (ticket: Ticket, notice: Notice) => void
+  readonly giveUp: (ticket: Ticket) => void
+}
+
+/** Numbers that nobody here has taken belong to another strongroom on the same database: those are not waited for. */
+const createLine = (publish: (notice: Notice) => void): Line => {
+  const open = new Set<Ticket>()
+  const waiting = new Map<Ticket, Notice>()
   const release = (): void => {
-    for (let next = waiting.get(left + 1); next !== undefined; next = waiting.get(left + 1)) {
-      waiting.delete(left + 1)
-      left++
-      publish(next)
+    for (;;) {
+      let first: Ticket | undefined
+      for (const ticket of open)
+        if (ticket.number > 0 && (first === undefined || ticket.number < first.number)) first = ticket
+      const notice = first === undefined ? undefined : waiting.get(first)
+      if (first === undefined || notice === undefined) return
+      open.delete(first)
+      waiting.delete(first)
+      publish(notice)
     }
-    clearTimeout(timer)
-    timer = waiting.size === 0 ? undefined : setTimeout(skip, GAP_MS).unref()
-  }
-  const skip = (): void => {
-    left = Math.min(...waiting.keys()) - 1
-    release()
   }
   return {
-    add: (notice) => {
-      if (notice.commit <= left) {
-        if (waiting.has(notice.commit)) throw new Defect("two notices with one commit number")
-        // Its turn was given up as a gap: late is better than never, the feed re-reads by number.
-        publish(notice)
-        return
-      }
-      waiting.set(notice.commit, notice)
+    open: () => {
+      const ticket = { number: 0 }
+      open.add(ticket)
+      return ticket
+    },
+    publish: (ticket, notice) => {
+      waiting.set(ticket, notice)
+      release()
+    },
+    giveUp: (ticket) => {
+      open.delete(ticket)
       release()
     },
   }

@@ -3,13 +3,13 @@ import { join } from "node:path"
 import { type Clock, err, ok, type Random, type Result } from "@keyferry/base"
 import type { Primitives } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
-import { openStore, sql, type Store, type StoreFailure } from "@keyferry/store"
+import { openStore, type StoreFailure } from "@keyferry/store"
 import type { CommitNotice, StrongroomHandlers } from "@keyferry/strongroom-api"
 
 import { createAccountStates } from "./account-states.ts"
 import { createLoginStates, type LoginStates } from "./accounts/login.ts"
 import { createCalls } from "./calls.ts"
-import { COMMIT_COUNTER, createChanges } from "./changes.ts"
+import { createChanges } from "./changes.ts"
 import type { StrongroomContext } from "./context.ts"
 import { createDataKeys } from "./data-keys.ts"
 import { createExecutor, type Handlers } from "./execute.ts"
@@ -117,7 +117,6 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
     store,
     clock,
     logId,
-    lastCommit: await newestCommit(store),
     publish: (notice) => {
       for (const listener of listeners) listener(notice)
     },
@@ -178,9 +177,3 @@ const ofStore = ({ code, detail }: StoreFailure): StartFailure => {
       return { code: "strongroom-unavailable", detail }
   }
 }
-
-const newestCommit = (store: Store<MainTables>): Promise<number> =>
-  store.read(async (db) => {
-    const { rows } = await sql<{ value: number }>`select value from counter where name = ${COMMIT_COUNTER}`.execute(db)
-    return rows[0]?.value ?? 0
-  })
