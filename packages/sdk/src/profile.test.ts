@@ -3,7 +3,16 @@ import { nodePrimitives } from "@keyferry/crypto/node"
 import { describe, expect, test } from "vitest"
 
 import type { Device } from "./device.ts"
-import { decodeLabel, decodeProfile, DELETE, encodeLabel, encodeProfile, KEEP, NEW_PROFILE } from "./profile.ts"
+import {
+  decodeLabel,
+  decodeProfile,
+  DELETE,
+  encodeLabel,
+  encodeProfile,
+  KEEP,
+  NEW_PROFILE,
+  withVaultProfile,
+} from "./profile.ts"
 import { profileItemId } from "./vault.ts"
 
 const itemId = new Uint8Array(16).fill(4)
@@ -45,6 +54,24 @@ describe("vault profile", () => {
       ])
       expect(decodeProfile(encodeCbor(map.set(key, value)))).toBeUndefined()
     }
+  })
+
+  test("[RC15] departures stand in the order of their items, whoever decided them in which order", () => {
+    const [a, b, c] = ["0a", "0b", "0c"].map((byte) => byte.repeat(16))
+    if (a === undefined || b === undefined || c === undefined) throw new Error("no ids")
+    const one = new Map([
+      [c, [1, "keep"] as const],
+      [a, [2, "delete"] as const],
+      [b, [3, "keep"] as const],
+    ])
+    const other = new Map([...one].toReversed())
+    const bytes = [one, other].map((left) => encodeProfile(withVaultProfile(NEW_PROFILE, { credentials: true, left })))
+    expect(bytes[0]).toEqual(bytes[1])
+    expect(decodeProfile(bytes[0] ?? new Uint8Array())?.left.map(([id, rev]) => [id[0], rev])).toEqual([
+      [10, 2],
+      [11, 3],
+      [12, 1],
+    ])
   })
 
   test("[RC15] its item id follows from the vault alone", () => {
