@@ -50,6 +50,51 @@ describe("struct", () => {
   })
 })
 
+describe("canonical", () => {
+  const holds = (bytes: Uint8Array): void => {
+    const decoded = b.decodeCbor(bytes, 1000)
+    if (decoded.ok) expect(b.bytesToHex(b.encodeCbor(decoded.value))).toBe(b.bytesToHex(bytes))
+  }
+
+  test("[RC1] of all inputs up to three bytes, what is accepted is what would be encoded", () => {
+    for (let a = 0; a < 256; a++) {
+      holds(Uint8Array.of(a))
+      for (let c = 0; c < 256; c++) holds(Uint8Array.of(a, c))
+    }
+    for (let n = 0; n < 1 << 24; n += 251) holds(Uint8Array.of(n >> 16, n >> 8, n))
+  })
+
+  test("[RC1] of valid encodings with bytes changed, added and cut, too", () => {
+    let seed = 7
+    const random = (below: number): number => (seed = (seed * 48_271) % 0x7fffffff) % below
+    const value = (depth: number): b.CborValue => {
+      const kind = random(depth > 3 ? 5 : 8)
+      if (kind === 0) return random(2) === 0 ? random(30) : random(2 ** 31) * 2 ** random(20)
+      if (kind === 1) return new Uint8Array(random(40)).map(() => random(256))
+      if (kind === 2) return ["", "a", "ä€", "kf1/x".repeat(random(10))][random(4)] ?? ""
+      if (kind < 5) return [true, false, null][random(3)] ?? null
+      if (kind === 5) return Array.from({ length: random(5) }, () => value(depth + 1))
+      const keys = Array.from({ length: random(5) }, () => random(300)).toSorted((x, y) => x - y)
+      return new Map([...new Set(keys)].map((key) => [key, value(depth + 1)] as const))
+    }
+    let accepted = 0
+    for (let i = 0; i < 20_000; i++) {
+      const bytes = b.encodeCbor(value(0))
+      expect(b.decodeCbor(bytes, 10_000).ok).toBe(true)
+      const changed = Array.from(bytes)
+      for (let n = random(3); n >= 0; n--) {
+        const at = random(changed.length)
+        if (random(3) === 0) changed.splice(at, random(2), random(256))
+        else changed[at] = random(256)
+      }
+      holds(Uint8Array.from(changed))
+      if (b.decodeCbor(Uint8Array.from(changed), 1000).ok) accepted++
+    }
+    // Not everything is refused, or this would prove nothing.
+    expect(accepted).toBeGreaterThan(1000)
+  })
+})
+
 describe("memory", () => {
   test.each([10, 200, 250, 300, 5000])(
     "%i encoded bytes are plain and own their memory, and so do decoded ones",
