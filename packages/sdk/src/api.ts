@@ -163,7 +163,8 @@ export interface Kit {
 }
 
 export interface Keyferry {
-  readonly status: () => Promise<Status>
+  /** `fresh` asks the server for what only it knows: factors, device state, frozen. */
+  readonly status: (options?: { readonly fresh?: boolean }) => Promise<Status>
   /** Fires after every change of items or status; the app asks again for what it shows. */
   readonly onChange: (listener: () => void) => () => void
 

@@ -2,7 +2,7 @@ import { bytesToHex, err, formatId, ok, parseId, type Result } from "@keyferry/b
 import { ADDED_BY_DEVICE, ADDED_BY_KIT, ADDED_BY_PASSKEY, ADDED_BY_RECOVERY, ADDED_GENESIS, HOLDER_DEVICE } from "@keyferry/chain"
 import { fingerprintDigits, RECORD_KIND, serverWords } from "@keyferry/crypto"
 import { itemToMergeFields, withMergeFields } from "@keyferry/items"
-import { errors, type Failure, isErrorCode } from "@keyferry/protocol"
+import { errors, type Failure, isErrorCode, type JsonReply } from "@keyferry/protocol"
 
 import { changePassword, checkAccountPassword, deviceCalls, replaceKit } from "./account-calls.ts"
 import type { DeviceInfo, Keyferry, Status } from "./api.ts"
@@ -61,6 +61,7 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
   let newSide: NewSide | undefined
   let approverSide: ApproverSide | undefined
   let cancelUnlockLimit: (() => void) | undefined
+  let remote: RemoteAccount | undefined
   const live = createLive(
     device,
     () => changed(),
@@ -84,6 +85,7 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
     if (!result.ok && (result.error.code === "device-removed" || result.error.code === "device-retired")) await ownRemoval(device, result.error.code)
     return result
   }
+  const changing = async <T>(work: () => Done<T>): Done<T> => accountChanged(await online(work))
   const writeItem = async (item: LocalItem, before?: LocalItem): Done<LocalItem> => {
     const { local } = device
     if (local === undefined) return err({ code: "locked" })
@@ -95,14 +97,26 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
     if (item.waiting) live.poke()
     return ok(item)
   }
+  /** The account changed through this device: what the server says of it is asked again when somebody looks. */
+  const accountChanged = <T>(result: T): T => {
+    remote = undefined
+    return result
+  }
   const afterOpen = (): void => {
+    remote = undefined
     cancelUnlockLimit?.()
     cancelUnlockLimit = watchUnlock(device, () => void keyferry.lock())
     live.start()
   }
 
   const keyferry: Keyferry = {
-    status: async () => statusOf(device, box, live.state()),
+    status: async (options) => {
+      // What only the server knows is asked for once and when somebody wants it fresh; a status costs no request by itself.
+      const account = device.record?.account
+      if (account === undefined || device.full === undefined) remote = undefined
+      else if (remote === undefined || options?.fresh === true) remote = (await liveAccount(device)) ?? remote
+      return statusOf(device, box, live.state(), remote)
+    },
     onChange: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -282,7 +296,7 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
     loginStart: (input) => serial(() => loginStart(device, box, input)),
     loginSecondFactor: (kind, code) => serial(() => secondFactor(device, box, kind, code)),
     requestMail: () =>
-      online(async () => {
+      changing(async () => {
         if (box.current !== undefined) return requestMail(device, box)
         const calls = await deviceCalls(device)
         if (!calls.ok) return calls
@@ -318,7 +332,7 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
 
     twoFactorStart: () => call(online, device, (c) => c.transport.json("two-factor.start", {}, c.as)),
     twoFactorConfirm: async (code) => {
-      const done = await call(online, device, (c) => c.transport.json("two-factor.confirm", { code: code.replace(/\s/g, "") }, c.as))
+      const done = await call(changing, device, (c) => c.transport.json("two-factor.confirm", { code: code.replace(/\s/g, "") }, c.as))
       return done.ok ? ok({ factors: done.value.factors }) : done
     },
     twoFactorCheck: async (kind, code) => {
@@ -327,7 +341,7 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
     },
     recoveryCodes: () => call(online, device, (c) => c.transport.json("two-factor.codes", {}, c.as)),
     twoFactorOff: (input) =>
-      online(async () => {
+      changing(async () => {
         const checked = await checkAccountPassword(device, input.password)
         if (!checked.ok) return checked
         const calls = await deviceCalls(device)
@@ -340,7 +354,7 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
     checkKit: (kitCode) => serial(() => checkKit(device, kitCode)),
 
     syncOn: (input, onProgress) =>
-      online(async () => {
+      changing(async () => {
         if (device.local === undefined) return err(notOpen(device))
         const ready = await readyToSync(device)
         if (!ready.ok) return ready
@@ -367,7 +381,7 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
         return ok(undefined)
       }),
     syncResume: async () => {
-      const done = await call(online, device, (c) => c.transport.json("sync.resume", {}, c.as))
+      const done = await call(changing, device, (c) => c.transport.json("sync.resume", {}, c.as))
       return done.ok ? ok(undefined) : done
     },
     syncNow: (onProgress) =>
@@ -453,6 +467,7 @@ const summaries = (device: Device, pick: (item: LocalItem) => boolean) => {
 }
 
 type Online = <T>(work: () => Done<T>) => Done<T>
+/** One request of this device, and its answer. */
 const call = <T>(online: Online, device: Device, send: (c: Extract<Awaited<ReturnType<typeof deviceCalls>>, { ok: true }>["value"]) => Done<T>): Done<T> =>
   online(async () => {
     const calls = await deviceCalls(device)
@@ -533,12 +548,11 @@ const nameOf = (device: Device, deviceId: Uint8Array): string | undefined => {
   return own !== undefined && bytesToHex(own.deviceId) === bytesToHex(deviceId) ? own.deviceName : undefined
 }
 
-const statusOf = async (device: Device, box: EnrolmentBox, state: ReturnType<ReturnType<typeof createLive>["state"]>): Promise<Status> => {
-  const { record, local, full } = device
+const statusOf = (device: Device, box: EnrolmentBox, state: ReturnType<ReturnType<typeof createLive>["state"]>, remote: RemoteAccount | undefined): Status => {
+  const { record, local } = device
   const mode = record === undefined ? "none" : record.account === undefined ? "local" : "account"
   const lock: Status["lock"] = record === undefined ? "no-vault" : local === undefined ? "locked" : local.strict === undefined ? "standard-only" : "unlocked"
   const items = [...device.items.values()].filter((i) => i.recordKind === RECORD_KIND.item && i.deletedAtMs === 0)
-  const remote = record?.account === undefined || full === undefined ? undefined : await liveAccount(device)
   const lockCode = record?.removed !== undefined && isErrorCode(record.removed) ? record.removed : undefined
   return {
     mode,
@@ -579,6 +593,8 @@ const statusOf = async (device: Device, box: EnrolmentBox, state: ReturnType<Ret
     },
   }
 }
+
+type RemoteAccount = JsonReply<"account.status">
 
 const liveAccount = async (device: Device) => {
   const calls = await deviceCalls(device)

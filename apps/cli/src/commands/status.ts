@@ -13,7 +13,7 @@ export const command: CommandSpec = {
   run: async (context) => {
     const connected = await context.connect()
     if (!connected.ok) return connected
-    const status = await connected.value.keyferry.status()
+    const status = await connected.value.keyferry.status({ fresh: true })
     const nowMs = context.clock.nowMs()
     context.io.answer(
       statusDocument(context.settings.profile, status),
@@ -84,7 +84,7 @@ export const statusLines = (profile: string, status: Status, nowMs: number, zone
   if (enrolment !== undefined) {
     rows.push([
       "Joining",
-      `${printable(enrolment.address)} at ${enrolment.server}: ${STEP[enrolment.step]}${enrolment.code === undefined ? "" : `, code ${enrolment.code}`}`,
+      `${enrolment.address === "" ? "your account" : printable(enrolment.address)} at ${enrolment.server}: ${STEP[enrolment.step]}${enrolment.code === undefined ? "" : `, code ${enrolment.code}`}`,
     ])
   }
   if (status.graceUntilMs !== undefined && sync.state === "offline")

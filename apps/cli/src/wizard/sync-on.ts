@@ -22,10 +22,13 @@ export const syncOn = async (context: Context, options: OptionValues): Promise<E
   const connected = await context.connect()
   if (!connected.ok) return connected
   const { keyferry } = connected.value
-  const before = await keyferry.status()
+  const before = await keyferry.status({ fresh: true })
   if (before.mode !== "account") {
     if (before.enrolment === undefined) {
       return err(failure("signed-out", "Sync needs an account: kf signup LINK makes one, kf login URL joins yours."))
+    }
+    if (before.enrolment.purpose === "recovery") {
+      return err(failure("signed-out", "The recovery of this account is not finished: kf recover"))
     }
     const enrolled = await continueEnrolment(context, keyferry, before.enrolment, {
       by: undefined,
