@@ -10,9 +10,11 @@ import {
   codeOf,
   createWorld,
   json,
+  makeActive,
   makeDevice,
   must,
   p,
+  prepareSignUp,
   reachOf,
   send,
   signIn,
@@ -20,7 +22,7 @@ import {
   totpCode,
   type World,
 } from "../fixture.ts"
-import { decodeSync } from "../vaults/fixture.ts"
+import { decodeSync, doPush, genesisPush, itemId, itemsPush, makePut, writerOf } from "../vaults/fixture.ts"
 import { cases } from "./conformance.ts"
 import { type Frozen, FROZEN_FILES } from "./freeze.ts"
 
@@ -40,6 +42,45 @@ afterEach(async () => {
 describe("conformance on SQLite", () => {
   it.each(cases)("$name", ({ run }) => run({ url: `sqlite:${join(newFolder(), "a.db")}`, dialect: "sqlite" }))
 })
+
+it("[ST14] a copy of both stores holds no seed, password record, wrap, record or lease key in clear", async () => {
+  world = await createWorld(allHandlers)
+  const reach = reachOf(world)
+  const person = await prepareSignUp(reach)
+  await send(reach, person.device, "signup.finish", person.body)
+  const otpauth = await makeActive(reach, person)
+  const writer = writerOf(person)
+  await doPush(reach, writer, await genesisPush(writer))
+  const put = await makePut(writer, itemId())
+  await doPush(reach, writer, await itemsPush(writer, [put]))
+  const { ctx, leases } = world.room()
+  ctx.store.checkpoint()
+  leases.store.checkpoint()
+  const copies = readdirSync(world.folder)
+    .filter((file) => file.includes(".db"))
+    .map((file) => readFileSync(join(world?.folder ?? "", file)))
+  const holds = (needle: Uint8Array | string): boolean => copies.some((copy) => copy.includes(needle))
+  // The search finds what is there.
+  expect([holds(person.accountUuid), holds(person.device.keys.authPk)]).toEqual([true, true])
+  const seed = new URL(otpauth).searchParams.get("secret") ?? ""
+  expect(holds(seed)).toBe(false)
+  expect(holds(base32(seed))).toBe(false)
+  expect(holds(person.body.registrationRecord.subarray(40, 80))).toBe(false)
+  for (const wrap of person.body.wraps) expect(holds(wrap.subarray(-48))).toBe(false)
+  // Its header is signed and public; what it seals is neither.
+  expect(holds(put.record.subarray(-100))).toBe(false)
+  for (const secretBytes of [
+    ctx.opaque.reveal(),
+    ...["main.kek", "lease-kek-1"].map((file) => readFileSync(join(world?.folder ?? "", file))),
+  ])
+    expect(holds(secretBytes.subarray(0, 32))).toBe(false)
+})
+
+const base32 = (text: string): Uint8Array => {
+  let bits = ""
+  for (const c of text) bits += "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0")
+  return Uint8Array.from(bits.match(/.{8}/g) ?? [], (byte) => Number.parseInt(byte, 2))
+}
 
 it("the committed schema is the sum of the migrations", async () => {
   world = await createWorld(allHandlers)
