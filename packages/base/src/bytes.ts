@@ -91,15 +91,7 @@ export const bytesToCrockford = (bytes: Uint8Array): string => encodeBits(bytes,
 
 /** Accepts lower case, spaces and dashes; O reads as 0, I and L as 1. */
 export const crockfordToBytes = (text: string): Uint8Array | undefined =>
-  decodeBits(
-    text
-      .toUpperCase()
-      .replace(/[\s-]/g, "")
-      .replace(/O/g, "0")
-      .replace(/[IL]/g, "1"),
-    5,
-    CROCKFORD_VALUE,
-  )
+  decodeBits(text.toUpperCase().replace(/[\s-]/g, "").replace(/O/g, "0").replace(/[IL]/g, "1"), 5, CROCKFORD_VALUE)
 
 /** 4-byte big-endian. */
 export const u32be = (value: number): Uint8Array => {

@@ -18,7 +18,9 @@ export interface OptionalField<T> extends Field<T> {
 export type TypeOf<F> = F extends Field<infer T> ? T : never
 
 type Fields = Readonly<Record<string, readonly [key: number, field: Field<never> | Field<any>]>>
-type OptionalKeys<F extends Fields> = { [K in keyof F]: F[K][1] extends { readonly optional: true } ? K : never }[keyof F]
+type OptionalKeys<F extends Fields> = {
+  [K in keyof F]: F[K][1] extends { readonly optional: true } ? K : never
+}[keyof F]
 type Simplify<T> = { readonly [K in keyof T]: T[K] }
 
 export type StructOf<F extends Fields> = Simplify<

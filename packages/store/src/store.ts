@@ -196,15 +196,28 @@ const withRetries = async <T>(fn: () => Promise<T>): Promise<T> => {
 }
 
 // A sequence of PostgreSQL hands out numbers before commit, so a reader could see 8 and later 7. A row cannot.
+// Built once for each dialect: every commit takes a number.
 const nextNumber = async (tx: Transaction<StoreTables>, name: string): Promise<number> => {
-  const row = await tx
-    .insertInto("counter")
-    .values({ name, value: 1 })
-    .onConflict((c) => c.column("name").doUpdateSet((e) => ({ value: e("counter.value", "+", 1) })))
-    .returning("value")
-    .executeTakeFirstOrThrow()
+  const { adapter } = tx.getExecutor()
+  const known = numberQueries.get(adapter)
+  const query = known ?? numberQuery(tx)
+  if (known === undefined) numberQueries.set(adapter, query)
+  const parameters = query.parameters.map((value) => (value === NAME ? name : value))
+  const { rows } = await tx.executeQuery<{ readonly value: number }>({ ...query, parameters })
+  const [row] = rows
+  if (row === undefined) throw new Defect("a counter did not answer")
   return row.value
 }
+
+const NAME = "(name)"
+const numberQueries = new WeakMap<object, ReturnType<typeof numberQuery>>()
+const numberQuery = (tx: Transaction<StoreTables>) =>
+  tx
+    .insertInto("counter")
+    .values({ name: NAME, value: 1 })
+    .onConflict((c) => c.column("name").doUpdateSet((e) => ({ value: e("counter.value", "+", 1) })))
+    .returning("value")
+    .compile()
 
 const createPostgresSchema = (db: Kysely<StoreTables>, name: string): Promise<unknown> =>
   db.transaction().execute(async (tx) => {

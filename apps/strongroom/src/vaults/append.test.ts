@@ -263,6 +263,22 @@ describe("a waiting device appends with a slot", () => {
     expect(await stateOf(other.device)).toBe("pending")
   })
 
+  test("[SY82] links of slots come from waiting devices, links of devices from themselves", async () => {
+    const enrolled = await enrolDevice(reach, person)
+    await confirm(enrolled)
+    const bySlot = await kitLink(enrolled)
+    expect((await send(reach, person.device, "account.append", bySlot)).code).toBe("not-allowed")
+    const byDevice = await addDevice(writer.account, person.device, enrolled, person.accountSeed, 1)
+    const body = { ...empty, link: byDevice.link, wraps: byDevice.wraps }
+    expect((await send(reach, enrolled.device, "enrol.append", body)).code).toBe("not-allowed")
+    const { device } = await secondDevice()
+    const third = await enrolDevice(reach, person)
+    const foreign = await addDevice(writer.account, device, third, person.accountSeed, 1)
+    const relayed = { ...empty, link: foreign.link, wraps: foreign.wraps }
+    expect((await send(reach, person.device, "account.append", relayed)).code).toBe("not-allowed")
+    expect(await stateOf(third.device)).toBe("pending")
+  })
+
   test("[SY88] it reads exactly the chain and the wraps of one slot", async () => {
     const enrolled = await enrolDevice(reach, person)
     await confirm(enrolled)

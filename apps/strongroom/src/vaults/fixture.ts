@@ -107,9 +107,9 @@ export const accept = async (writer: Writer, link: Link): Promise<void> => {
   writer.tree = step.tree
 }
 
-export const genesisPush = async (writer: Writer): Promise<VaultPush> => {
+export const genesisPush = async (writer: Writer, others?: readonly WrapEntry[]): Promise<VaultPush> => {
   const { account } = writer
-  const wraps = [blindWrap(account.id, newestAccountKey(account).kemPk)]
+  const wraps = others ?? [blindWrap(account.id, newestAccountKey(account).kemPk)]
   const epoch = {
     epoch: 1,
     recipients: personalRecipients(p, account, account.head.seq) ?? [],

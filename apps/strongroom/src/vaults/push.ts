@@ -7,7 +7,6 @@ import {
   productCode,
   type StoredTree,
   VAULT_EPOCH_ROTATE,
-  VAULT_ITEMS,
   type VaultState,
   type VaultStep,
   verifyVaultLinks,

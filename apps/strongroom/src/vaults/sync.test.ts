@@ -4,6 +4,7 @@ import {
   encodeLink,
   itemsPayload,
   itemsStruct,
+  newestAccountKey,
   signPayload,
   VAULT_ITEMS,
   vaultPayload,
@@ -56,7 +57,13 @@ import {
   writerOf,
 } from "./fixture.ts"
 import { HISTORY_MS, purgeHistory } from "./history.ts"
+import { createHotVaults } from "./hot-vaults.ts"
 import { createVaultHandlers } from "./index.ts"
+import { preparePush } from "./prepared.ts"
+import { pull } from "./pull.ts"
+import { commitPush, sealPush } from "./push.ts"
+import { createRecordBlocks } from "./record-blocks.ts"
+import { createVaultStates } from "./rows.ts"
 
 let world: World
 let reach: Reach
@@ -157,6 +164,22 @@ describe("a push", () => {
     await withVault()
     const result = await doPush(reach, writer, await putPush(writer, itemId(), { header }))
     expect([result.outcome, result.code]).toEqual([PUSH_REFUSED, "record-mismatch"])
+  })
+
+  test("[SY61] another size than the record has is refused", async () => {
+    await withVault()
+    const { op, record } = await makePut(writer, itemId())
+    const [kind, item, rev, epoch, hash, size] = op
+    const push = await itemsPush(writer, [{ op: [kind, item, rev, epoch, hash, size + 1], record }])
+    expect(await doPush(reach, writer, push)).toMatchObject({ outcome: PUSH_REFUSED, code: "record-mismatch" })
+  })
+
+  test("[SY61] a record that names another revision before it than the one that is there is refused", async () => {
+    await withVault()
+    const item = itemId()
+    await doPush(reach, writer, await putPush(writer, item))
+    const push = await putPush(writer, item, { header: { prevCtHash: random.bytes(32) } })
+    expect(await doPush(reach, writer, push)).toMatchObject({ outcome: PUSH_REFUSED, code: "record-mismatch" })
   })
 
   test("[SY61] a missing, a foreign and a doubled record are refused", async () => {
@@ -304,6 +327,40 @@ describe("a push", () => {
     })
     const reply = await doSync(reach, thief, { cursors: [cursorOf(writer)] })
     expect([reply.vaults, reply.heads]).toEqual([[], []])
+  })
+
+  test.each([
+    ["retired", "device-retired"],
+    ["lease-locked", "lease-locked"],
+    ["approved", "device-not-verified"],
+  ])("[SY64] [SY73] a device that is %s by the time of the commit neither writes nor reads", async (state, code) => {
+    await withVault()
+    const push = await putPush(writer, itemId())
+    const { ctx, leases } = world.room()
+    await ctx.store.transaction((tx) => tx.updateTable("device").set({ state }).execute())
+    const { accountUuid, accountId, device } = person
+    const signing = {
+      accountUuid,
+      accountId,
+      deviceId: device.deviceId,
+      state: "active",
+      sigPk: device.keys.sigPk,
+      lastFactorMs: 0,
+      lastPasswordMs: 0,
+    } as const
+    const parts = {
+      hot: createHotVaults(p),
+      states: createVaultStates(),
+      blocks: createRecordBlocks(ctx.store),
+      accounts: new Map(),
+      leases,
+    }
+    const prepared = expectOk(preparePush(p, push), "push")
+    const sealed = expectOk(await sealPush(ctx, parts, accountId, prepared), "sealed")
+    const { result } = await commitPush(ctx, parts, sealed, { device: signing, limits: NO_LIMITS, why: "sync" })
+    expect([result.outcome, result.code]).toEqual([PUSH_REFUSED, code])
+    const read = await pull(ctx, parts.states, signing, { accountSeq: 0, cursors: [], maxBytes: 1 })
+    expect(read).toEqual({ ok: false, error: { code: "not-allowed" } })
   })
 
   test.each([
