@@ -24,7 +24,7 @@ describe("vault profile", () => {
       [new Uint8Array(16).fill(5), 9, DELETE],
     ] as const
     const bytes = encodeProfile({ name: "Personal", credentials: false, left })
-    const written = new Map<number, string | boolean | Parameters<typeof encodeCbor>[0]>([
+    const written = new Map<number, Parameters<typeof encodeCbor>[0]>([
       [1, "Personal"],
       [2, false],
       [
