@@ -50,7 +50,7 @@ export const jsonMessages = {
     Type.Object({ address: text(254), startLoginRequest: b64(256), deviceId: Type.Optional(id("dev")) }, closed),
     Type.Object({ loginId: text(64), loginResponse: b64(1024), accountUuid: text(64) }, closed),
   ),
-  /** `binding` = HMAC-SHA-256 under the session binding over LP("kf1/login", loginId, auth public key). */
+  /** `binding` = HMAC-SHA-256 under the session binding over LP("kf1/finish", auth public key): spec/keys.md KE5. */
   "login.finish": contract(
     Type.Object({ loginId: text(64), finishLoginRequest: b64(256), authPk: b64(44), binding: b64(44) }, closed),
     Type.Object({ session, accountId: id("acc"), factors: Type.Array(text(16)) }, closed),
