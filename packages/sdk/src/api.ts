@@ -198,6 +198,10 @@ export interface Keyferry {
   readonly signUp: (input: { readonly link: string; readonly address: string; readonly password: string; readonly deviceName: string }) => Outcome<Kit>
   readonly loginStart: (input: { readonly server: string; readonly address: string; readonly password: string; readonly deviceName: string }) => Outcome<EnrolmentState>
   readonly loginSecondFactor: (kind: "totp" | "recovery-code", code: string) => Outcome<EnrolmentState>
+  /** Without the second factor: 72 hours, in which every device and the mailbox are told and any device can stop it. */
+  readonly loginFactorLost: () => Outcome<EnrolmentState>
+  /** On a device of the account: stops somebody's wait to get in without the second factor. */
+  readonly stopFactorReset: () => Outcome<{ readonly cancelled: boolean }>
   /** Asks the server for a mail with a link; also on a first device that waits. */
   readonly requestMail: () => Outcome<{ readonly mail: "queued" | "off" | "failed"; readonly mailedTo: string; readonly code: string; readonly nextInS: number }>
   readonly confirmation: () => Outcome<EnrolmentState>

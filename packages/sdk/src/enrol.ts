@@ -126,7 +126,9 @@ export const loginStart = async (
   box: EnrolmentBox,
   input: { readonly server: string; readonly address: string; readonly password: string; readonly deviceName: string },
 ): Done<EnrolmentState> => {
-  if (device.record?.account !== undefined) return err({ code: "account-exists-here" })
+  const here = device.record?.account
+  if (here !== undefined && here.address.toLowerCase() !== input.address.trim().toLowerCase()) return err({ code: "wrong-account", detail: `This device belongs to ${here.address}.` })
+  if (here !== undefined) return err({ code: "account-exists-here" })
   if (device.record !== undefined && device.local === undefined) return err({ code: "locked" })
   const origin = originOf(input.server)
   if (origin === undefined) return err({ code: "usage-wrong", detail: "The server's address is not a URL." })
@@ -216,6 +218,23 @@ export const secondFactor = async (device: Device, box: EnrolmentBox, kind: "tot
   const passed = await transport.json("login.second-factor", { kind, code: code.replace(/\s/g, "") }, { session: e.session })
   if (!passed.ok) return passed
   await save(device, box, { ...e, session: passed.value.session.token })
+  return startEnrolment(device, box)
+}
+
+/**
+ * The second factor is lost: the first call starts the 72 hours, tells the mailbox and every device, and answers
+ * `recovery-waiting` with the time; a call after that time raises the login without a code.
+ */
+export const factorLost = async (device: Device, box: EnrolmentBox): Done<EnrolmentState> => {
+  const e = box.current
+  if (e === undefined) return err({ code: "signed-out" })
+  const asked = await transportOf(device, e.server.origin).json("login.second-factor-reset", {}, { session: e.session })
+  if (!asked.ok) return asked
+  if (asked.value.session === undefined) {
+    const waitS = Math.max(1, Math.ceil((asked.value.readyAtMs - device.ports.clock.nowMs()) / 1000))
+    return err({ code: "recovery-waiting", detail: `It opens at ${new Date(asked.value.readyAtMs).toISOString()}.`, retryAfterS: waitS })
+  }
+  await save(device, box, { ...e, session: asked.value.session.token })
   return startEnrolment(device, box)
 }
 

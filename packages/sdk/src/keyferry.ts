@@ -13,6 +13,7 @@ import {
   confirmation,
   describeEnrolment,
   type EnrolmentBox,
+  factorLost,
   finishWithKit,
   loadEnrolment,
   loginStart,
@@ -27,7 +28,7 @@ import { bodyOf, changedBody, editedLocal, findItem, itemRows, newLocalItem, sum
 import { historyOf, oldBodyRow } from "./items-history.ts"
 import { leavingPlan, signOut } from "./leaving.ts"
 import { createLive, ownRemoval } from "./live.ts"
-import type { Row, SdkPorts } from "./ports.ts"
+import type { Http, Row, SdkPorts } from "./ports.ts"
 import { decodeLabel } from "./profile.ts"
 import { checkKit, removeDevice } from "./removal.ts"
 import { rescue } from "./rescue.ts"
@@ -42,8 +43,25 @@ import { createLocalStore, unlock } from "./unlock.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
 
+/**
+ * A network whose pending requests can be given up. What is under way then reads like an outage; a server that answers one
+ * byte a minute keeps no key in memory.
+ */
+const abortable = (http: Http): { readonly http: Http; readonly giveUp: () => void } => {
+  let pending = Promise.withResolvers<undefined>()
+  return {
+    http: { stream: http.stream, send: (request) => Promise.race([http.send(request), pending.promise]) },
+    giveUp: () => {
+      pending.resolve(undefined)
+      pending = Promise.withResolvers<undefined>()
+    },
+  }
+}
+
 /** Opens one device's store. Errors: store-corrupt, schema-newer. */
-export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
+export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
+  const { http, giveUp } = abortable(given.http)
+  const ports: SdkPorts = { ...given, http }
   const listeners = new Set<() => void>()
   let scheduled = false
   const changed = (): void => {
@@ -139,6 +157,7 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
     lock: async () => {
       live.stop()
       cancelUnlockLimit?.()
+      giveUp()
       await device.serial(async () => forget(device))
       box.current = undefined
       newSide = undefined
@@ -152,6 +171,7 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
     close: async () => {
       live.stop()
       cancelUnlockLimit?.()
+      giveUp()
       await device.serial(async () => {
         forget(device)
         await ports.store.close()
@@ -295,6 +315,8 @@ export const openKeyferry = async (ports: SdkPorts): Done<Keyferry> => {
     },
     loginStart: (input) => serial(() => loginStart(device, box, input)),
     loginSecondFactor: (kind, code) => serial(() => secondFactor(device, box, kind, code)),
+    loginFactorLost: () => serial(() => factorLost(device, box)),
+    stopFactorReset: () => call(online, device, (c) => c.transport.json("two-factor.reset-cancel", {}, c.as)),
     requestMail: () =>
       changing(async () => {
         if (box.current !== undefined) return requestMail(device, box)

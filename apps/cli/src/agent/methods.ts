@@ -27,6 +27,8 @@ export const METHODS: { readonly [M in Method]: { readonly progress: boolean } }
   signUp: { progress: false },
   loginStart: { progress: false },
   loginSecondFactor: { progress: false },
+  loginFactorLost: { progress: false },
+  stopFactorReset: { progress: false },
   requestMail: { progress: false },
   confirmation: { progress: false },
   finishWithKit: { progress: false },

@@ -50,6 +50,8 @@ export const createRemoteKeyferry = (channel: Channel): Keyferry => {
     signUp: method("signUp"),
     loginStart: method("loginStart"),
     loginSecondFactor: method("loginSecondFactor"),
+    loginFactorLost: method("loginFactorLost"),
+    stopFactorReset: method("stopFactorReset"),
     requestMail: method("requestMail"),
     confirmation: method("confirmation"),
     finishWithKit: method("finishWithKit"),

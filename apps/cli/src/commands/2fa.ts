@@ -18,7 +18,7 @@ const account = async (context: Context, use: (keyferry: Keyferry) => Promise<En
 
 const show = (context: Context): Promise<Ending> =>
   account(context, async (keyferry) => {
-    const factors = (await keyferry.status()).account?.factors ?? []
+    const factors = (await keyferry.status({ fresh: true })).account?.factors ?? []
     context.io.answer({ schema: "kf.2fa/1", factors }, [
       factors.length === 0 ? "No second factor is set: kf 2fa on" : `Second factor: ${factors.join(", ")}.`,
     ])
@@ -89,6 +89,21 @@ export const command: CommandSpec = {
           if (!off.ok) return off
           context.io.answer({ schema: "kf.2fa/1", factors: [], devices: off.value.devices }, [
             `The second factor is off${suspendSync ? `; sync is suspended on ${count(off.value.devices, "device")}` : ""}.`,
+          ])
+          return ok("done")
+        }),
+    },
+    {
+      name: "keep",
+      summary: "stop somebody who waits to get in without the second factor",
+      run: (context) =>
+        account(context, async (keyferry) => {
+          const stopped = await keyferry.stopFactorReset()
+          if (!stopped.ok) return stopped
+          context.io.answer({ schema: "kf.2fa/1", stopped: stopped.value.cancelled }, [
+            stopped.value.cancelled
+              ? "The wait was stopped. If it was not you, change your password: kf password"
+              : "Nobody was waiting; the second factor stays as it is.",
           ])
           return ok("done")
         }),

@@ -20,6 +20,7 @@ export const command: CommandSpec = {
     },
     { flags: "--wait", text: "without a terminal: wait for the confirmation instead of exit 8" },
     { flags: "--resend", text: "ask for a new mail; the old link dies" },
+    { flags: "--lost-factor", text: "the second factor is lost: wait 72 hours instead, with every device told" },
   ],
   run: async (context, [given], options) => {
     const connected = await context.connect()
@@ -54,6 +55,7 @@ export const command: CommandSpec = {
       by: by === "words" || by === "kit" ? by : undefined,
       wait: flagOption(options, "wait"),
       resend: flagOption(options, "resend"),
+      lostFactor: flagOption(options, "lostFactor"),
       again: "kf login",
     })
     if (!done.ok) return done

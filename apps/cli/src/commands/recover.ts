@@ -15,6 +15,7 @@ export const command: CommandSpec = {
     { flags: "--device-name <name>", text: "name of this device in your list" },
     { flags: "--wait", text: "without a terminal: wait for the confirmation instead of exit 8" },
     { flags: "--resend", text: "ask for a new mail; the old link dies" },
+    { flags: "--lost-factor", text: "the second factor is lost: wait 72 hours instead, with every device told" },
     { flags: "--kit-file <file>", text: "write the new kit to a file (0600) instead of the screen" },
   ],
   run: async (context, [given], options) => {
@@ -46,6 +47,7 @@ export const command: CommandSpec = {
       by: undefined,
       wait: flagOption(options, "wait"),
       resend: flagOption(options, "resend"),
+      lostFactor: flagOption(options, "lostFactor"),
       again: "kf recover",
     })
     if (!ready.ok) return ready

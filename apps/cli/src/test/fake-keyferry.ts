@@ -123,6 +123,8 @@ export const fakeKeyferry = (over: Partial<Keyferry> = {}): Keyferry => ({
   signUp: refuse,
   loginStart: refuse,
   loginSecondFactor: refuse,
+  loginFactorLost: refuse,
+  stopFactorReset: refuse,
   requestMail: refuse,
   confirmation: refuse,
   finishWithKit: refuse,

@@ -20,6 +20,8 @@ export interface EnrolWish {
   /** Without a person: wait for the confirmation instead of stopping with exit 8. */
   readonly wait: boolean
   readonly resend: boolean
+  /** The second factor is gone: go by the 72 hours. */
+  readonly lostFactor?: boolean
   /** The command that goes on, for hints. */
   readonly again: string
 }
@@ -40,14 +42,16 @@ export const continueEnrolment = async (
   context.setResume(`Go on at any time with ${wish.again}`)
   try {
     if (state.step === "second-factor") {
-      const passed = await giveSecondFactor(context, keyferry, state)
+      const passed = wish.lostFactor === true ? await keyferry.loginFactorLost() : await giveSecondFactor(context, keyferry, state)
       if (!passed.ok) return passed
       state = passed.value
     }
     if (state.step === "confirm") {
-      // It may have been confirmed since the last run.
+      // It may have been confirmed, or ended, since the last run.
       const now = await keyferry.confirmation()
-      if (now.ok) state = now.value
+      if (!now.ok) return now
+      if (now.value.reason !== undefined) return err(failure(now.value.reason))
+      state = now.value
     }
     if (state.step === "confirm") {
       const confirmed = await confirm(context, keyferry, state, wish)
