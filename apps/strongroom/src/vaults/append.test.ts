@@ -216,6 +216,17 @@ describe("an account link", () => {
   })
 })
 
+describe("a push by another device", () => {
+  test("[SY63] carries that device's own links, and nobody relays them", async () => {
+    const { device } = await secondDevice()
+    await doPush(reach, writer, await genesisPush(writer))
+    const theirs = await putPush(sameVault(writer, device), itemId())
+    expect(await doPush(reach, writer, theirs)).toMatchObject({ outcome: PUSH_REFUSED, code: "not-allowed" })
+    const reply = await doSync(reach, { ...writer, device }, { pushes: [theirs] })
+    expect(reply.results[0]?.outcome).toBe(PUSH_ACCEPTED)
+  })
+})
+
 describe("a waiting device appends with a slot", () => {
   const kitLink = async (
     enrolled: EnrolledDevice,

@@ -267,12 +267,15 @@ describe("a push", () => {
   test("[SY62] other wraps than the link spoke of, or for others than its members, are refused", async () => {
     const genesis = await genesisPush(writer)
     const other = encodeWrapEntry(blindWrap(writer.account.id, random.bytes(1216)))
+    const sameRecipient = encodeWrapEntry(blindWrap(writer.account.id, newestAccountKey(writer.account).kemPk))
+    const own = genesis.wraps ?? []
     const { wraps: _wraps, ...without } = genesis
-    for (const push of [
-      { ...genesis, wraps: [other] },
-      { ...genesis, wraps: [...(genesis.wraps ?? []), other] },
-      without,
+    const wrong = [[other], [sameRecipient], [...own, other], [...own, ...own]].map((wraps) => ({ ...genesis, wraps }))
+    // Committed to by the link, and still for somebody else.
+    const foreign = await genesisPush({ ...writer, vault: undefined }, [
+      blindWrap(random.bytes(32), random.bytes(1216)),
     ])
+    for (const push of [...wrong, without, foreign])
       expect(await doPush(reach, writer, push)).toMatchObject({ outcome: PUSH_REFUSED, code: "chain-invalid" })
     expect((await doPush(reach, writer, genesis)).outcome).toBe(PUSH_ACCEPTED)
     const item = await putPush(writer, itemId())
