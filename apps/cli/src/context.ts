@@ -45,6 +45,8 @@ export const openVault = async (context: Context): Promise<Result<Keyferry, Fail
   const connected = await context.connect()
   if (!connected.ok) return connected
   const { keyferry } = connected.value
+  // Inside the agent listing costs nothing, and unlike a status it never asks the server.
+  if (context.place === "agent" && (await keyferry.list()).ok) return ok(keyferry)
   const status = await keyferry.status()
   if (status.lock === "no-vault") {
     return err(failure("not-found", "This profile has no vault yet; kf add makes one, kf login URL joins an account."))

@@ -122,6 +122,7 @@ test("without a person joining stops at the confirmation with the code and exit 
       ...NO_ACCOUNT,
       enrolment: fakeEnrolment({ step: "confirm", code: "123456", mail: "queued" }),
     }),
+    confirmation: async () => ok(fakeEnrolment({ step: "confirm", code: "123456", mail: "queued" })),
     requestMail: async () => {
       mails++
       return ok({ mail: "queued", mailedTo: "a…@e….com", code: "654321", nextInS: 60 })
@@ -140,6 +141,7 @@ test("words: shown here, then two reply words typed here bring the keys", async 
   const seen = calls()
   const keyferry: Partial<Keyferry> = {
     status: async () => ({ ...NO_ACCOUNT, enrolment: fakeEnrolment({ step: "confirm", approver: true }) }),
+    confirmation: async () => ok(fakeEnrolment({ step: "confirm", approver: true })),
     approvalWords: async () => ok({ words: ["wide", "cube", "regal"] }),
     approvalReply: async (reply) => {
       seen.of("reply")(reply)
@@ -420,4 +422,28 @@ test("the kit goes to a file instead of the screen when asked", async () => {
   )
   expect(checked.exit).toBe(0)
   expect(checked.stdout).not.toContain(FAKE_KIT.code)
+})
+
+test("a later run notices that the device was confirmed in between", async () => {
+  const finished = await run(
+    ["login", "--secrets-stdin"],
+    {
+      status: async () => ({
+        ...NO_ACCOUNT,
+        enrolment: fakeEnrolment({ step: "confirm", code: "123456", mail: "queued" }),
+      }),
+      confirmation: async () => ok(fakeEnrolment({ step: "keys" })),
+      finishWithKit: async () => ok(undefined),
+    },
+    { stdin: `kit=${FAKE_KIT.code}\n` },
+  )
+  expect(finished.exit).toBe(0)
+})
+
+test("kf sync on does not take a recovery for a sign-in", async () => {
+  const on = await run(["sync", "on"], {
+    status: async () => ({ ...NO_ACCOUNT, enrolment: fakeEnrolment({ purpose: "recovery", step: "confirm" }) }),
+  })
+  expect(on.exit).toBe(4)
+  expect(on.stderr).toContain("kf recover")
 })

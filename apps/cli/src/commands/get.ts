@@ -24,7 +24,6 @@ export const command: CommandSpec = {
     const reveal = flagOption(options, "reveal")
     const view = item.value
     const nowMs = context.clock.nowMs()
-    const { mode } = await keyferry.value.status()
     context.io.answer({ schema: "kf.item/1", ...viewDocument(view, reveal) }, [
       strong(context.io, printable(view.title)),
       ...pairs([
@@ -32,8 +31,8 @@ export const command: CommandSpec = {
         ...view.fields.map((field): [string, string] => [printable(field.name), fieldText(field, reveal)]),
         ...(view.tags.length === 0 ? [] : [["tags", printable(view.tags.join(", "))] as [string, string]]),
         ["where", CUSTODY[view.custody]],
-        // Without an account there is no server to ask, so the class says nothing yet.
-        ...(mode === "account"
+        // What is not synced may belong to no account at all; the class says nothing then.
+        ...(view.policy === "synced"
           ? [
               ["opens", view.class === "strict" ? "only while the server answers" : "also offline, for a while"] as [
                 string,

@@ -42,7 +42,8 @@ export const continueEnrolment = async (
   context.setResume(`Go on at any time with ${wish.again}`)
   try {
     if (state.step === "second-factor") {
-      const passed = wish.lostFactor === true ? await keyferry.loginFactorLost() : await giveSecondFactor(context, keyferry, state)
+      const passed =
+        wish.lostFactor === true ? await keyferry.loginFactorLost() : await giveSecondFactor(context, keyferry, state)
       if (!passed.ok) return passed
       state = passed.value
     }

@@ -51,14 +51,14 @@ const secondFactorAndConfirmation = async (
   options: OptionValues,
 ): Promise<Result<Status, Failure>> => {
   context.setResume("Nothing was uploaded. Go on at any time with kf sync on")
-  let status = await keyferry.status()
+  let status = await keyferry.status({ fresh: true })
   if (status.account !== undefined && status.account.factors.length === 0) {
     // Without a person only the way out is named: a factor cannot be set up by a flag.
     if (context.prompter === undefined) return err(failure("two-factor-required"))
     context.io.warn("Step 1 of 3: sync needs a second factor, and this account has none yet.")
     const set = await setUpSecondFactor(context, keyferry)
     if (!set.ok) return set
-    status = await keyferry.status()
+    status = await keyferry.status({ fresh: true })
   }
   if (
     status.account !== undefined &&
@@ -67,7 +67,7 @@ const secondFactorAndConfirmation = async (
   ) {
     const confirmed = await confirmThisDevice(context, keyferry, options)
     if (!confirmed.ok) return confirmed
-    status = await keyferry.status()
+    status = await keyferry.status({ fresh: true })
   }
   return ok(status)
 }
@@ -85,12 +85,12 @@ const confirmThisDevice = async (
   const mail = await keyferry.requestMail()
   if (!mail.ok) return mail
   const stops = context.prompter === undefined && !flagOption(options, "wait")
-  const { account } = await keyferry.status()
+  const { account } = await keyferry.status({ fresh: true })
   const where = { server: account?.server ?? "", address: account?.address ?? "" }
   tellConfirmation(context, { ...mail.value, ...where }, { again: "kf sync on", stops })
   if (stops) return err(failure("device-not-verified", `The code is ${mail.value.code}; then run kf sync on again.`))
   for (;;) {
-    const state = (await keyferry.status()).account?.deviceState ?? "unknown"
+    const state = (await keyferry.status({ fresh: true })).account?.deviceState ?? "unknown"
     if (state === "active") return ok(undefined)
     if (state === "rejected") return err(failure("device-rejected"))
     if (state === "expired") return err(failure("device-expired"))
