@@ -1,4 +1,4 @@
-import { bytesToHex, err, formatId, ok, type Result } from "@keyferry/base"
+import { bytesToHex, equalBytes, err, formatId, ok, type Result } from "@keyferry/base"
 import { RECORD_KIND } from "@keyferry/crypto"
 import { type ArchiveRevision, assignIds, exportArchive, type ImportError, keyferryArchive, planImport } from "@keyferry/importers"
 import type { Item } from "@keyferry/items"
@@ -8,6 +8,7 @@ import type { Device } from "./device.ts"
 import type { LocalItem } from "./formats.ts"
 import { bodyOf, classOf, encodeBody, homeVault, itemRows, policyForNew } from "./items.ts"
 import type { Row } from "./ports.ts"
+import { profileItemId } from "./vault.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
 
@@ -87,9 +88,14 @@ export const restoreArchive = async (
   })
 }
 
-/** An id is never used twice in a vault, not even of an item that was deleted elsewhere. */
+/**
+ * An id is never used twice in a vault, not even of an item that was deleted elsewhere; and those of the vault's own records
+ * (its settings, the names of devices) are no item's, whatever an archive says.
+ */
 const isTaken = (device: Device, itemId: Uint8Array): boolean =>
-  device.items.has(bytesToHex(itemId)) || [...device.vaults.values()].some((v) => v.tree.trie.get(itemId) !== undefined)
+  device.items.has(bytesToHex(itemId)) ||
+  device.account?.holders.has(bytesToHex(itemId)) === true ||
+  [...device.vaults.values()].some((v) => v.tree.trie.get(itemId) !== undefined || equalBytes(itemId, profileItemId(device, v.state.id)))
 
 const importFailure = (error: ImportError): Failure => {
   switch (error.code) {

@@ -7,7 +7,7 @@ import { evidenceRow } from "./formats.ts"
 
 /** Keeps what contradicts the verified state, and says it by the product's own code. */
 export const recordEvidence = async (device: Device, error: ChainError): Promise<Failure> => {
-  const code = productCode(error)
+  const code = servedCode(error)
   const failure: Failure = { code, detail: describe(error) }
   if (device.local === undefined || code === "revision-conflict" || code === "epoch-stale") return failure
   const atMs = device.ports.clock.nowMs()
@@ -21,6 +21,13 @@ export const recordEvidence = async (device: Device, error: ChainError): Promise
   await device.ports.store.write([await stateRow(device, device.local, key, row)])
   return failure
 }
+
+/**
+ * Codes of what a server hands out. To a writer these three say that somebody was faster; in a history that is served they
+ * mean that nobody checked it: a removed device that dates itself back, a revision twice, a key that was replaced.
+ */
+const servedCode = (error: ChainError): Failure["code"] =>
+  error.code === "signer-below-floor" || error.code === "rev-wrong" || error.code === "epoch-stale" ? "chain-invalid" : productCode(error)
 
 const describe = (error: ChainError): string => {
   switch (error.code) {

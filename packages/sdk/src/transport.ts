@@ -19,6 +19,7 @@ import {
 } from "@keyferry/protocol"
 
 import type { HttpReply, HttpRequest, SdkPorts } from "./ports.ts"
+import { isDiscovery, isReply } from "./replies.ts"
 
 /** Signs requests as one device (or with the kit's key). The private half stays with whoever made this. */
 export interface RequestSigner {
@@ -117,8 +118,8 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
       const reply = await send(route, payload, as, query)
       if (!reply.ok) return reply
       const parsed = parseJson(reply.value)
-      // The server's own schema made it; a hostile server can only make the flow fail, every use checks what it takes.
-      return parsed === undefined ? err({ code: "malformed" }) : ok(parsed as never)
+      // A hostile server can only make the flow fail; what the texts and numbers in it mean, every use checks by itself.
+      return isReply(route, parsed) ? ok(parsed as never) : err({ code: "malformed" })
     },
     cbor: (route, body, as, query = "") => send(route, body, as, query),
     events: async (route, body, as, onEvent) => {
@@ -144,7 +145,7 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
       })
       if (reply === undefined) return err({ code: "network-unreachable" })
       const parsed = reply.status === 200 ? parseJson(reply.body) : undefined
-      return parsed === undefined || !isDiscovery(parsed) ? err({ code: "not-found", detail: `No Keyferry server answers at ${url.origin}.` }) : ok(parsed)
+      return isDiscovery(parsed) ? ok(parsed as Discovery) : err({ code: "not-found", detail: `No Keyferry server answers at ${url.origin}.` })
     },
   })
 }
@@ -159,12 +160,9 @@ const parseJson = (bytes: Uint8Array): unknown => {
   }
 }
 
-const isDiscovery = (value: unknown): value is Discovery =>
-  typeof value === "object" &&
-  value !== null &&
-  ["deploymentId", "opaquePk", "leaseTokenPk", "origin"].every((k) => typeof (value as Record<string, unknown>)[k] === "string")
-
 const STATUS_CODES: Readonly<Record<number, ErrorCode>> = { 404: "not-found", 413: "too-large", 426: "unsupported-version", 429: "rate-limited", 503: "strongroom-unavailable", 504: "timed-out" }
+
+const isTime = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value >= 0
 
 const failureOf = (reply: HttpReply): Failure => {
   const problem = parseJson(reply.body) as Record<string, unknown> | undefined
@@ -175,8 +173,9 @@ const failureOf = (reply: HttpReply): Failure => {
   const serverTimeMs = problem?.["serverTimeMs"]
   return {
     code: known,
-    ...(typeof detail === "string" && detail.length <= 300 ? { detail } : {}),
-    ...(typeof retryAfterS === "number" ? { retryAfterS } : {}),
-    ...(typeof serverTimeMs === "number" ? { serverTimeMs } : {}),
+    // Quoted, because it is not our sentence: a hostile server writes whatever it likes.
+    ...(typeof detail === "string" && detail !== "" && detail.length <= 300 ? { detail: `The server says: “${detail}”` } : {}),
+    ...(isTime(retryAfterS) ? { retryAfterS } : {}),
+    ...(isTime(serverTimeMs) ? { serverTimeMs } : {}),
   }
 }

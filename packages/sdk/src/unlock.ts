@@ -1,4 +1,4 @@
-import { err, ok, type Result, type Secret, secret } from "@keyferry/base"
+import { equalBytes, err, ok, type Result, type Secret, secret } from "@keyferry/base"
 import { DEFAULT_POLICY } from "@keyferry/chain"
 import {
   blind,
@@ -173,6 +173,7 @@ const openWithAccount = async (
     if (!opened.ok) return err({ code: "wrong-password", ...(answer.value.attempt < 10 ? { detail: `${10 - answer.value.attempt} more tries before this device is locked.` } : {}) })
     const bundle = keyBundle.decode(opened.value, 4 * 1024 * 1024)
     if (!bundle.ok) return err({ code: "store-corrupt" })
+    if (!isChainOfBundle(device, bundle.value)) return err({ code: "store-corrupt", detail: "The account's history on this device is older than its keys." })
     setFull(device, bundle.value, onKey)
     device.grace?.key.wipe()
     device.grace = undefined
@@ -183,6 +184,13 @@ const openWithAccount = async (
   if (!retryable(answer.error)) return answer
   const offline = await openOffline(device, password, d, account, record.saltOff)
   return offline.ok ? ok({ lock: "standard-only", notice: answer.error }) : offline
+}
+
+/** The links beside the store are in clear: an older copy of them, put in their place, would forget a removal. */
+const isChainOfBundle = ({ account }: Device, { accountHead: [seq, hash] }: KeyBundle): boolean => {
+  if (seq === 0) return true
+  const known = account?.hashes[seq - 1]
+  return known !== undefined && equalBytes(known, hash)
 }
 
 export const placeOf = (account: AccountRecord): { uid: Uint8Array; deviceId: Uint8Array; leaseId: Uint8Array } => ({
