@@ -1,21 +1,44 @@
 import { join } from "node:path"
 import process from "node:process"
 
-import { createHome, type FinishedProcess, type Home, type RunningProcess, runProcess, startProcess } from "@keyferry/testkit"
+import { createHome, type Home, type ProcessPlan, runProcess } from "@keyferry/testkit"
 
-/** One person's `kf` on one machine: a home of its own, with an agent, a store and a clock. */
+/** One person's `kf` on one machine: a home of its own, with an agent and a store. */
 export interface Profile {
   readonly name: string
   readonly home: Home
   /** Where `device.db`, `device.secret` and the agent's log lie. */
   readonly folder: string
+  /** Runs a command to its end; any exit is an answer. */
   readonly run: (args: readonly string[], options?: KfOptions) => Promise<KfRun>
-  /** The same, and it must end with 0; gives the JSON document of stdout. */
-  readonly ask: <T = Record<string, unknown>>(args: readonly string[], options?: KfOptions) => Promise<T>
-  /** Does not wait for the end. */
-  readonly start: (args: readonly string[], options?: KfOptions) => RunningProcess
-  /** Ends the agent, if one runs: the machine is switched off. */
+  /** The same with `--json`, and it must end with 0: gives the document of stdout. */
+  readonly ask: (args: readonly string[], options?: KfOptions) => Promise<Document>
+  /** Ends the agent: the machine is switched off. */
   readonly stop: () => Promise<void>
+}
+
+/** One JSON object that a command printed. */
+export type Document = Readonly<Record<string, unknown>>
+
+/** What stands at a path such as `account.deviceState`; undefined where nothing does. */
+export const at = (document: unknown, path: string): unknown =>
+  path
+    .split(".")
+    .reduce<unknown>(
+      (value, name) => (typeof value === "object" && value !== null ? (value as Document)[name] : undefined),
+      document,
+    )
+
+/** The text there; empty where there is none. */
+export const textAt = (document: unknown, path: string): string => {
+  const value = at(document, path)
+  return typeof value === "string" ? value : ""
+}
+
+/** The rows of a list. */
+export const rowsAt = (document: unknown, path = "data"): readonly Document[] => {
+  const value = at(document, path)
+  return Array.isArray(value) ? value : []
 }
 
 export interface KfOptions {
@@ -25,12 +48,15 @@ export interface KfOptions {
   readonly preload?: string
 }
 
-export interface KfRun extends FinishedProcess {
-  /** The document of stdout with `--json`; undefined where there is none. */
-  readonly document: Readonly<Record<string, unknown>> | undefined
-  /** Objects that stderr has, one a line, with `--json`: progress, then a problem. */
-  readonly events: readonly Readonly<Record<string, unknown>>[]
-  /** Code of the problem, with `--json`. */
+export interface KfRun {
+  readonly exit: number
+  readonly stdout: string
+  readonly stderr: string
+  /** The document of stdout with `--json`. */
+  readonly document: Document | undefined
+  /** Objects of stderr with `--json`, one a line: progress and the like, and a problem at the end of a failure. */
+  readonly events: readonly Document[]
+  /** Code of that problem. */
   readonly code: string | undefined
 }
 
@@ -39,9 +65,7 @@ const LIMIT_MS = 60_000
 
 /** Makes a profile in a new home below `parent`, or in a home that is there already. */
 export const createProfile = (name: string, parent: string, home: Home = createHome(name, parent)): Profile => {
-  const folder = join(home.path, ".local", "share", "keyferry", "default")
-
-  const planOf = (args: readonly string[], { secrets, preload }: KfOptions) => ({
+  const planOf = (args: readonly string[], { secrets, preload }: KfOptions): ProcessPlan => ({
     command: process.execPath,
     args: [
       ...(preload === undefined ? [] : ["--import", preload]),
@@ -50,56 +74,49 @@ export const createProfile = (name: string, parent: string, home: Home = createH
       ...(secrets === undefined ? [] : ["--secrets-stdin"]),
     ],
     home,
-    ...(secrets === undefined
-      ? {}
-      : {
-          input: Object.entries(secrets)
-            .map(([key, value]) => `${key}=${value}\n`)
-            .join(""),
-        }),
+    ...(secrets === undefined ? {} : { input: linesOf(secrets) }),
   })
 
   const run = async (args: readonly string[], options: KfOptions = {}): Promise<KfRun> => {
-    const done = await runProcess(planOf(args, options), LIMIT_MS)
-    const events = done.stderr.split("\n").flatMap((line) => parseObject(line) ?? [])
-    const code = events.at(-1)?.["code"]
-    return {
-      ...done,
-      document: parseObject(done.stdout.trim().split("\n").at(-1) ?? ""),
-      events,
-      code: typeof code === "string" ? code : undefined,
-    }
+    const { code: exit, stdout, stderr } = await runProcess(planOf(args, options), LIMIT_MS)
+    const events = stderr
+      .split("\n")
+      .map(parseObject)
+      .filter((one) => one !== undefined)
+    const problem = events.findLast((event) => "type" in event)?.["code"]
+    const document = parseObject(stdout.trim().split("\n").at(-1) ?? "")
+    return { exit, stdout, stderr, document, events, code: typeof problem === "string" ? problem : undefined }
   }
 
-  const profile: Profile = {
+  const ask = async (args: readonly string[], options: KfOptions = {}): Promise<Document> => {
+    const done = await run([...args, "--json"], options)
+    if (done.exit !== 0 || done.document === undefined)
+      throw new Error(`kf ${args.join(" ")} on ${name} ended with ${done.exit}\n${done.stdout}\n${done.stderr}`)
+    return done.document
+  }
+
+  return Object.freeze({
     name,
     home,
-    folder,
+    folder: join(home.path, ".local", "share", "keyferry", "default"),
     run,
-    start: (args, options = {}) => startProcess(planOf(args, options)),
-    ask: async <T>(args: readonly string[], options: KfOptions = {}) => {
-      const done = await run([...args, "--json"], options)
-      if (done.code !== undefined || done.document === undefined || done.signal !== undefined || (done.code === undefined && done.document === undefined))
-        throw new Error(`kf ${args.join(" ")} on ${name} ended with ${exitOf(done)}\n${done.stdout}\n${done.stderr}`)
-      return done.document as T
-    },
-    stop: async () => {
-      const done = await run(["agent", "stop"])
-      if (exitOf(done) !== 0) throw new Error(`the agent of ${name} did not stop: ${done.stderr}`)
-    },
-  }
-  return Object.freeze(profile)
+    ask,
+    stop: async () => void (await ask(["agent", "stop"])),
+  })
 }
 
-/** What the shell got. `FinishedProcess.code` is hidden by the problem's code. */
-export const exitOf = (done: KfRun): number => done.exit
+const linesOf = (secrets: Readonly<Record<string, string>>): string =>
+  Object.entries(secrets)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join("")
 
-const parseObject = (line: string): Readonly<Record<string, unknown>> | undefined => {
+const parseObject = (line: string): Document | undefined => {
   if (!line.startsWith("{")) return undefined
   try {
-    const parsed: unknown = JSON.parse(line)
-    return typeof parsed === "object" && parsed !== null ? (parsed as Record<string, unknown>) : undefined
+    // What begins with a brace is an object, or no JSON at all.
+    return JSON.parse(line) as Document
   } catch {
+    // Text that only begins like an object.
     return undefined
   }
 }

@@ -1,0 +1,47 @@
+import process from "node:process"
+
+import type { Recorder } from "./recorder.ts"
+import { createStory, type Story } from "./story.ts"
+import { stepOne } from "./step-1.ts"
+import { stepTwo } from "./step-2.ts"
+import { createWorld } from "./world.ts"
+
+const STEPS: readonly (readonly [title: string, tell: (story: Story) => Promise<void>])[] = [
+  ["three keys without an account; an account and a kit, and nothing of the keys anywhere", stepOne],
+  ["nothing is uploaded before second factor and confirmation; then what was chosen, and no more", stepTwo],
+]
+
+export interface Telling {
+  /** The last step to be told. */
+  readonly until: number
+  readonly seed: string
+  /** Leaves the folder of everything behind, and says where it is. */
+  readonly keep: boolean
+}
+
+/** Tells the story in order. A step that cannot go on is a failed assertion, and ends it. */
+export const tellStory = async (recorder: Recorder, { until, seed, keep }: Telling): Promise<void> => {
+  const world = await createWorld()
+  const interrupted = (): void => void world.close().finally(() => process.exit(130))
+  process.once("SIGINT", interrupted)
+  process.once("SIGTERM", interrupted)
+  try {
+    await world.server.start()
+    const story = createStory(world, recorder, seed)
+    for (const [index, [title, tell]] of STEPS.slice(0, until).entries()) {
+      recorder.begin(index + 1, title)
+      let broken: unknown
+      await tell(story).catch((error: unknown) => {
+        broken = error
+      })
+      if (broken === undefined) continue
+      await recorder.check("the step goes on to its end", () => {
+        throw broken
+      })
+      return
+    }
+  } finally {
+    if (keep) process.stderr.write(`Everything is left in ${world.folder}\n`)
+    await world.close(keep)
+  }
+}
