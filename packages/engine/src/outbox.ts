@@ -1,7 +1,7 @@
 /*
  * What this device has yet to send: one entry for each item, durable before anything is said to be saved. A reducer: every function
  * gives a new outbox. `B` is a body that this file never looks into.
- * Source: spec/sync.md, SY7–SY13
+ * Source: spec/sync.md, SY7–SY12
  */
 
 /** A body, or the wish that the item be gone. */
@@ -13,9 +13,12 @@ export interface Committed<B> {
   readonly body: Side<B>
 }
 
-/** The same, as it comes from verified links: `ownRev` is the newest revision among them that this device signed. */
+/** The same, as it comes from verified links. */
 export interface News<B> extends Committed<B> {
+  /** The newest revision among them that this device signed. */
   readonly ownRev?: number
+  /** A deletion that the vault's profile names as a departure: the item is no longer one of this vault, nor is an edit of it (SY31). */
+  readonly isDeparture?: boolean
 }
 
 export interface OutboxEntry<B> {
@@ -33,8 +36,6 @@ export interface OutboxEntry<B> {
   readonly sent?: { readonly pushId: number; readonly body: Side<B>; readonly edits: number }
   /** The first body ever sent on this base. Its answer may have been lost on the way, so it may stand in the chain. */
   readonly tried?: { readonly body: Side<B> }
-  /** Access to the vault was lost: kept for a person to decide, and not sent. */
-  readonly parked: boolean
 }
 
 /** By item id. */
@@ -56,7 +57,7 @@ export const addEdit = <B>(outbox: Outbox<B>, edit: Edit<B>): Outbox<B> => {
     return settle(outbox, { ...waiting, mine, sizeBytes, edits: waiting.edits + 1 })
   }
   const order = Math.max(0, ...[...outbox.values()].map((entry) => entry.order)) + 1
-  return settle(outbox, { ...edit, order, edits: 1, parked: false })
+  return settle(outbox, { ...edit, order, edits: 1 })
 }
 
 export interface BatchLimits {
@@ -68,7 +69,7 @@ export interface BatchLimits {
 export const nextBatch = <B>(outbox: Outbox<B>, limits: BatchLimits): readonly OutboxEntry<B>[] => {
   const batch: OutboxEntry<B>[] = []
   let size = 0
-  const waiting = [...outbox.values()].filter((entry) => !entry.parked && entry.sent === undefined && !isHanging(entry))
+  const waiting = [...outbox.values()].filter((entry) => entry.sent === undefined && !isHanging(entry))
   for (const entry of waiting.sort((a, b) => a.order - b.order)) {
     if (batch.length >= limits.maxOps || (batch.length > 0 && size + entry.sizeBytes > limits.maxBytes)) break
     batch.push(entry)
@@ -78,9 +79,9 @@ export const nextBatch = <B>(outbox: Outbox<B>, limits: BatchLimits): readonly O
 }
 
 /** These entries travel now. */
-export const markSent = <B>(outbox: Outbox<B>, itemIds: readonly string[], pushId: number): Outbox<B> =>
+export const markSent = <B>(outbox: Outbox<B>, itemIds: ReadonlySet<string>, pushId: number): Outbox<B> =>
   mapEntries(outbox, (entry) => {
-    if (!itemIds.includes(entry.itemId)) return entry
+    if (!itemIds.has(entry.itemId)) return entry
     const { mine: body, edits } = entry
     return { ...entry, sent: { pushId, body, edits }, tried: entry.tried ?? { body } }
   })
@@ -137,25 +138,9 @@ export const rebase = <B>(outbox: Outbox<B>, itemId: string, committed: Committe
 export const dropHanging = <B>(outbox: Outbox<B>): Outbox<B> =>
   mapEntries(outbox, (entry) => (isHanging(entry) && entry.sent === undefined ? undefined : entry))
 
-/** Access to the vault is gone: nothing is dropped, nothing is sent (SY12). */
-export const park = <B>(outbox: Outbox<B>): Outbox<B> =>
-  mapEntries(outbox, (entry) => ({ ...withoutSent(entry), parked: true }))
-
-export type ParkedDecision = "keep-as-local-copies" | "discard"
-
-/** A person decided about parked edits (SY13). `copies` are to be stored as local-only items before the entries go. */
-export const decideParked = <B>(
-  outbox: Outbox<B>,
-  decision: ParkedDecision,
-): { readonly outbox: Outbox<B>; readonly copies: readonly (readonly [itemId: string, body: B])[] } => {
-  const copies: (readonly [string, B])[] = []
-  for (const entry of [...outbox.values()].sort((a, b) => a.order - b.order)) {
-    // Wanting an item gone from a vault that is gone leaves nothing to keep.
-    if (entry.parked && decision === "keep-as-local-copies" && entry.mine !== "deleted")
-      copies.push([entry.itemId, entry.mine])
-  }
-  return { outbox: mapEntries(outbox, (entry) => (entry.parked ? undefined : entry)), copies }
-}
+/** Nothing of this item is to be sent any more. */
+export const dropEntry = <B>(outbox: Outbox<B>, itemId: string): Outbox<B> =>
+  mapEntries(outbox, (entry) => (entry.itemId === itemId ? undefined : entry))
 
 // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

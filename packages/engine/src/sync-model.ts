@@ -17,7 +17,7 @@ import {
 /** Fields of an item; a value that lost a merge stands as a field of its own under `~value`. */
 export type Body = MergeFields
 
-export const mergeBodies: MergeBodies<Body> = (base, committed, mine) => {
+export const mergeBodies: MergeBodies<Body> = ({ base, committed, mine }) => {
   const result = mergeItem({ base, committed, mine })
   if (result.outcome !== "merged") return result
   const body = new Map(result.fields)
@@ -63,7 +63,8 @@ export const createModel = (count: number, limits = { maxOps: 3, maxBytes: 1000 
   const chain: CommittedOp[][] = []
   const devices = Array.from({ length: count }, (): ModelDevice => {
     const stored: Outbox<Body> = new Map()
-    return { state: startVaultSync(stored), stored, seen: 0, committed: new Map(), request: undefined, waits: [] }
+    const { state } = machine.step(startVaultSync(stored), { type: "start" })
+    return { state, stored, seen: 0, committed: new Map(), request: undefined, waits: [] }
   })
   const at = (n: number): ModelDevice => devices[n] ?? fail("no such device")
 
@@ -144,7 +145,7 @@ export const createModel = (count: number, limits = { maxOps: 3, maxBytes: 1000 
     edit: (n, itemId, change) => {
       const mine = change(visible(n, itemId))
       const base = at(n).committed.get(itemId)
-      send(n, { type: "edit", edit: { itemId, mine, sizeBytes: 1, ...(base === undefined ? {} : { base }) } })
+      send(n, { type: "edits", edits: [{ itemId, mine, sizeBytes: 1, ...(base === undefined ? {} : { base }) }] })
     },
     crash: (n) => {
       const device = at(n)

@@ -19,7 +19,7 @@ const text = (side: Side<Body> | undefined): string =>
 /** Runs inputs one after the other; gives the last state and all commands. */
 const run = (
   inputs: readonly SyncInput<Body>[],
-  from: SyncState<Body> = engine.startVaultSync<Body>(new Map()),
+  from: SyncState<Body> = step(engine.startVaultSync<Body>(new Map()), { type: "start" }).state,
 ): { state: SyncState<Body>; commands: SyncCommand<Body>[] } => {
   let state = from
   const commands: SyncCommand<Body>[] = []
@@ -36,8 +36,8 @@ const edit = (
   base?: { rev: number; body: Side<Body> },
   sizeBytes = 1,
 ): SyncInput<Body> => ({
-  type: "edit",
-  edit: { itemId, mine, sizeBytes, ...(base === undefined ? {} : { base }) },
+  type: "edits",
+  edits: [{ itemId, mine, sizeBytes, ...(base === undefined ? {} : { base }) }],
 })
 const pushes = (commands: readonly SyncCommand<Body>[]): string[] =>
   commands.flatMap((c) =>
@@ -159,53 +159,17 @@ describe("the outbox", () => {
     expect(notYet.state.outbox.size).toBe(1)
   })
 
-  test("[SY12] edits of a vault that is no longer accessible are parked, not sent and not dropped", () => {
-    const { state, commands } = run([edit("x", A1), edit("y", A2), { type: "access-lost" }])
-    expect(kinds(commands.slice(-2))).toBe("persist erase-vault")
-    expect([...state.outbox.values()].map((e) => [e.itemId, e.parked])).toEqual([
-      ["x", true],
-      ["y", true],
-    ])
-    expect(engine.syncStatus(state)).toBe("lost")
-    const later = run(
-      [{ type: "start" }, { type: "timer" }, edit("z", A1), { type: "access-lost" }, { type: "accepted", pushId: 1 }],
-      state,
-    )
-    expect(pushes(later.commands)).toEqual([])
-    expect(later.state.outbox.size).toBe(3)
-    expect(engine.startVaultSync(later.state.outbox).phase).toBe("lost")
-    expect([...later.state.outbox.values()].every((e) => e.parked)).toBe(true)
-    expect(kinds(later.commands)).toBe("persist")
-  })
-
-  test("[SY13] a person keeps parked edits as local copies, or discards them", () => {
-    const { state } = run([
-      edit("x", A1),
-      edit("gone", "deleted", { rev: 3, body: A1 }),
-      edit("y", A2),
-      { type: "access-lost" },
-    ])
-    const kept = run([{ type: "decided", decision: "keep-as-local-copies" }], state)
-    expect(kept.commands.find((c) => c.type === "copy")).toEqual({
-      type: "copy",
-      items: [
-        ["x", A1],
-        ["y", A2],
-      ],
-    })
-    expect(kept.state.outbox.size).toBe(0)
-    const discarded = run([{ type: "decided", decision: "discard" }], state)
-    expect(kinds(discarded.commands)).toBe("persist")
-    expect(discarded.state.outbox.size).toBe(0)
-    expect(run([{ type: "decided", decision: "discard" }], run([edit("x", A1)]).state).state.outbox.size).toBe(1)
-    const shuffled = engine.startVaultSync(new Map([...state.outbox].toReversed()))
-    const ordered = run([{ type: "decided", decision: "keep-as-local-copies" }], shuffled)
-    expect(ordered.commands.find((c) => c.type === "copy")).toMatchObject({
-      items: [
-        ["x", A1],
-        ["y", A2],
-      ],
-    })
+  test("[SY12] an edit of an item that left the server is not sent", () => {
+    const base = { rev: 1, body: A1 }
+    const left: SyncInput<Body> = {
+      type: "pulled",
+      news: new Map([["x", { rev: 2, body: "deleted" as const, isDeparture: true }]]),
+      inStep: true,
+    }
+    const { state, commands } = run([edit("busy", A1), edit("x", A2, base), left])
+    expect(state.outbox.has("x")).toBe(false)
+    expect(kinds(commands.slice(-2))).toBe("persist show")
+    expect(commands.at(-1)).toMatchObject({ items: [{ itemId: "x", rev: 2, body: "deleted", conflicts: 0 }] })
   })
 })
 
@@ -331,7 +295,7 @@ describe("the machine", () => {
     expect(again.state.code).toBeUndefined()
   })
 
-  test("[SY21] a frozen vault sends nothing until it is thawed; edits go on waiting", () => {
+  test("[SY21] a frozen vault sends nothing and takes no news; edits go on waiting", () => {
     const frozen = run([edit("x", A1), { type: "froze", code: "chain-forked" }])
     expect(frozen.state).toMatchObject({ phase: "frozen", code: "chain-forked" })
     const still = run(
@@ -347,8 +311,6 @@ describe("the machine", () => {
     )
     expect(kinds(still.commands)).toBe("persist")
     expect(still.state.outbox.size).toBe(2)
-    expect(kinds(run([{ type: "thawed" }], still.state).commands)).toBe("rotate")
-    expect(pushes(run([{ type: "thawed" }], frozen.state).commands)).toEqual(["x@1 a=1"])
     expect(engine.syncStatus(frozen.state)).toBe("frozen")
   })
 
@@ -362,7 +324,6 @@ describe("the machine", () => {
       conflict(1, { x: { rev: 1, body: A3 } }),
       { type: "rotated" },
       { type: "rotation-failed", random: 0 },
-      { type: "thawed" },
     ]
     for (const input of late)
       expect(run([input], state)).toEqual({
@@ -373,9 +334,11 @@ describe("the machine", () => {
     expect(run([{ type: "accepted", pushId: 1 }], second).state.outbox.size).toBe(1)
   })
 
-  test("[SY22] after a restart what was under way waits again", () => {
+  test("[SY22] after a restart what was under way waits again, and nothing is sent before the start", () => {
     const { state } = run([edit("x", A1)])
     const restarted = engine.startVaultSync(state.outbox)
+    const heard = run([{ type: "pulled", news: news({ y: { rev: 1, body: A2 } }), inStep: true }], restarted)
+    expect(kinds(heard.commands)).toBe("show")
     expect(pushes(run([{ type: "start" }], restarted).commands)).toEqual(["x@1 a=1"])
   })
 

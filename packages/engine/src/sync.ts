@@ -4,7 +4,7 @@ import {
   acknowledge,
   addEdit,
   type BatchLimits,
-  decideParked,
+  dropEntry,
   dropHanging,
   type Edit,
   markSent,
@@ -13,8 +13,6 @@ import {
   nextBatch,
   type Outbox,
   type OutboxEntry,
-  park,
-  type ParkedDecision,
   rebase,
   revAfter,
   type Side,
@@ -26,12 +24,12 @@ import {
  * The sync of one vault as a state machine without input or output: (state, input) → { state, commands }. Whoever runs it seals,
  * signs, verifies and stores; it decides what and when. At most one link of this device is under way.
  *
- *   ready ──edit──► pushing ──accepted──► ready
+ *   idle ──start──► ready ──edits──► pushing ──accepted──► ready
  *                      │ conflict, no answer          waiting ──timer──► ready
  *                      ├─────────────────────────────►   ▲
  *                      │ epoch-stale ──► rotating ───────┘ rotated ──► ready
  *                      └ refused for good ──► refused ──edit, start──► ready
- *   any ── froze ──► frozen (until thawed) · access-lost ──► lost (until a person decides)
+ *   any ── froze ──► frozen
  *
  * Source: spec/sync.md, SY14–SY24
  */
@@ -43,7 +41,7 @@ export const BUSY_AFTER = 5
 const AFTER_RACE = { firstMs: 50, capMs: 10_000, isSilent: false }
 const AFTER_SILENCE = { firstMs: 1_000, capMs: 300_000, isSilent: true }
 
-export type SyncPhase = "ready" | "pushing" | "rotating" | "waiting" | "refused" | "frozen" | "lost"
+export type SyncPhase = "idle" | "ready" | "pushing" | "rotating" | "waiting" | "refused" | "frozen"
 
 export interface SyncState<B> {
   readonly phase: SyncPhase
@@ -62,7 +60,7 @@ export interface SyncState<B> {
 export type SyncInput<B> =
   /** The device can reach the server and is open; also "try again now". */
   | { readonly type: "start" }
-  | { readonly type: "edit"; readonly edit: Edit<B> }
+  | { readonly type: "edits"; readonly edits: readonly Edit<B>[] }
   | { readonly type: "accepted"; readonly pushId: number }
   /** Lost the compare-and-set. `news` are the verified winners; `inStep` says that they reach the head. */
   | {
@@ -85,9 +83,6 @@ export type SyncInput<B> =
   | { readonly type: "rotation-failed"; readonly random: number }
   | { readonly type: "timer" }
   | { readonly type: "froze"; readonly code: string }
-  | { readonly type: "thawed" }
-  | { readonly type: "access-lost" }
-  | { readonly type: "decided"; readonly decision: ParkedDecision }
 
 export interface PushOp<B> {
   readonly itemId: string
@@ -105,10 +100,6 @@ export type SyncCommand<B> =
   | { readonly type: "push"; readonly pushId: number; readonly ops: readonly PushOp<B>[] }
   | { readonly type: "rotate" }
   | { readonly type: "wait"; readonly ms: number }
-  /** Store as local-only items. Same transaction as `persist`. */
-  | { readonly type: "copy"; readonly items: readonly (readonly [itemId: string, body: B])[] }
-  /** Delete the vault's rows on this device, except the outbox. */
-  | { readonly type: "erase-vault" }
 
 export interface ShownItem<B> {
   readonly itemId: string
@@ -122,19 +113,24 @@ export interface SyncStep<B> {
   readonly commands: readonly SyncCommand<B>[]
 }
 
-/** Merges two sides of one item; see `merge.ts`. Pure. */
-export type MergeBodies<B> = (
-  base: B | undefined,
-  committed: Side<B>,
-  mine: Side<B>,
-) =>
+/** Merges two sides of one item; see `merge.ts`. `rev` is the committed revision. Pure. */
+export type MergeBodies<B> = (input: {
+  readonly itemId: string
+  readonly rev: number
+  readonly base: B | undefined
+  readonly committed: Side<B>
+  readonly mine: Side<B>
+}) =>
   | { readonly outcome: "committed" }
   | { readonly outcome: "deleted" }
   | { readonly outcome: "merged"; readonly body: B; readonly sizeBytes: number; readonly conflicts: number }
 
-/** What a device starts with: the outbox it had stored. Nobody waits for the answers of requests before the restart. */
+/**
+ * What a device starts with: the outbox it had stored. Nobody waits for the answers of requests before the restart. Until `start`
+ * news are merged and nothing is sent.
+ */
 export const startVaultSync = <B>(stored: Outbox<B>): SyncState<B> => ({
-  phase: [...stored.values()].some((entry) => entry.parked) ? "lost" : "ready",
+  phase: "idle",
   outbox: unsendAll(stored),
   pushId: 0,
   tries: 0,
@@ -160,8 +156,8 @@ export const createVaultSync = <B>(deps: {
 /** What a person is told. Source   spec/sync.md, SY23 */
 export const syncStatus = <B>(
   state: SyncState<B>,
-): "up-to-date" | "working" | "waiting" | "busy" | "refused" | "frozen" | "lost" => {
-  if (state.phase === "frozen" || state.phase === "lost" || state.phase === "refused") return state.phase
+): "up-to-date" | "working" | "waiting" | "busy" | "refused" | "frozen" => {
+  if (state.phase === "frozen" || state.phase === "refused") return state.phase
   if (state.tries >= BUSY_AFTER && !state.isSilent) return "busy"
   if (state.phase === "pushing" || state.phase === "rotating") return "working"
   return state.outbox.size === 0 && !state.rotationDue ? "up-to-date" : "waiting"
@@ -173,8 +169,8 @@ const apply = <B>(merge: MergeBodies<B>, state: SyncState<B>, input: SyncInput<B
   switch (input.type) {
     case "start":
       return only(isStopped(state) ? state : ready(state))
-    case "edit":
-      return only(onEdit(state, input.edit))
+    case "edits":
+      return only(onEdits(state, input.edits))
     case "accepted":
       if (isStale(state, input.pushId)) return only(state)
       // What was accepted now comes after everything that may have arrived before: nothing hangs any more.
@@ -195,7 +191,7 @@ const apply = <B>(merge: MergeBodies<B>, state: SyncState<B>, input: SyncInput<B
       if (isStale(state, input.pushId)) return only(state)
       return retryLater({ ...state, outbox: unsend(state.outbox, input.pushId) }, AFTER_SILENCE, input.random)
     case "pulled":
-      return state.phase === "frozen" || state.phase === "lost" ? only(state) : withNews(merge, state, input)
+      return state.phase === "frozen" ? only(state) : withNews(merge, state, input)
     case "rotation-due":
       return only({ ...state, rotationDue: true })
     case "rotated":
@@ -207,19 +203,6 @@ const apply = <B>(merge: MergeBodies<B>, state: SyncState<B>, input: SyncInput<B
     case "froze":
       // Nothing is written to a chain that contradicts itself; edits go on waiting here.
       return only({ ...state, phase: "frozen", code: input.code, outbox: unsendAll(state.outbox) })
-    case "thawed":
-      return only(state.phase === "frozen" ? ready(state) : state)
-    case "access-lost":
-      if (state.phase === "lost") return only(state)
-      return {
-        state: { ...ready(state), phase: "lost", outbox: park(state.outbox) },
-        commands: [{ type: "erase-vault" }],
-      }
-    case "decided": {
-      const decided = decideParked(state.outbox, input.decision)
-      const copies = decided.copies.length === 0 ? [] : [{ type: "copy", items: decided.copies } as const]
-      return { state: { ...state, outbox: decided.outbox }, commands: copies }
-    }
     default:
       return assertNever(input)
   }
@@ -228,7 +211,7 @@ const apply = <B>(merge: MergeBodies<B>, state: SyncState<B>, input: SyncInput<B
 const only = <B>(state: SyncState<B>): SyncStep<B> => ({ state, commands: [] })
 
 const isStopped = <B>(state: SyncState<B>): boolean =>
-  state.phase === "frozen" || state.phase === "lost" || state.phase === "pushing" || state.phase === "rotating"
+  state.phase === "frozen" || state.phase === "pushing" || state.phase === "rotating"
 
 /** An answer to a request that this machine no longer waits for. */
 const isStale = <B>(state: SyncState<B>, pushId: number): boolean =>
@@ -239,10 +222,8 @@ const ready = <B>(state: SyncState<B>): SyncState<B> => {
   return { ...rest, phase: "ready" }
 }
 
-const onEdit = <B>(state: SyncState<B>, edit: Edit<B>): SyncState<B> => {
-  // In a lost vault there is nothing to edit; what arrives late is kept with the rest for the person to decide.
-  const outbox = addEdit(state.outbox, edit)
-  if (state.phase === "lost") return { ...state, outbox: park(outbox) }
+const onEdits = <B>(state: SyncState<B>, edits: readonly Edit<B>[]): SyncState<B> => {
+  const outbox = edits.reduce(addEdit, state.outbox)
   // A new edit may be what makes a refused request acceptable: something was deleted, a limit was raised.
   return state.phase === "refused" ? { ...ready(state), outbox } : { ...state, outbox }
 }
@@ -262,7 +243,12 @@ const withNews = <B>(
       continue
     }
     if (news.rev <= (entry.base?.rev ?? 0)) continue
-    const merged = merge(mergeBase(entry, news), news.body, entry.mine)
+    if (news.isDeparture === true) {
+      outbox = dropEntry(outbox, itemId)
+      shown.push({ itemId, rev: news.rev, body: news.body, conflicts: 0 })
+      continue
+    }
+    const merged = merge({ itemId, rev: news.rev, base: mergeBase(entry, news), committed: news.body, mine: entry.mine })
     outbox = rebase(outbox, itemId, news, merged)
     const body = merged.outcome === "committed" ? news.body : merged.outcome === "deleted" ? "deleted" : merged.body
     shown.push({ itemId, rev: news.rev, body, conflicts: merged.outcome === "merged" ? merged.conflicts : 0 })
@@ -288,7 +274,7 @@ const advance = <B>(state: SyncState<B>, limits: BatchLimits): SyncStep<B> => {
   const batch = nextBatch(state.outbox, limits)
   if (batch.length === 0) return only(state)
   const pushId = state.pushId + 1
-  const itemIds = batch.map((entry) => entry.itemId)
+  const itemIds = new Set(batch.map((entry) => entry.itemId))
   const ops = batch.map((entry) => ({ itemId: entry.itemId, rev: revAfter(entry), body: entry.mine }))
   return {
     state: { ...state, phase: "pushing", pushId, outbox: markSent(state.outbox, itemIds, pushId) },

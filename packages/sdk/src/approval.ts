@@ -20,7 +20,8 @@ import { type Device, loadAuthSeed, requestSigner, transportOf } from "./device.
 import { accountOf, afterJoining, credentialsOf, type EnrolmentBox, publicKeysOf, verifyServedChain } from "./enrol.ts"
 import type { Enrolment } from "./formats.ts"
 import { settle, stage, startLease } from "./staged.ts"
-import { acceptAccount, syncScope } from "./sync.ts"
+import { acceptAccount } from "./sync-account.ts"
+import { syncScope } from "./sync-exchange.ts"
 import { isFreshPassword } from "./unlock.ts"
 import { b64, fromB64, keyIdOf } from "./wire.ts"
 

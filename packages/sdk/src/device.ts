@@ -54,6 +54,8 @@ export interface Device {
   unlockedUntilMs: number
   /** Set while only a grace holds it open: the key of the grace bundle, to note the time in it, and its end. */
   grace: { readonly key: Secret<"OfflineKey">; readonly untilMs: number } | undefined
+  /** Vaults, by id in hex, whose rotation is overdue: they take no new strict items. */
+  overdue: readonly string[]
   readonly serial: <T>(work: () => Promise<T>) => Promise<T>
   readonly changed: () => void
 }
@@ -75,6 +77,7 @@ export const createDevice = async (ports: SdkPorts, changed: () => void): Promis
     openedAt: undefined,
     unlockedUntilMs: 0,
     grace: undefined,
+    overdue: [],
     serial: createSerial(),
     changed,
   }
@@ -220,5 +223,6 @@ export const forget = (device: Device): void => {
   device.openedAt = undefined
   device.grace?.key.wipe()
   device.grace = undefined
+  device.overdue = []
   device.changed()
 }

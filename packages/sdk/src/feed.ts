@@ -3,7 +3,8 @@ import { feedEventStruct, feedRequestStruct, type Failure } from "@keyferry/prot
 
 import { deviceCalls } from "./account-calls.ts"
 import type { Device } from "./device.ts"
-import { applyReply, cursorsOf, syncScope } from "./sync.ts"
+import { cursorsOf, syncScope } from "./sync-exchange.ts"
+import { applyReply } from "./sync.ts"
 import { fromB64 } from "./wire.ts"
 
 export interface FeedListener {

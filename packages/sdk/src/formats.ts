@@ -154,6 +154,10 @@ export const localItem = struct({
   prevHash: [14, bytesOf(32)],
   /** Of a local-only item: a person chose so, or the vault's switch keeps it back. Absent where nobody decided. */
   heldBy: [15, optional(oneOf(HELD_BY_CHOICE, HELD_BY_SWITCH))],
+  /** While it waits: its place in line, once it has one. */
+  order: [16, optional(uint)],
+  /** The first body that was sent on this base and has no answer: it may be at the server. Empty for a deletion. */
+  tried: [17, optional(bytesUpTo(70_000))],
 })
 export type LocalItem = TypeOf<typeof localItem>
 

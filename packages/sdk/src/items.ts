@@ -18,6 +18,7 @@ import type { Failure } from "@keyferry/protocol"
 import type { ItemChange, ItemInput, ItemSummary, ItemView, SyncPolicy } from "./api.ts"
 import type { Device, LocalKeys } from "./device.ts"
 import { HELD_BY_CHOICE, HELD_BY_SWITCH, type LocalItem, localItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
+import { withEdit } from "./outbox-rows.ts"
 import type { Row } from "./ports.ts"
 import { openRow, sealRow } from "./sealing.ts"
 
@@ -25,7 +26,7 @@ import { openRow, sealRow } from "./sealing.ts"
 export const NO_VAULT = new Uint8Array(32)
 const ZERO_HASH = new Uint8Array(32)
 const NOBODY = new Uint8Array(16)
-const MAX_ROW = 200_000
+const MAX_ROW = 300_000
 
 /** Strict items stand in a table of their own, so that a device opened offline need not try what it cannot open. */
 const tableOf = (strict: boolean): string => (strict ? "strict" : "item")
@@ -194,25 +195,12 @@ export const changedBody = (device: Device, local: LocalItem, change: ItemChange
   })
 }
 
-/**
- * The row after an edit here: what the server has becomes the base of the merge, once. A class is never lowered by
- * anything but a person's own choice of class.
- */
+/** The row after an edit here. A class is never lowered by anything but a person's own choice of class. */
 export const editedLocal = (local: LocalItem, item: Item, chosenClass: boolean): Result<LocalItem, Failure> => {
   const body = encodeBody({ ...item, itemId: local.itemId, vaultId: local.vaultId })
   if (!body.ok) return body
   const strict = (chosenClass ? classOf(item) : classAfterMove(local.strict ? "strict" : "standard", classOf(item))) === "strict"
-  const { base, ...rest } = local
-  const synced = local.policy === POLICY_SYNCED
-  const keptBase = synced && local.rev > 0 && !local.waiting ? local.body : base
-  return ok({
-    ...rest,
-    body: body.value,
-    strict,
-    deletedAtMs: 0,
-    waiting: synced,
-    ...(keptBase === undefined ? {} : { base: keptBase }),
-  })
+  return ok({ ...withEdit(local, body.value), strict })
 }
 
 export const summaryOf = (device: Device, local: LocalItem): ItemSummary => {

@@ -4,9 +4,10 @@ import { chooseExisting, makeLocalOnly, makeSynced, type PolicyItem, switchCrede
 import { isCredential } from "@keyferry/items"
 import type { Failure } from "@keyferry/protocol"
 
-import { type Device, saveSettings } from "./device.ts"
+import { type Device, type LocalKeys, saveSettings } from "./device.ts"
 import { HELD_BY_CHOICE, HELD_BY_SWITCH, type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
 import { bodyOf, findItem, idOf, itemRows, syncSettings } from "./items.ts"
+import { withEdit } from "./outbox-rows.ts"
 import { decodeProfile, encodeProfile, NEW_PROFILE, type Profile, toVaultProfile, withVaultProfile } from "./profile.ts"
 import type { Row } from "./ports.ts"
 import { profileItemId } from "./vault.ts"
@@ -79,11 +80,19 @@ export const setCredentialSwitch = async (device: Device, on: boolean, elsewhere
 }
 
 /**
- * Another device moved the switch: this one does the same to what only it has. Rows to write; nothing is written here.
+ * Brings this device in step with the vault's own switch for credentials: its settings, and what only this device has.
  * Source: spec/sync.md, SY26, SY32
  */
-export const afterSwitchElsewhere = (device: Device, on: boolean): readonly LocalItem[] =>
-  on ? decideOn(device).items : decideOff(device, "keep").items.filter((i) => !i.waiting)
+export const followSwitch = async (device: Device): Promise<void> => {
+  const { local } = device
+  const row = profileRowOf(device)
+  const profile = row === undefined ? undefined : decodeProfile(row.body)
+  if (local === undefined || profile === undefined || profile.credentials === device.settings.credentials) return
+  await saveSettings(device, { credentials: profile.credentials })
+  // What is at the server is withdrawn by the device that moved the switch.
+  const moved = profile.credentials ? decideOn(device).items : decideOff(device, "keep").items.filter((i) => !i.waiting)
+  await writeRows(device, local, moved.filter((i) => !i.strict || local.strict !== undefined))
+}
 
 const decideOn = (device: Device): { readonly profile: VaultProfile; readonly items: readonly LocalItem[] } => {
   const decided = switchCredentialsOn(policyItems(device), profileOf(device))
@@ -134,12 +143,16 @@ const write = async (device: Device, changed: readonly LocalItem[], profile: Vau
   const profileRow = changedProfileRow(device, profile)
   const all = profileRow === undefined ? changed : [...changed, profileRow]
   if (all.some((i) => i.strict) && local.strict === undefined) return err({ code: "lease-needs-server" })
-  const rows: Row[] = []
-  for (const item of all) rows.push(...(await itemRows(device, local, item)))
-  if (rows.length > 0) await device.ports.store.write(rows)
-  for (const item of all) device.items.set(bytesToHex(item.itemId), item)
-  device.changed()
+  await writeRows(device, local, all)
   return ok(undefined)
+}
+
+const writeRows = async (device: Device, keys: LocalKeys, items: readonly LocalItem[]): Promise<void> => {
+  const rows: Row[] = []
+  for (const item of items) rows.push(...(await itemRows(device, keys, item)))
+  if (rows.length > 0) await device.ports.store.write(rows)
+  for (const item of items) device.items.set(bytesToHex(item.itemId), item)
+  device.changed()
 }
 
 /** The vault's profile as a waiting row, where it changes and there is a vault. */
@@ -150,7 +163,7 @@ const changedProfileRow = (device: Device, decided: VaultProfile): LocalItem | u
   const before = storedProfile(device)
   const body = encodeProfile(withVaultProfile(before, decided))
   if (bytesToHex(body) === bytesToHex(stored?.body ?? encodeProfile(before))) return undefined
-  if (stored !== undefined) return { ...stored, body, waiting: true, ...(stored.waiting ? {} : { base: stored.body }) }
+  if (stored !== undefined) return withEdit(stored, body)
   return {
     itemId: profileItemId(device, vault.state.id),
     vaultId: vault.state.id,

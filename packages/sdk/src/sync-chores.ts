@@ -7,6 +7,7 @@ import { deviceCalls } from "./account-calls.ts"
 import { type Device, recordRow } from "./device.ts"
 import { type LocalItem, POLICY_SYNCED } from "./formats.ts"
 import { itemRows, NO_VAULT } from "./items.ts"
+import { withEdit } from "./outbox-rows.ts"
 import { decodeLabel, encodeLabel } from "./profile.ts"
 import { removeDevice, type Retired } from "./removal.ts"
 import { fromB64 } from "./wire.ts"
@@ -39,7 +40,7 @@ export const putLabel = async (device: Device, input?: { readonly deviceId: Uint
           recordKind: RECORD_KIND.deviceLabel,
           prevHash: new Uint8Array(32),
         }
-      : { ...stored, body, waiting: true, ...(stored.waiting ? {} : { base: stored.body }) }
+      : withEdit(stored, body)
   const rows = [...(await itemRows(device, local, item))]
   const next = isOwn ? { ...record, account: { ...record.account, deviceName: name } } : record
   if (isOwn) rows.push(recordRow(next))
