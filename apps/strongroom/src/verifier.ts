@@ -2,9 +2,10 @@ import { base32ToBytes, err, ok, parseId, type Result } from "@keyferry/base"
 import { type DeviceState, type Failure, type Route, type RouteName, routes } from "@keyferry/protocol"
 import type { SignedRequest } from "@keyferry/strongroom-api"
 
-import type { SigningDevice, StrongroomContext } from "./context.ts"
+import type { SigningDevice, StrongroomContext, Tx } from "./context.ts"
 import { createNonces } from "./nonces.ts"
 import { isSigned, type ReadRequest, readSignedRequest } from "./signature-check.ts"
+import { statement } from "./vaults/statement.ts"
 
 /*
  * The one verifier: no other code of the product checks a device's signature or decides what a device in some state may
@@ -83,7 +84,7 @@ export const createVerifier = (
     if (tag !== (rule.limit === "lease" ? "kf1-lease" : "kf1-dev")) return err({ code: "signature-invalid" })
     const deviceId = parseId("dev", keyId)
     if (!deviceId.ok) return err({ code: "signature-invalid" })
-    const row = await store.read((db) => deviceRow(db, deviceId.value))
+    const [row] = await store.read((db) => deviceById.rows(db, { id: deviceId.value }))
     if (row === undefined) return err({ code: "device-not-enrolled" })
     if (!(await isSigned(primitives, parsed.value, row.auth_pk))) return err({ code: "signature-invalid" })
     const replayed = takeNonce(parsed.value)
@@ -121,10 +122,9 @@ export const createVerifier = (
   return Object.freeze({ verify, verifyRecovery })
 }
 
-type Reading = Parameters<Parameters<StrongroomContext["store"]["read"]>[0]>[0]
-type DeviceRow = NonNullable<Awaited<ReturnType<typeof deviceRow>>>
+type DeviceRow = NonNullable<Awaited<ReturnType<ReturnType<typeof deviceQuery>["executeTakeFirst"]>>>
 
-const deviceRow = (db: Reading, deviceId: Uint8Array) =>
+const deviceQuery = (db: Tx, deviceId: Uint8Array) =>
   db
     .selectFrom("device")
     .innerJoin("account", "account.uuid", "device.account_uuid")
@@ -153,7 +153,9 @@ const deviceRow = (db: Reading, deviceId: Uint8Array) =>
         .as("has_factor"),
     )
     .where("device.id", "=", deviceId)
-    .executeTakeFirst()
+
+/** Runs for every signed request, so it is built once. */
+const deviceById = statement<"id", DeviceRow>((db, $) => deviceQuery(db, $("id")))
 
 const signingDevice = (row: DeviceRow): SigningDevice => ({
   accountUuid: row.account_uuid,
