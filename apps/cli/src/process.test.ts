@@ -44,7 +44,7 @@ beforeEach(() => {
 afterEach(async () => {
   await kf(["agent", "stop"])
   rmSync(home, { recursive: true, force: true })
-})
+}, 30_000)
 
 test("commands that start at the same moment share one agent", async () => {
   const ended = await Promise.all([

@@ -42,6 +42,7 @@ export const METHODS: { readonly [M in Method]: { readonly progress: boolean } }
   recoveryCodes: { progress: false },
   twoFactorOff: { progress: false },
   changePassword: { progress: false },
+  changeDevicePassword: { progress: false },
   replaceKit: { progress: false },
   checkKit: { progress: false },
   syncOn: { progress: true },

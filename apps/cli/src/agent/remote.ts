@@ -65,6 +65,7 @@ export const createRemoteKeyferry = (channel: Channel): Keyferry => {
     recoveryCodes: method("recoveryCodes"),
     twoFactorOff: method("twoFactorOff"),
     changePassword: method("changePassword"),
+    changeDevicePassword: method("changeDevicePassword"),
     replaceKit: method("replaceKit"),
     checkKit: method("checkKit"),
     syncOn: method("syncOn"),

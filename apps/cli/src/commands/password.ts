@@ -7,24 +7,31 @@ import { needsTerminal } from "../failures.ts"
 export const command: CommandSpec = {
   name: "password",
   summary: "change the password of the account and of this device",
-  options: [{ flags: "--exposed", text: "somebody may know the old one: give the account new keys as well" }],
+  options: [{ flags: "--this-device", text: "only what opens this device; the account's password stays" }],
   run: async (context, _args, options) => {
     if (context.prompter === undefined && context.settings.secrets === undefined) {
       return err(needsTerminal("Pass password=… and new-password=… with --secrets-stdin."))
     }
-    const keyferry = await openVault(context)
-    if (!keyferry.ok) return keyferry
-    const password = await context.secrets.ask("password", { prompt: "Current password:" })
+    const opened = await openVault(context)
+    if (!opened.ok) return opened
+    const keyferry = opened.value
+    const { mode } = await keyferry.status()
+    const onlyHere = flagOption(options, "thisDevice") || mode === "local"
+    const password = await context.secrets.ask("password", {
+      prompt: onlyHere ? "Current password of this device:" : "Current password:",
+    })
     if (!password.ok) return password
     const newPassword = await context.secrets.ask("new-password", { prompt: "New password:", twice: true })
     if (!newPassword.ok) return newPassword
-    const exposed = flagOption(options, "exposed")
-    const changed = await withStepUp(context, keyferry.value, () =>
-      keyferry.value.changePassword({ password: password.value, newPassword: newPassword.value, exposed }),
-    )
+    const input = { password: password.value, newPassword: newPassword.value }
+    const changed = onlyHere
+      ? await keyferry.changeDevicePassword(input)
+      : await withStepUp(context, keyferry, () => keyferry.changePassword({ ...input, exposed: true }))
     if (!changed.ok) return changed
-    context.io.answer({ schema: "kf.password/1", changed: true, exposed }, [
-      `The password is changed${exposed ? " and the account has new keys" : ""}. Your other devices ask for the new one when they unlock next.`,
+    context.io.answer({ schema: "kf.password/1", changed: true, account: !onlyHere }, [
+      onlyHere
+        ? "This device opens with the new password now."
+        : "The password of the account and of this device is changed, and the account has new keys. Your other devices still open with the old one; there, run: kf password --this-device",
     ])
     return ok("done")
   },

@@ -16,6 +16,11 @@ export const command: CommandSpec = {
     if (!keyferry.ok) return keyferry
     const items = await findItems(keyferry.value, refs, context.settings.vault)
     if (!items.ok) return items
+    const all = await keyferry.value.list()
+    if (!all.ok) return all
+    // A wrong pattern in a script empties a vault in one line; a person is asked anyway.
+    if (!context.settings.yes && context.prompter === undefined && isShrinking(items.value.length, all.value.length))
+      return err(failure("shrink-guard", `${count(items.value.length, "item")} of ${all.value.length}.`))
     const synced = items.value.filter((item) => item.policy === "synced").length
     const everywhere =
       synced > 0
@@ -39,3 +44,6 @@ export const command: CommandSpec = {
     return ok("done")
   },
 }
+
+/** At least ten, and more than half of what is there. */
+const isShrinking = (removed: number, all: number): boolean => removed >= 10 && removed * 2 > all

@@ -138,6 +138,7 @@ export const fakeKeyferry = (over: Partial<Keyferry> = {}): Keyferry => ({
   recoveryCodes: refuse,
   twoFactorOff: refuse,
   changePassword: refuse,
+  changeDevicePassword: refuse,
   replaceKit: refuse,
   checkKit: refuse,
   syncOn: refuse,
