@@ -1,3 +1,5 @@
+import { cpSync } from "node:fs"
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 
 import type { Keyferry, Kit } from "@keyferry/sdk"
@@ -30,6 +32,10 @@ describe("devices of one person on real processes", () => {
     first = must(await a.add(login("one"))).id
     kit = must(await a.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "Laptop" }))
     expect((await a.status()).account?.deviceState).toBe("pending-first")
+    const again = { server: world.origin(), password: PASSWORD, deviceName: "Laptop" }
+    expect(await a.loginStart({ ...again, address: "eve@example.org" })).toMatchObject({ ok: false, error: { code: "wrong-account" } })
+    expect(await a.loginStart({ ...again, address: ADDRESS })).toMatchObject({ ok: false, error: { code: "account-exists-here" } })
+    expect(await a.syncNow()).toMatchObject({ ok: false, error: { code: "sync-not-enabled-here" } })
     expect(await a.syncOn({ items: "all", autoNew: true })).toMatchObject({ ok: false, error: { code: "two-factor-required" } })
     code = createAuthenticator(must(await a.twoFactorStart()).otpauth)
     expect(must(await a.twoFactorConfirm(await code())).factors).toEqual(["totp"])
@@ -125,11 +131,23 @@ describe("devices of one person on real processes", () => {
   test("a new password and a new kit; the old kit is dead; the factor cannot be turned off while sync is on", async () => {
     must(await a.twoFactorCheck("totp", await code()))
     must(await a.changePassword({ password: PASSWORD, newPassword: NEW_PASSWORD, exposed: true }))
+    await a.lock()
+    expect(await a.unlock(PASSWORD)).toMatchObject({ ok: false, error: { code: "wrong-password" } })
+    must(await a.unlock(NEW_PASSWORD))
     must(await b.syncNow())
+    must(await b.changeDevicePassword({ password: PASSWORD, newPassword: NEW_PASSWORD }))
+    await b.lock()
+    must(await b.unlock(NEW_PASSWORD))
     const old = kit
     kit = must(await a.replaceKit({ password: NEW_PASSWORD }))
     expect(await a.checkKit(old.code)).toMatchObject({ ok: false, error: { code: "kit-code-wrong" } })
     expect((await a.checkKit(kit.code)).ok).toBe(true)
+    // The other device makes new local keys for the new kit as soon as it knows of it: a copy of its disk shows which opens.
+    must(await b.syncNow())
+    cpSync(world.folderOf("b"), world.folderOf("b-copy"), { recursive: true })
+    const copy = await world.device("b-copy")
+    expect(await copy.rescue(old.code, NEW_PASSWORD)).toMatchObject({ ok: false, error: { code: "kit-code-wrong" } })
+    expect(must(await copy.rescue(kit.code, NEW_PASSWORD)).items).toBe(3)
     expect(await a.twoFactorOff({ password: NEW_PASSWORD, suspendSync: false })).toMatchObject({ ok: false, error: { code: "two-factor-disable-blocked" } })
   }, 60_000)
 
@@ -137,6 +155,7 @@ describe("devices of one person on real processes", () => {
     const c = await world.device("c")
     must(await c.loginStart({ server: world.origin(), address: ADDRESS, password: NEW_PASSWORD, deviceName: "Travel" }))
     must(await c.loginSecondFactor("totp", await code()))
+    expect(await a.stopFactorReset()).toEqual({ ok: true, value: { cancelled: false } })
     const pending = must(await a.devices()).find((d) => d.state === "pending")
     const words = c.approvalWords()
     must(await a.approveStart(pending?.id ?? ""))
@@ -180,6 +199,8 @@ describe("devices of one person on real processes", () => {
 
     const e = await world.device("e")
     must(await e.loginStart({ server: world.origin(), address: ADDRESS, password: "another password 22", deviceName: "E" }))
+    expect(await e.loginFactorLost()).toMatchObject({ ok: false, error: { code: "recovery-waiting" } })
+    expect(must(await d.stopFactorReset()).cancelled).toBe(true)
     await world.stop()
     expect(must(await d.rescue(newKit.code, "rescued password 1")).items).toBe(3)
     expect((await titles(d)).map(([, c]) => c)).toEqual(["local", "local", "local"])

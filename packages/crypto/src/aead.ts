@@ -36,7 +36,7 @@ export interface OpenInput extends Omit<SealInput, "plaintext"> {
 }
 
 /** Larger than any sealed thing that has no limit of its own. */
-const MAX_SEALED_CT = 1 << 20
+const MAX_SEALED_CT = 1 << 26
 
 /** Sealed bytes as they travel inside other structures. Source   spec/keys.md KE7 */
 export const sealedStruct = struct({

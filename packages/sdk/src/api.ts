@@ -133,6 +133,8 @@ export interface Status {
     readonly autoNew: boolean
     /** The vault's switch for credentials. */
     readonly credentials: boolean
+    /** Vaults whose key was not changed for a day after a removal: they take no new strict items. */
+    readonly rotationOverdue?: number
   }
   readonly lastContactMs?: number
   readonly graceUntilMs?: number
@@ -220,6 +222,8 @@ export interface Keyferry {
   readonly recoveryCodes: () => Outcome<{ readonly codes: readonly string[] }>
   readonly twoFactorOff: (input: { readonly password: string; readonly suspendSync: boolean }) => Outcome<{ readonly devices: number }>
   readonly changePassword: (input: { readonly password: string; readonly newPassword: string; readonly exposed: boolean }) => Outcome<void>
+  /** The password that opens this device, without an account or beside its own; on other devices it stays what it was. */
+  readonly changeDevicePassword: (input: { readonly password: string; readonly newPassword: string }) => Outcome<void>
   readonly replaceKit: (input: { readonly password: string }) => Outcome<Kit>
   readonly checkKit: (kitCode: string) => Outcome<void>
 

@@ -8,6 +8,7 @@ import { changePassword, checkAccountPassword, deviceCalls, replaceKit } from ".
 import type { DeviceInfo, Keyferry, Status } from "./api.ts"
 import { type ApproverSide, approvalReply, approvalWords, approve, approveStart, type NewSide } from "./approval.ts"
 import { archiveOf, restoreArchive } from "./archive.ts"
+import { setDevicePassword } from "./device-password.ts"
 import { createDevice, type Device, forget, readState, saveSettings } from "./device.ts"
 import {
   confirmation,
@@ -31,7 +32,9 @@ import { createLive, ownRemoval } from "./live.ts"
 import type { Http, Row, SdkPorts } from "./ports.ts"
 import { decodeLabel } from "./profile.ts"
 import { checkKit, removeDevice } from "./removal.ts"
+import { isRescueStale, renewLocalKeys } from "./renew-local-keys.ts"
 import { rescue } from "./rescue.ts"
+import { purgeOld } from "./retention.ts"
 import { rotationDone, rotationList } from "./rotation.ts"
 import { finishStaged, signUp } from "./signup.ts"
 import { dropStaged, readStaged } from "./staged.ts"
@@ -150,6 +153,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         }
         await loadEnrolment(device, box)
         const finished = await finishWhatWasStaged(device)
+        await tidy(device)
         afterOpen()
         const notice = finished ?? opened.value.notice?.code
         return ok({ lock: opened.value.lock, ...(notice === undefined ? {} : { notice }) })
@@ -293,7 +297,8 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
           const written = await writeItem(next.value)
           if (!written.ok) return written
         }
-        return ok(undefined)
+        // What was a standard row until now could be opened offline: it goes with the key that sealed it.
+        return itemClass === "strict" ? renewLocalKeys(device) : ok(undefined)
       }),
     setCredentialSync: (on, elsewhere = "keep") =>
       serial(async () => {
@@ -371,7 +376,17 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         const done = await calls.value.transport.json("two-factor.disable", { suspendSync: input.suspendSync }, calls.value.as)
         return done.ok ? ok({ devices: done.value.devices }) : done
       }),
-    changePassword: (input) => online(() => changePassword(device, input)),
+    changePassword: (input) =>
+      online(async () => {
+        const changedThere = await changePassword(device, input)
+        return changedThere.ok ? setDevicePassword(device, input.newPassword) : changedThere
+      }),
+    changeDevicePassword: (input) =>
+      online(async () => {
+        if (device.local === undefined) return err(notOpen(device))
+        const known = await unlock(device, input.password)
+        return known.ok ? setDevicePassword(device, input.newPassword) : known
+      }),
     replaceKit: (input) => online(() => replaceKit(device, input.password)),
     checkKit: (kitCode) => serial(() => checkKit(device, kitCode)),
 
@@ -411,8 +426,10 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         if (!device.settings.syncOn) return err({ code: "sync-not-enabled-here" })
         const done = await syncNow(device, onProgress)
         live.report(done.ok ? undefined : done.error)
-        if (done.ok) await removeRetired(device)
-        return done
+        if (!done.ok) return done
+        await removeRetired(device)
+        const renewed = await tidy(device)
+        return renewed.ok ? done : renewed
       }),
     evidence: () =>
       serial(async () => {
@@ -495,6 +512,12 @@ const call = <T>(online: Online, device: Device, send: (c: Extract<Awaited<Retur
     const calls = await deviceCalls(device)
     return calls.ok ? send(calls.value) : calls
   })
+
+/** What an open store is due: thirty days are over, or a kit was replaced elsewhere. */
+const tidy = async (device: Device): Done<void> => {
+  await purgeOld(device)
+  return device.full !== undefined && (await isRescueStale(device)) ? renewLocalKeys(device) : ok(undefined)
+}
 
 /** A stop between sending and settling is finished at the next unlock. */
 const finishWhatWasStaged = async (device: Device): Promise<Failure["code"] | undefined> => {
@@ -612,6 +635,7 @@ const statusOf = (device: Device, box: EnrolmentBox, state: ReturnType<ReturnTyp
       localOnly: items.filter((i) => i.policy === POLICY_LOCAL).length,
       autoNew: device.settings.autoNew,
       credentials: device.settings.credentials,
+      ...(device.overdue.length === 0 ? {} : { rotationOverdue: device.overdue.length }),
     },
   }
 }

@@ -54,6 +54,20 @@ describe("a device without an account", () => {
     await again.close()
   })
 
+  test("another password for this device; the old one opens nothing any more", async () => {
+    const kf = await open(folder())
+    await kf.createLocal(PASSWORD)
+    await kf.add({ kind: "note", title: "One", fields: [{ name: "text", value: "hello", secret: true }] })
+    expect(await kf.changeDevicePassword({ password: "not the password", newPassword: "a newer password" })).toMatchObject({ ok: false, error: { code: "wrong-password" } })
+    expect((await kf.changeDevicePassword({ password: PASSWORD, newPassword: "a newer password" })).ok).toBe(true)
+    await kf.lock()
+    expect(await kf.unlock(PASSWORD)).toMatchObject({ ok: false, error: { code: "wrong-password" } })
+    expect((await kf.unlock("a newer password")).ok).toBe(true)
+    const list = await kf.list()
+    expect((await kf.setClass(list.ok ? list.value.map((i) => i.id) : [], "strict")).ok).toBe(true)
+    await kf.close()
+  })
+
   test("an archive opens again in another store, and importing twice adds nothing", async () => {
     const a = await open(folder())
     await a.createLocal(PASSWORD)
@@ -63,6 +77,7 @@ describe("a device without an account", () => {
     const b = await open(folder())
     await b.createLocal(PASSWORD)
     expect(await b.importArchive(bytes.value, { passphrase: "not it" }, "skip")).toMatchObject({ ok: false, error: { code: "wrong-encryption-password" } })
+    expect(await b.importArchive(bytes.value.slice(0, -9), { passphrase: "archive passphrase" }, "skip")).toMatchObject({ ok: false, error: { code: "import-failed" } })
     expect(await b.importArchive(bytes.value, { passphrase: "archive passphrase" }, "skip")).toMatchObject({ ok: true, value: { added: 1, skipped: 0 } })
     expect(await b.importArchive(bytes.value, { passphrase: "archive passphrase" }, "skip")).toMatchObject({ ok: true, value: { added: 0, skipped: 1 } })
     await a.close()

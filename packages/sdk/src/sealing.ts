@@ -22,7 +22,7 @@ export const openRow = async (
   rowKey: string,
   bytes: Uint8Array,
 ): Promise<Result<Uint8Array, "cannot-open">> => {
-  const sealed = sealedStruct.decode(bytes, 2 * 1024 * 1024)
+  const sealed = sealedStruct.decode(bytes, 80 * 1024 * 1024)
   if (!sealed.ok) return err("cannot-open")
   return openCommitting(p, { key, label: "kf1/local-row", header: lp("kf1/local-row", table, rowKey), sealed: sealed.value })
 }

@@ -1,0 +1,32 @@
+import { bytesToHex } from "@keyferry/base"
+
+import type { Device } from "./device.ts"
+import type { Row } from "./ports.ts"
+
+/** The bin and earlier bodies are kept this long. */
+export const KEPT_MS = 30 * 24 * 3_600_000
+
+/** Takes out earlier bodies and bodies of the bin that are older than thirty days; what the server knows of them stays. */
+export const purgeOld = async (device: Device): Promise<void> => {
+  const { local, ports } = device
+  if (local?.strict === undefined) return
+  const before = ports.clock.nowMs() - KEPT_MS
+  const rows: Row[] = []
+  for (const { key } of await ports.store.list("old")) {
+    const atMs = Number(key.split(":")[1])
+    if (Number.isFinite(atMs) && atMs < before) rows.push({ table: "old", key })
+  }
+  const { itemRows, removedItemRows } = await import("./items.ts")
+  for (const [key, item] of device.items) {
+    if (item.deletedAtMs === 0 || item.deletedAtMs >= before || item.waiting || item.body.length === 0) continue
+    if (item.rev === 0) {
+      rows.push(...removedItemRows(item))
+      device.items.delete(key)
+      continue
+    }
+    const emptied = { ...item, body: new Uint8Array() }
+    rows.push(...(await itemRows(device, local, emptied)))
+    device.items.set(bytesToHex(item.itemId), emptied)
+  }
+  if (rows.length > 0) await ports.store.write(rows)
+}
