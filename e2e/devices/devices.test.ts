@@ -31,7 +31,7 @@ describe("devices of one person on real processes", () => {
     must(await a.createLocal(PASSWORD))
     first = must(await a.add(login("one"))).id
     kit = must(await a.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "Laptop" }))
-    expect((await a.status()).account?.deviceState).toBe("pending-first")
+    expect((await a.status({ fresh: true })).account?.deviceState).toBe("pending-first")
     const again = { server: world.origin(), password: PASSWORD, deviceName: "Laptop" }
     expect(await a.loginStart({ ...again, address: "eve@example.org" })).toMatchObject({ ok: false, error: { code: "wrong-account" } })
     expect(await a.loginStart({ ...again, address: ADDRESS })).toMatchObject({ ok: false, error: { code: "account-exists-here" } })
@@ -157,6 +157,10 @@ describe("devices of one person on real processes", () => {
     must(await c.loginSecondFactor("totp", await code()))
     expect(await a.stopFactorReset()).toEqual({ ok: true, value: { cancelled: false } })
     const pending = must(await a.devices()).find((d) => d.state === "pending")
+    const firstTry = c.approvalWords()
+    must(await a.approveStart(pending?.id ?? ""))
+    must(await firstTry)
+    expect(await a.approve(pending?.id ?? "", "acid acid acid")).toMatchObject({ ok: false, error: { code: "approval-mismatch" } })
     const words = c.approvalWords()
     must(await a.approveStart(pending?.id ?? ""))
     const shown = must(await words).words
@@ -173,6 +177,7 @@ describe("devices of one person on real processes", () => {
     expect(await c.syncNow()).toMatchObject({ ok: false, error: { code: "device-removed" } })
     expect((await c.status()).lockCode).toBe("device-removed")
     expect(await c.unlock(NEW_PASSWORD)).toMatchObject({ ok: false, error: { code: "device-removed" } })
+    expect((await c.loginStart({ server: world.origin(), address: ADDRESS, password: NEW_PASSWORD, deviceName: "Travel again" })).ok).toBe(true)
     must(await b.edit(first, { title: "after the removal" }))
     await until(async () => must(await a.get(first)).title === "after the removal", "the new epoch works")
   }, 90_000)

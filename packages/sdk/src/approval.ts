@@ -77,7 +77,10 @@ const createRelay = (
   return {
     send: async (m) => {
       const sent = await post(b64(message.encode(m)))
-      return sent.ok ? ok(undefined) : sent
+      if (!sent.ok) return sent
+      // The new device's commitment begins an attempt: answers to an earlier one are not its own.
+      if (m.type === 1) after = Math.max(after, sent.value.n)
+      return ok(undefined)
     },
     next: async (type) => {
       const until = device.ports.clock.monotonicMs() + WAIT_MS
@@ -85,8 +88,8 @@ const createRelay = (
         const found = pending.shift()
         if (found !== undefined) {
           if (found.type === type) return ok(found)
-          // A new attempt of the other side starts over; everything else out of turn ends the exchange.
-          if (found.type === 1 && type === 1) return ok(found)
+          // Whoever waits for a beginning passes over what is left of an attempt that ended; else out of turn is the end.
+          if (type === 1) continue
           return mismatch
         }
         if (device.ports.clock.monotonicMs() > until) return err({ code: "device-expired" })
@@ -98,6 +101,8 @@ const createRelay = (
           if (bytes === undefined) continue
           const decoded = message.decode(bytes, 16 * 1024)
           if (!decoded.ok) return mismatch
+          // A commitment opens a new attempt: nothing before it counts.
+          if (decoded.value.type === 1) pending.length = 0
           pending.push(decoded.value)
         }
         if (pending.length === 0) await new Promise<void>((resolve) => device.ports.schedule(resolve, POLL_MS, true))

@@ -72,6 +72,7 @@ import {
   STEP_FACTOR,
   STEP_KEYS,
 } from "./formats.ts"
+import { wipe } from "./leaving.ts"
 import { finishStaged, readLease, serverOf } from "./signup.ts"
 import { stage, startLease } from "./staged.ts"
 import type { Credentials } from "./transport.ts"
@@ -126,6 +127,7 @@ export const loginStart = async (
   box: EnrolmentBox,
   input: { readonly server: string; readonly address: string; readonly password: string; readonly deviceName: string },
 ): Done<EnrolmentState> => {
+  await startOver(device)
   const here = device.record?.account
   if (here !== undefined && here.address.toLowerCase() !== input.address.trim().toLowerCase()) return err({ code: "wrong-account", detail: `This device belongs to ${here.address}.` })
   if (here !== undefined) return err({ code: "account-exists-here" })
@@ -177,6 +179,11 @@ export const loginStart = async (
     approver: false,
   })
   return current(box)
+}
+
+/** A device that saw its own removal holds nothing any more; what is left of it goes, and it may enrol with new keys. */
+const startOver = async (device: Device): Promise<void> => {
+  if (device.record?.removed !== undefined) await wipe(device)
 }
 
 export const originOf = (server: string): string | undefined => {
@@ -429,6 +436,7 @@ const openSlot = async (device: Device, e: Enrolment, state: AccountState, slotI
 // ── recovery with the kit alone ──────────────────────────────────────────────────────────────────────────────────
 
 export const recoverStart = async (device: Device, box: EnrolmentBox, input: { readonly server: string; readonly kitCode: string; readonly deviceName: string }): Done<EnrolmentState> => {
+  await startOver(device)
   if (device.record?.account !== undefined) return err({ code: "account-exists-here" })
   const code = parseKit(device, input.kitCode)
   if (!code.ok) return code

@@ -135,7 +135,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       // What only the server knows is asked for once and when somebody wants it fresh; a status costs no request by itself.
       const account = device.record?.account
       if (account === undefined || device.full === undefined) remote = undefined
-      else if (remote === undefined || options?.fresh === true) remote = (await liveAccount(device)) ?? remote
+      else if (options?.fresh === true) remote = (await liveAccount(device)) ?? remote
       return statusOf(device, box, live.state(), remote)
     },
     onChange: (listener) => {
