@@ -54,6 +54,8 @@ export const openSqlite = ({ path, secureDelete }: SqliteOptions): SqliteConnect
       "temp_store = MEMORY",
       "cache_size = -32768",
       "journal_size_limit = 67108864",
+      // Larger checkpoints write a page that changed often only once.
+      "wal_autocheckpoint = 8000",
       `secure_delete = ${secureDelete ? "ON" : "OFF"}`,
     ])
       db.exec(`PRAGMA ${pragma}`)
