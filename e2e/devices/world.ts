@@ -7,7 +7,7 @@ import { join } from "node:path"
 import type { Result } from "@keyferry/base"
 import type { Failure } from "@keyferry/protocol"
 import type { Keyferry } from "@keyferry/sdk"
-import { openNodeKeyferry } from "@keyferry/sdk/node"
+import { type NodeOptions, openNodeKeyferry } from "@keyferry/sdk/node"
 import { TOTP, URI } from "otpauth"
 
 /*
@@ -25,7 +25,7 @@ export interface World {
   readonly start: () => Promise<void>
   readonly stop: () => Promise<number>
   readonly kill: () => Promise<void>
-  readonly device: (name: string) => Promise<Keyferry>
+  readonly device: (name: string, host?: Pick<NodeOptions, "http" | "clock">) => Promise<Keyferry>
   readonly folderOf: (name: string) => string
   /** Tokens of links that were mailed and not yet taken. */
   readonly takeToken: () => Promise<string>
@@ -106,8 +106,8 @@ export const createWorld = async (): Promise<World> => {
     stop: () => ended("SIGINT"),
     kill: async () => void (await ended("SIGKILL")),
     folderOf: (name) => join(folder, name),
-    device: async (name) => {
-      const kf = must(await openNodeKeyferry({ folder: join(folder, name) }))
+    device: async (name, host = {}) => {
+      const kf = must(await openNodeKeyferry({ folder: join(folder, name), ...host }))
       open.push(kf)
       return kf
     },
@@ -137,6 +137,16 @@ export const createWorld = async (): Promise<World> => {
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** The first device of the account, with a second factor, and sync on. */
+export const signUpWithSync = async (world: World, kf: Keyferry): Promise<{ readonly kit: string; readonly code: () => Promise<string> }> => {
+  must(await kf.createLocal(PASSWORD))
+  const kit = must(await kf.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "First" }))
+  const code = createAuthenticator(must(await kf.twoFactorStart()).otpauth)
+  must(await kf.twoFactorConfirm(await code()))
+  must(await kf.syncOn({ items: "all", autoNew: true }))
+  return { kit: kit.code, code }
 }
 
 /** Signs a device in to the account, confirms it by the mailed link and its code, and takes the keys with the kit. */

@@ -249,6 +249,7 @@ describe("the machine", () => {
     expect(waitsOf(race, 12, 0.999_999).at(-1)).toBe(10_000)
     expect(waitsOf(silence, 3, 0.5)).toEqual([750, 1500, 3000])
     expect(waitsOf(silence, 30, 0).at(-1)).toBe(150_000)
+    expect([0, 1, 2].map((tries) => engine.waitAfterSilence(tries, 0.5))).toEqual([750, 1500, 3000])
   })
 
   test("[SY18] after five lost races the status says busy and the attempts go on; success ends it", () => {

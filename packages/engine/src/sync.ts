@@ -38,8 +38,13 @@ export const PUSH_LIMITS: BatchLimits = { maxOps: 1000, maxBytes: 4 * 1024 * 102
 /** After so many attempts in a row the status says busy; the attempts go on. */
 export const BUSY_AFTER = 5
 
-const AFTER_RACE = { firstMs: 50, capMs: 10_000, isSilent: false }
-const AFTER_SILENCE = { firstMs: 1_000, capMs: 300_000, isSilent: true }
+interface Delay {
+  readonly firstMs: number
+  readonly capMs: number
+  readonly isSilent: boolean
+}
+const AFTER_RACE: Delay = { firstMs: 50, capMs: 10_000, isSilent: false }
+const AFTER_SILENCE: Delay = { firstMs: 1_000, capMs: 300_000, isSilent: true }
 
 export type SyncPhase = "idle" | "ready" | "pushing" | "rotating" | "waiting" | "refused" | "frozen"
 
@@ -163,6 +168,9 @@ export const syncStatus = <B>(
   return state.outbox.size === 0 && !state.rotationDue ? "up-to-date" : "waiting"
 }
 
+/** The wait after so many attempts in a row that got no answer, for whoever asks a server again. Source   spec/sync.md, SY17 */
+export const waitAfterSilence = (tries: number, random: number): number => waitMs(AFTER_SILENCE, tries, random)
+
 // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const apply = <B>(merge: MergeBodies<B>, state: SyncState<B>, input: SyncInput<B>): SyncStep<B> => {
@@ -258,14 +266,14 @@ const withNews = <B>(
   return { state: { ...state, outbox }, commands }
 }
 
+const retryLater = <B>(state: SyncState<B>, delay: Delay, random: number): SyncStep<B> => ({
+  state: { ...state, phase: "waiting", tries: state.tries + 1, isSilent: delay.isSilent },
+  commands: [{ type: "wait", ms: waitMs(delay, state.tries, random) }],
+})
+
 /** Between half and all of a doubling delay, so that two devices that raced do not race again. */
-const retryLater = <B>(state: SyncState<B>, delay: typeof AFTER_RACE, random: number): SyncStep<B> => {
-  const ms = Math.min(delay.capMs, delay.firstMs * 2 ** state.tries)
-  return {
-    state: { ...state, phase: "waiting", tries: state.tries + 1, isSilent: delay.isSilent },
-    commands: [{ type: "wait", ms: Math.round(ms * (0.5 + random / 2)) }],
-  }
-}
+const waitMs = (delay: Delay, tries: number, random: number): number =>
+  Math.round(Math.min(delay.capMs, delay.firstMs * 2 ** tries) * (0.5 + random / 2))
 
 /** Starts what can start now: a rotation before any push, and a push only if nothing is under way. */
 const advance = <B>(state: SyncState<B>, limits: BatchLimits): SyncStep<B> => {

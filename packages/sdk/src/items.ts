@@ -132,6 +132,8 @@ export const newLocalItem = (device: Device, input: ItemInput): Result<LocalItem
   if (!body.ok) return body
   const choice = policyForNew(device, item.kind, input.policy)
   if (!choice.ok) return choice
+  // A removed device may still hold the vault's key: what is strict does not go up under it (SY45).
+  if (choice.value.waiting && classOf(item) === "strict" && device.overdue.includes(bytesToHex(vaultId))) return err({ code: "epoch-stale" })
   return ok({
     itemId,
     vaultId,

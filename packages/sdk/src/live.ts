@@ -1,3 +1,4 @@
+import { waitAfterSilence } from "@keyferry/engine"
 import type { Failure } from "@keyferry/protocol"
 
 import type { Device } from "./device.ts"
@@ -6,6 +7,7 @@ import { verifyOwnRemoval, wipeRemoved } from "./leaving.ts"
 import { retryable } from "./ports.ts"
 import { syncNow, waitingItems } from "./sync.ts"
 import { renewLease } from "./unlock.ts"
+import { randomFraction } from "./vault-run.ts"
 
 export type LiveState = "off" | "up-to-date" | "working" | "waiting" | "offline" | "refused" | "frozen" | "busy"
 
@@ -19,8 +21,6 @@ export interface Live {
   readonly report: (failure: Failure | undefined) => void
 }
 
-const FIRST_RETRY_MS = 500
-const LAST_RETRY_MS = 60_000
 const RENEW_MS = 30 * 60_000
 
 export const createLive = (device: Device, onNotice: (notice: string) => void, onRetirements: () => void): Live => {
@@ -28,7 +28,7 @@ export const createLive = (device: Device, onNotice: (notice: string) => void, o
   let feed: { readonly close: () => void } | undefined
   let failure: Failure | undefined
   let working = 0
-  let retryMs = FIRST_RETRY_MS
+  let tries = 0
   let cancelRetry: (() => void) | undefined
   let cancelRenew: (() => void) | undefined
   let poked = false
@@ -44,9 +44,7 @@ export const createLive = (device: Device, onNotice: (notice: string) => void, o
 
   const retryLater = (): void => {
     cancelRetry?.()
-    const jitter = 0.5 + (device.ports.random.bytes(1)[0] ?? 0) / 255
-    cancelRetry = device.ports.schedule(() => void exchange(), retryMs * jitter)
-    retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
+    cancelRetry = device.ports.schedule(() => void exchange(), waitAfterSilence(tries++, randomFraction(device)))
   }
 
   const exchange = async (): Promise<void> => {
@@ -59,7 +57,7 @@ export const createLive = (device: Device, onNotice: (notice: string) => void, o
       return
     }
     failure = undefined
-    retryMs = FIRST_RETRY_MS
+    tries = 0
     device.changed()
     if (feed === undefined) await listen()
   }

@@ -68,6 +68,8 @@ export const syncNow = async (device: Device, onProgress?: OnProgress): Promise<
     // A server that always has more and never gives any.
     if (emptyRounds > MAX_EMPTY_ROUNDS + (asked ? 0 : 1)) return err({ code: "busy" })
   }
+  const after = syncScope(device)
+  if (after.ok) await findOverdue(device, after.value)
   await markSynced(device)
   const frozen = [...device.vaults.values()].find((v) => v.row.frozen !== undefined)?.row.frozen
   // What was refused stays refused until somebody has looked at it: never a success that leaves a vault behind.
