@@ -72,7 +72,7 @@ import {
   STEP_FACTOR,
   STEP_KEYS,
 } from "./formats.ts"
-import { wipe } from "./leaving.ts"
+import { wipe } from "./wipe.ts"
 import { finishStaged, readLease, serverOf } from "./signup.ts"
 import { stage, startLease } from "./staged.ts"
 import type { Credentials } from "./transport.ts"
@@ -116,7 +116,7 @@ export const describeEnrolment = (e: Enrolment): EnrolmentState => ({
   factors: e.factors,
   ...(e.code === undefined ? {} : { code: e.code }),
   ...(e.mailedTo === undefined ? {} : { mailedTo: e.mailedTo }),
-  ...(e.mail === "queued" || e.mail === "off" || e.mail === "failed" ? { mail: e.mail } : {}),
+  ...(e.mail === undefined ? {} : { mail: mailState(e.mail) }),
   ...(e.reason !== undefined && isErrorCode(e.reason) ? { reason: e.reason satisfies ErrorCode } : {}),
 })
 
@@ -279,7 +279,8 @@ export const requestMail = async (device: Device, box: EnrolmentBox): Done<{ mai
   return ok({ mail: mailState(reply.value.mail), mailedTo: reply.value.mailedTo, code: e.code ?? "", nextInS: reply.value.nextInS })
 }
 
-export const mailState = (mail: string): "queued" | "off" | "failed" => (mail === "queued" || mail === "off" ? mail : "failed")
+/** A mail that has left is as good as one that waits to: asking for another would kill its link. */
+export const mailState = (mail: string): "queued" | "off" | "failed" => (mail === "off" ? mail : mail === "queued" || mail === "sent" ? "queued" : "failed")
 
 /** Asks the server where the enrolment stands; the level rises here once the device is confirmed. */
 export const confirmation = async (device: Device, box: EnrolmentBox): Done<EnrolmentState> => {
