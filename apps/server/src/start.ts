@@ -56,6 +56,7 @@ export interface RunningServer {
 const HOUR_MS = 3_600_000
 const FLUSH_MS = 5_000
 const DRAIN_MS = 10_000
+const IDLE_LOOK_MS = 50
 
 /** Builds everything in its order and undoes it in reverse. The only place of the server that constructs anything. */
 export const startServer = async (options: StartOptions): Promise<Result<RunningServer, StartFailure>> => {
@@ -247,9 +248,12 @@ const chooseTransport = (settings: Settings, store: ServerStore, clock: Clock): 
 /** Ends streams, takes no new request, and waits for those that are being answered, but not for ever. */
 const closeApp = async (app: ReturnType<typeof createApp>, feed: ReturnType<typeof createFeed>): Promise<void> => {
   feed.endAll("restart")
+  // Connections that fall idle only now, such as those of the streams just ended, would stay open until their client left.
+  const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_LOOK_MS)
   const patience = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
   await app.close()
   clearTimeout(patience)
+  clearInterval(idle)
 }
 
 /** Randomness of the running program. */
