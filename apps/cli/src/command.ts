@@ -1,5 +1,5 @@
 import type { Result } from "@keyferry/base"
-import type { Failure } from "@keyferry/protocol"
+import type { Failure } from "@keyferry/sdk/errors"
 
 import type { Context } from "./context.ts"
 

@@ -1,6 +1,6 @@
 import type { Clock, Random, Result } from "@keyferry/base"
 import { err, ok } from "@keyferry/base"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import type { AgentCalls } from "./agent/remote.ts"
 import { needsTerminal } from "./failures.ts"

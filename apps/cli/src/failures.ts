@@ -1,4 +1,4 @@
-import { errors, type ErrorCode, failure, type Failure } from "@keyferry/protocol"
+import { errors, type ErrorCode, failure, type Failure } from "@keyferry/sdk/errors"
 
 /** What a shell gets. */
 export const exitOf = (given: Failure): number => errors[given.code].exit

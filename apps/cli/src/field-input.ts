@@ -9,7 +9,7 @@ import {
   findFieldSpec,
   type Kind,
 } from "@keyferry/items"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import type { Context } from "./context.ts"
 import { oneLine, usage } from "./failures.ts"
@@ -175,10 +175,11 @@ export const cleanFields = (
 /** The lines of a `.env` file as fields: comments and `export` are left out, quotes are taken off. */
 export const parseDotenv = (text: string): readonly FieldEntry[] => {
   const entries: FieldEntry[] = []
+  // The unquoted rest of a line is taken whole and cut afterwards: looking for its end in the pattern is quadratic.
   const line =
-    /^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*("(?:\\[^]|[^"\\])*"|'[^']*'|`[^`]*`|[^\n]*?)?[ \t]*(?:#[^\n]*)?$/gm
-  for (const [, name, raw = ""] of text.replaceAll("\r\n", "\n").matchAll(line)) {
-    if (name !== undefined) entries.push([name, unquote(raw)])
+    /^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*(?:("(?:\\[^]|[^"\\])*"|'[^']*'|`[^`]*`)[ \t]*(?:#[^\n]*)?$|([^\n]*))/gm
+  for (const [, name, quoted, rest = ""] of text.replaceAll("\r\n", "\n").matchAll(line)) {
+    if (name !== undefined) entries.push([name, unquote(quoted ?? (rest.split("#", 1)[0] ?? "").trimEnd())])
   }
   return entries
 }

@@ -9,7 +9,7 @@ import {
   parseReference,
   type Reference,
 } from "@keyferry/items"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import { oneLine, usage } from "./failures.ts"
 import type { ItemSummary, ItemView, Keyferry } from "./keyferry.ts"

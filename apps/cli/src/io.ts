@@ -1,4 +1,4 @@
-import type { Failure } from "@keyferry/protocol"
+import type { Failure } from "@keyferry/sdk/errors"
 
 import type { TerminalShape } from "./agent/messages.ts"
 import { oneLine, renderFailure, renderFailureJson } from "./failures.ts"

@@ -1,7 +1,7 @@
 import { HOTP, Secret, TOTP, URI } from "otpauth"
 
 import { err, ok, type Result } from "@keyferry/base"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 
 export interface OtpNow {
   readonly code: string

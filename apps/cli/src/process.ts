@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto"
 import process from "node:process"
 
 import { ok, type Result } from "@keyferry/base"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import { ChannelClosed } from "./agent/channel.ts"
 import { connectAgent } from "./agent/connect.ts"

@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "commander"
 
 import { err } from "@keyferry/base"
-import { failure } from "@keyferry/protocol"
+import { failure } from "@keyferry/sdk/errors"
 
 import type { Catalogue, CommandSpec, Ending, OptionValues } from "./command.ts"
 import { commands, isCommandName } from "./commands/index.ts"

@@ -2,7 +2,7 @@ import { createInterface } from "node:readline"
 import process from "node:process"
 
 import { err, ok, type Result } from "@keyferry/base"
-import type { Failure } from "@keyferry/protocol"
+import type { Failure } from "@keyferry/sdk/errors"
 
 import { usage } from "./failures.ts"
 

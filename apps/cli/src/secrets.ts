@@ -1,7 +1,7 @@
 import { readSync } from "node:fs"
 
 import { err, ok, type Result } from "@keyferry/base"
-import type { Failure } from "@keyferry/protocol"
+import type { Failure } from "@keyferry/sdk/errors"
 
 import { needsTerminal, usage } from "./failures.ts"
 import type { Prompter } from "./prompt.ts"

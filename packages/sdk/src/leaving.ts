@@ -11,6 +11,7 @@ import { summaryOf } from "./items.ts"
 import { retryable } from "./ports.ts"
 import { checkKit } from "./removal.ts"
 import { verifyServedChain } from "./enrol.ts"
+import { wipe } from "./wipe.ts"
 import { b64 } from "./wire.ts"
 
 export interface LeavingPlan {
@@ -72,17 +73,6 @@ const retire = async (device: Device, lastDeviceConfirmed: boolean): Promise<Res
   const signature = await signRetire(device.ports.primitives, full.sigSeed, { uid: account.id, deviceId: record.deviceId, seq, head: hash })
   const reply = await transport.json("device.retire", { seq, head: b64(hash), signature: b64(signature), lastDeviceConfirmed }, as)
   return reply.ok ? ok(undefined) : reply
-}
-
-/** Takes everything of Keyferry off this device: store, device secret, rescue file. */
-export const wipe = async (device: Device): Promise<void> => {
-  forget(device)
-  device.record = undefined
-  device.account = undefined
-  device.links = []
-  await device.ports.secrets.destroy()
-  await device.ports.store.erase()
-  device.changed()
 }
 
 /**

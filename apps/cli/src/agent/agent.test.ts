@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
 
 import { err, ok } from "@keyferry/base"
-import { failure } from "@keyferry/protocol"
+import { failure } from "@keyferry/sdk/errors"
 
 import type { Keyferry } from "../keyferry.ts"
 import { agentFilePath, isPrivate, readAgentFile, socketFolder } from "../places.ts"

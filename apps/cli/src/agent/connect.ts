@@ -5,7 +5,7 @@ import process from "node:process"
 import { setTimeout as sleep } from "node:timers/promises"
 
 import { err, ok, type Result } from "@keyferry/base"
-import { failure, type Failure, isErrorCode } from "@keyferry/protocol"
+import { failure, type Failure, isErrorCode } from "@keyferry/sdk/errors"
 
 import { agentLogPath, isPrivate, readAgentFile } from "../places.ts"
 import { VERSION } from "../version.ts"

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path"
 import process from "node:process"
 
 import { type Clock, ok, type Result } from "@keyferry/base"
-import type { Failure } from "@keyferry/protocol"
+import type { Failure } from "@keyferry/sdk/errors"
 
 import type { Keyferry } from "../keyferry.ts"
 import { agentFilePath, agentLockPath, isPrivate, readAgentFile, socketFolder } from "../places.ts"

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs"
 
 import { err, ok, type Result } from "@keyferry/base"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 import { createKeychainStorage, openNodeKeyferry } from "@keyferry/sdk/node"
 
 import type { Keyferry } from "../keyferry.ts"

@@ -1,5 +1,5 @@
 import { err, ok } from "@keyferry/base"
-import { failure, type Failure, isErrorCode } from "@keyferry/protocol"
+import { failure, type Failure, isErrorCode } from "@keyferry/sdk/errors"
 
 import type { Keyferry, OnProgress } from "../keyferry.ts"
 import type { Channel } from "./channel.ts"

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net"
 
 import type { Result } from "@keyferry/base"
-import type { Failure } from "@keyferry/protocol"
+import type { Failure } from "@keyferry/sdk/errors"
 
 import type { Keyferry } from "../keyferry.ts"
 import { VERSION } from "../version.ts"

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
 
 import { err, ok } from "@keyferry/base"
-import { failure } from "@keyferry/protocol"
+import { failure } from "@keyferry/sdk/errors"
 import { generateSshKey } from "@keyferry/ssh-agent"
 
 import type { ItemView, Keyferry } from "../keyferry.ts"

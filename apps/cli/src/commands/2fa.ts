@@ -1,5 +1,5 @@
 import { err, ok } from "@keyferry/base"
-import { failure } from "@keyferry/protocol"
+import { failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, type Ending, flagOption } from "../command.ts"
 import { type Context, confirmed, openVault, withStepUp } from "../context.ts"

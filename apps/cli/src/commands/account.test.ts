@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
 import { err, ok } from "@keyferry/base"
-import { failure } from "@keyferry/protocol"
+import { failure } from "@keyferry/sdk/errors"
 
 import type { Keyferry } from "../keyferry.ts"
 import {

@@ -1,6 +1,6 @@
 import { err, ok, type Result } from "@keyferry/base"
 import { exchangeIds, type FieldSpec, findFieldSpec, type Kind, kindByName, kinds } from "@keyferry/items"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, flagOption, listOption, type OptionValues, textOption } from "../command.ts"
 import { type Context, unlockNow } from "../context.ts"
@@ -73,14 +73,20 @@ export const openOrCreate = async (context: Context): Promise<Result<Keyferry, F
       "This device has no vault yet. Choose a password for it: it opens the vault here, and nobody can reset it.",
     )
   }
-  const password = await context.secrets.ask("password", {
-    prompt: "New password of this device's vault:",
-    twice: true,
-    missing: failure("needs-terminal", "A new vault needs a password: pass it with --password-stdin."),
-  })
-  if (!password.ok) return password
-  const created = await keyferry.createLocal(password.value)
-  if (!created.ok) return created
+  const personTypes = context.prompter !== undefined && context.settings.secrets === undefined
+  for (;;) {
+    const password = await context.secrets.ask("password", {
+      prompt: "New password of this device's vault:",
+      twice: true,
+      missing: failure("needs-terminal", "A new vault needs a password: pass it with --password-stdin."),
+    })
+    if (!password.ok) return password
+    const created = await keyferry.createLocal(password.value)
+    if (created.ok) break
+    // What was typed before is not lost to a short password: the question comes again.
+    if (!personTypes || created.error.code !== "password-too-weak") return created
+    context.io.fail(created.error)
+  }
   context.io.say("The vault was made. It is on this device only; kf signup or kf login connects it to an account.")
   return ok(keyferry)
 }

@@ -1,5 +1,5 @@
 import { err, ok } from "@keyferry/base"
-import { failure } from "@keyferry/protocol"
+import { failure } from "@keyferry/sdk/errors"
 
 import { findAgent, stopAgent } from "../agent/connect.ts"
 import { type AgentCalls, createAgentCalls } from "../agent/remote.ts"

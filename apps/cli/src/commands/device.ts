@@ -1,6 +1,6 @@
 import { err, ok, type Result } from "@keyferry/base"
 import { matchName } from "@keyferry/items"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, type Ending, type OptionValues, textOption } from "../command.ts"
 import { type Context, confirmed, openVault, withStepUp } from "../context.ts"

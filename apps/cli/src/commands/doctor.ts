@@ -3,7 +3,7 @@ import process from "node:process"
 import { readFileSync, statSync } from "node:fs"
 
 import { ok } from "@keyferry/base"
-import { errors } from "@keyferry/protocol"
+import { errors } from "@keyferry/sdk/errors"
 
 import { findClipboard } from "../clipboard.ts"
 import { type CommandSpec, flagOption } from "../command.ts"

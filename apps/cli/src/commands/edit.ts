@@ -1,6 +1,6 @@
 import { err, ok, type Result } from "@keyferry/base"
 import { kindByName, normaliseField } from "@keyferry/items"
-import type { Failure } from "@keyferry/protocol"
+import type { Failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, listOption, textOption } from "../command.ts"
 import { type Context, openVault } from "../context.ts"

@@ -1,7 +1,7 @@
 import process from "node:process"
 
 import { err, ok, type Result } from "@keyferry/base"
-import type { Failure } from "@keyferry/protocol"
+import type { Failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, listOption, textOption } from "../command.ts"
 import { type Context, openVault } from "../context.ts"

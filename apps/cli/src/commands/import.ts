@@ -1,5 +1,5 @@
 import { err, ok, type Result } from "@keyferry/base"
-import type { Failure } from "@keyferry/protocol"
+import type { Failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, textOption } from "../command.ts"
 import { type Context } from "../context.ts"

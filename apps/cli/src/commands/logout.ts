@@ -1,5 +1,5 @@
 import { err, ok, type Result } from "@keyferry/base"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, flagOption, type OptionValues, textOption } from "../command.ts"
 import { type Context, openVault } from "../context.ts"

@@ -2,7 +2,7 @@ import { chmodSync, closeSync, fsyncSync, openSync, renameSync, rmSync, writeSyn
 import process from "node:process"
 
 import { err, ok, type Result } from "@keyferry/base"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, textOption } from "../command.ts"
 import { type Context, openVault } from "../context.ts"

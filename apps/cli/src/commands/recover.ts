@@ -1,5 +1,5 @@
 import { err } from "@keyferry/base"
-import { failure } from "@keyferry/protocol"
+import { failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, flagOption, textOption } from "../command.ts"
 import { usage } from "../failures.ts"

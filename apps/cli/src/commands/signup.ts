@@ -1,7 +1,7 @@
 import { hostname } from "node:os"
 
 import { err, ok, type Result } from "@keyferry/base"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, textOption } from "../command.ts"
 import { type Context, unlockNow } from "../context.ts"

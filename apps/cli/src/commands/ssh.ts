@@ -1,5 +1,5 @@
 import { err, ok, type Result } from "@keyferry/base"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 import { parsePrivateKey, publicKeyLine } from "@keyferry/ssh-agent"
 
 import type { CommandSpec } from "../command.ts"

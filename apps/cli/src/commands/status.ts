@@ -1,5 +1,5 @@
 import { ok } from "@keyferry/base"
-import { errors } from "@keyferry/protocol"
+import { errors } from "@keyferry/sdk/errors"
 
 import type { CommandSpec } from "../command.ts"
 import { count, duration, iso, when } from "../format.ts"

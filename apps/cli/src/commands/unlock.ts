@@ -1,5 +1,5 @@
 import { err, ok } from "@keyferry/base"
-import { failure } from "@keyferry/protocol"
+import { failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, textOption } from "../command.ts"
 import { unlockNow } from "../context.ts"

@@ -1,7 +1,7 @@
 import process from "node:process"
 
 import { ok } from "@keyferry/base"
-import { PROTOCOL_VERSION } from "@keyferry/protocol"
+import { PROTOCOL_VERSION } from "@keyferry/sdk/errors"
 
 import type { CommandSpec } from "../command.ts"
 import { VERSION } from "../version.ts"

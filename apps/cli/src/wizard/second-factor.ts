@@ -1,7 +1,7 @@
 import { renderUnicodeCompact } from "uqr"
 
 import { ok, type Result } from "@keyferry/base"
-import { failure, type Failure } from "@keyferry/protocol"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import { type Context, withStepUp } from "../context.ts"
 import type { Keyferry } from "../keyferry.ts"
