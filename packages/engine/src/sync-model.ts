@@ -22,7 +22,7 @@ export const mergeBodies: MergeBodies<Body> = ({ base, committed, mine }) => {
   if (result.outcome !== "merged") return result
   const body = new Map(result.fields)
   for (const { mine: lost } of result.conflicts) body.set(`~${lost.value}`, lost)
-  return { outcome: "merged", body, sizeBytes: body.size, conflicts: result.conflicts.length }
+  return { outcome: "merged", body, sizeBytes: body.size }
 }
 
 interface CommittedOp extends PushOp<Body> {

@@ -122,7 +122,6 @@ describe("the outbox", () => {
     expect(pushes(lost.commands)).toEqual(["x@1 a=1", "x@1 a=2"])
     const own = run([conflict(2, { x: { rev: 1, body: A1, ownRev: 1 } }), { type: "timer" }], lost.state)
     expect(pushes(own.commands)).toEqual(["x@2 a=2"])
-    expect(own.commands.find((c) => c.type === "show")).toMatchObject({ items: [{ conflicts: 0 }] })
     // Somebody else already went on from what had arrived: mine is compared with what I had sent.
     const further = run(
       [conflict(2, { x: { rev: 2, body: body({ a: "1", b: "9" }), ownRev: 1 } }), { type: "timer" }],
@@ -168,8 +167,7 @@ describe("the outbox", () => {
     }
     const { state, commands } = run([edit("busy", A1), edit("x", A2, base), left])
     expect(state.outbox.has("x")).toBe(false)
-    expect(kinds(commands.slice(-2))).toBe("persist show")
-    expect(commands.at(-1)).toMatchObject({ items: [{ itemId: "x", rev: 2, body: "deleted", conflicts: 0 }] })
+    expect(commands.at(-1)).toEqual({ type: "persist", put: [], drop: ["x"] })
   })
 })
 
@@ -183,24 +181,20 @@ describe("the machine", () => {
     expect(run([{ type: "start" }], run([{ type: "rotation-due" }]).state).commands).toEqual([])
   })
 
-  test("[SY15] a lost race merges with what won, shows it, waits, and sends anew", () => {
+  test("[SY15] a lost race merges with what won, waits, and sends anew", () => {
     const base = { rev: 1, body: body({ a: "1", b: "1" }) }
     const raced = run([
       edit("x", body({ a: "1", b: "2" }), base),
       conflict(1, { x: { rev: 2, body: body({ a: "2", b: "1" }) }, other: { rev: 7, body: A1 } }),
     ])
-    const shown = raced.commands.find((c) => c.type === "show")
-    expect(
-      shown?.type === "show" && shown.items.map((i) => `${i.itemId}@${i.rev} ${text(i.body)} ${i.conflicts}`),
-    ).toEqual(["x@2 a=2 b=2 0", "other@7 a=1 0"])
-    expect(kinds(raced.commands.slice(-3))).toBe("persist show wait")
+    expect([...raced.state.outbox.values()].map((e) => `${e.itemId}@${e.base?.rev} ${text(e.mine)}`)).toEqual(["x@2 a=2 b=2"])
+    expect(kinds(raced.commands.slice(-2))).toBe("persist wait")
     expect(pushes(run([{ type: "timer" }], raced.state).commands)).toEqual(["x@3 a=2 b=2"])
   })
 
   test("[SY15] both values of a conflict survive, and what the winner already says is not sent again", () => {
     const base = { rev: 1, body: A1 }
     const both = run([edit("x", A2, base), conflict(1, { x: { rev: 2, body: A3 } })])
-    expect(both.commands.find((c) => c.type === "show")).toMatchObject({ items: [{ conflicts: 1 }] })
     expect(text(both.state.outbox.get("x")?.mine)).toBe("a=3 ~2=2")
     const same = run([edit("x", A2, base), conflict(1, { x: { rev: 2, body: A2 } })])
     expect(same.state.outbox.size).toBe(0)
@@ -338,8 +332,7 @@ describe("the machine", () => {
   test("[SY22] after a restart what was under way waits again, and nothing is sent before the start", () => {
     const { state } = run([edit("x", A1)])
     const restarted = engine.startVaultSync(state.outbox)
-    const heard = run([{ type: "pulled", news: news({ y: { rev: 1, body: A2 } }), inStep: true }], restarted)
-    expect(kinds(heard.commands)).toBe("show")
+    expect(kinds(run([{ type: "pulled", news: new Map(), inStep: true }], restarted).commands)).toBe("")
     expect(pushes(run([{ type: "start" }], restarted).commands)).toEqual(["x@1 a=1"])
   })
 

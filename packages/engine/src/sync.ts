@@ -99,19 +99,10 @@ export interface PushOp<B> {
 export type SyncCommand<B> =
   /** Entries as they are now. An edit is saved, and may be said to be, once this is durable. */
   | { readonly type: "persist"; readonly put: readonly OutboxEntry<B>[]; readonly drop: readonly string[] }
-  /** What the person sees of these items from now on; `conflicts` values were kept beside them. Same transaction as `persist`. */
-  | { readonly type: "show"; readonly items: readonly ShownItem<B>[] }
   /** Seal these under the current epoch, sign one link, send it. Answer with accepted, conflict, epoch-stale, refused or failed. */
   | { readonly type: "push"; readonly pushId: number; readonly ops: readonly PushOp<B>[] }
   | { readonly type: "rotate" }
   | { readonly type: "wait"; readonly ms: number }
-
-export interface ShownItem<B> {
-  readonly itemId: string
-  readonly rev: number
-  readonly body: Side<B>
-  readonly conflicts: number
-}
 
 export interface SyncStep<B> {
   readonly state: SyncState<B>
@@ -128,7 +119,7 @@ export type MergeBodies<B> = (input: {
 }) =>
   | { readonly outcome: "committed" }
   | { readonly outcome: "deleted" }
-  | { readonly outcome: "merged"; readonly body: B; readonly sizeBytes: number; readonly conflicts: number }
+  | { readonly outcome: "merged"; readonly body: B; readonly sizeBytes: number }
 
 /**
  * What a device starts with: the outbox it had stored. Nobody waits for the answers of requests before the restart. Until `start`
@@ -186,8 +177,7 @@ const apply = <B>(merge: MergeBodies<B>, state: SyncState<B>, input: SyncInput<B
     case "conflict": {
       if (isStale(state, input.pushId)) return only(state)
       const waiting = withNews(merge, { ...state, outbox: unsend(state.outbox, input.pushId) }, input)
-      const retried = retryLater(waiting.state, AFTER_RACE, input.random)
-      return { state: retried.state, commands: [...waiting.commands, ...retried.commands] }
+      return retryLater(waiting, AFTER_RACE, input.random)
     }
     case "epoch-stale":
       if (isStale(state, input.pushId)) return only(state)
@@ -199,7 +189,7 @@ const apply = <B>(merge: MergeBodies<B>, state: SyncState<B>, input: SyncInput<B
       if (isStale(state, input.pushId)) return only(state)
       return retryLater({ ...state, outbox: unsend(state.outbox, input.pushId) }, AFTER_SILENCE, input.random)
     case "pulled":
-      return state.phase === "frozen" ? only(state) : withNews(merge, state, input)
+      return only(state.phase === "frozen" ? state : withNews(merge, state, input))
     case "rotation-due":
       return only({ ...state, rotationDue: true })
     case "rotated":
@@ -241,29 +231,19 @@ const withNews = <B>(
   merge: MergeBodies<B>,
   state: SyncState<B>,
   input: { readonly news: ReadonlyMap<string, News<B>>; readonly inStep: boolean },
-): SyncStep<B> => {
-  const shown: ShownItem<B>[] = []
+): SyncState<B> => {
   let { outbox } = state
   for (const [itemId, news] of input.news) {
     const entry = outbox.get(itemId)
-    if (entry === undefined) {
-      shown.push({ itemId, rev: news.rev, body: news.body, conflicts: 0 })
-      continue
-    }
-    if (news.rev <= (entry.base?.rev ?? 0)) continue
+    if (entry === undefined || news.rev <= (entry.base?.rev ?? 0)) continue
     if (news.isDeparture === true) {
       outbox = dropEntry(outbox, itemId)
-      shown.push({ itemId, rev: news.rev, body: news.body, conflicts: 0 })
       continue
     }
-    const merged = merge({ itemId, rev: news.rev, base: mergeBase(entry, news), committed: news.body, mine: entry.mine })
-    outbox = rebase(outbox, itemId, news, merged)
-    const body = merged.outcome === "committed" ? news.body : merged.outcome === "deleted" ? "deleted" : merged.body
-    shown.push({ itemId, rev: news.rev, body, conflicts: merged.outcome === "merged" ? merged.conflicts : 0 })
+    const base = mergeBase(entry, news)
+    outbox = rebase(outbox, itemId, news, merge({ itemId, rev: news.rev, base, committed: news.body, mine: entry.mine }))
   }
-  if (input.inStep) outbox = dropHanging(outbox)
-  const commands = shown.length === 0 ? [] : [{ type: "show", items: shown } as const]
-  return { state: { ...state, outbox }, commands }
+  return { ...state, outbox: input.inStep ? dropHanging(outbox) : outbox }
 }
 
 const retryLater = <B>(state: SyncState<B>, delay: Delay, random: number): SyncStep<B> => ({

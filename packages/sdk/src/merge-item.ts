@@ -174,7 +174,7 @@ const mergeBodies = (device: Device, local: LocalItem, input: Omit<Parameters<Me
     // Nobody deletes a profile or a label; whoever finds one gone puts it back.
     if (mine === "deleted") return COMMITTED
     const body = committed === "deleted" || local.recordKind !== RECORD_KIND.vaultProfile ? mine : mergeProfileBodies(base, committed, mine)
-    return committed !== "deleted" && equalBytes(body, committed) ? COMMITTED : merged(body, 0)
+    return committed !== "deleted" && equalBytes(body, committed) ? COMMITTED : merged(body)
   }
   const itemOf = (body: Body | "deleted"): Item | "deleted" | undefined => {
     if (body === "deleted") return body
@@ -189,19 +189,19 @@ const mergeBodies = (device: Device, local: LocalItem, input: Omit<Parameters<Me
   const result = mergeItems(baseItem === "deleted" ? undefined : baseItem, theirs, ours, device.record?.account?.deviceId ?? NOBODY, rev + 1)
   if (result.outcome !== "merged") return result
   const bytes = encodeItem(result.item)
-  return bytes.ok ? merged(bytes.value, result.conflicts) : COMMITTED
+  return bytes.ok ? merged(bytes.value) : COMMITTED
 }
 
-const merged = (body: Body, conflicts: number): Merge => ({ outcome: "merged", body, sizeBytes: body.length, conflicts })
+const merged = (body: Body): Merge => ({ outcome: "merged", body, sizeBytes: body.length })
 
-export type ItemsMerge = { readonly outcome: "committed" | "deleted" } | { readonly outcome: "merged"; readonly item: Item; readonly conflicts: number }
+export type ItemsMerge = { readonly outcome: "committed" | "deleted" } | { readonly outcome: "merged"; readonly item: Item }
 
 /** Part by part: of two values the earlier in the chain stays, the other is kept as an alternative of the new revision, until chosen. */
 export const mergeItems = (base: Item | undefined, committed: Item | "deleted", mine: Item | "deleted", deviceId: Uint8Array, revision: number): ItemsMerge => {
   const parts = (item: Item | "deleted") => (item === "deleted" ? item : itemToMergeFields(item))
   const result = mergeItem({ base: base === undefined ? undefined : itemToMergeFields(base), committed: parts(committed), mine: parts(mine) })
   if (mine === "deleted") return result.outcome === "deleted" ? result : { outcome: "committed" }
-  if (committed === "deleted") return result.outcome === "merged" ? { outcome: "merged", item: mine, conflicts: 0 } : { outcome: "committed" }
+  if (committed === "deleted") return result.outcome === "merged" ? { outcome: "merged", item: mine } : { outcome: "committed" }
   const conflicts = result.outcome === "merged" ? result.conflicts : []
   const lost: Alternative[] = conflicts.map((c) => ({ field: c.name, value: c.mine.value, deviceId, revision }))
   const alternatives = [...mergeAlternatives(base?.alternatives ?? [], committed.alternatives, mine.alternatives), ...lost]
@@ -209,7 +209,7 @@ export const mergeItems = (base: Item | undefined, committed: Item | "deleted", 
   if (result.outcome !== "merged" && isSame) return { outcome: "committed" }
   const fields = result.outcome === "merged" ? result.fields : itemToMergeFields(committed)
   const item = { ...withMergeFields(committed, fields), alternatives, updatedMs: Math.max(committed.updatedMs, mine.updatedMs) }
-  return { outcome: "merged", item, conflicts: lost.length }
+  return { outcome: "merged", item }
 }
 
 /** What either side added is kept; what either side chose about, and took out, is gone. */
