@@ -20,7 +20,8 @@ export interface NormalisedField {
  */
 export const normaliseField = (spec: FieldSpec, raw: string): Result<NormalisedField, FieldProblem> => {
   if (!raw.isWellFormed()) return err(fieldProblem(spec.name, "not-text"))
-  const unified = raw.replaceAll("\r\n", "\n")
+  // Also what a file has that was converted twice: cleaning a value again must not change it.
+  const unified = raw.replaceAll(/\r+\n/g, "\n")
   const restored = spec.multiline === undefined ? unified : restoreLineBreaks(unified)
   const trimmed = trimFor(spec, restored)
   const value = spec.canonical?.(trimmed) ?? trimmed

@@ -50,6 +50,8 @@ export interface Transport {
 }
 
 const TIMEOUT_MS = 30_000
+/** base64url of the largest event that a server of ours sends. */
+const MAX_EVENT_CHARACTERS = 32 * 1024 * 1024
 
 export const createTransport = (ports: SdkPorts, origin: string): Transport => {
   const url = new URL(origin)
@@ -124,8 +126,17 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
     cbor: (route, body, as, query = "") => send(route, body, as, query),
     events: async (route, body, as, onEvent) => {
       let buffered = ""
+      let stop: (() => void) | undefined
       const opened = await ports.http.stream(await build(route, body, as, ""), (chunk) => {
+        // An event that never ends would fill the memory of the device: such a server is hung up on.
+        if (buffered.length > MAX_EVENT_CHARACTERS) {
+          buffered = ""
+          stop?.()
+          return
+        }
+        const searchedTo = Math.max(0, buffered.length - 1)
         buffered += utf8ToText(chunk) ?? ""
+        if (!buffered.includes("\n\n", searchedTo)) return
         for (let end = buffered.indexOf("\n\n"); end >= 0; end = buffered.indexOf("\n\n")) {
           const block = buffered.slice(0, end)
           buffered = buffered.slice(end + 2)
@@ -133,7 +144,10 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
           if (event !== "") onEvent(event)
         }
       })
-      if (opened.ok) return ok(opened.value)
+      if (opened.ok) {
+        stop = opened.value.close
+        return ok(opened.value)
+      }
       return err(opened.error === undefined ? { code: "network-unreachable" } : failureOf(opened.error))
     },
     discover: async () => {

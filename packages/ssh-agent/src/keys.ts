@@ -1,11 +1,19 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto"
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign as nodeSign,
+  verify as nodeVerify,
+} from "node:crypto"
 
-import { err, ok, type Result } from "@keyferry/base"
+import { err, ok, type Result, utf8 } from "@keyferry/base"
 
 import { encodeOpensshKey, parseOpensshKey } from "./openssh-key.ts"
 import type { KeyProblem, SshPrivateKey } from "./private-key.ts"
 import { fingerprintOf, publicBlobOf, publicKeyLine, type PublicKeyProblem, type SshPublicKey } from "./public-key.ts"
 
+const PROBE = utf8("a key that signs what it verifies")
 const DECRYPT_OPENSSH =
   "Make a copy without passphrase: cp KEY COPY && ssh-keygen -p -f COPY, leave the new passphrase empty, add COPY, delete it."
 
@@ -76,6 +84,10 @@ const toSshKey = (privateKey: KeyObject, comment: string): Result<SshPrivateKey,
   const found = publicBlobOf(createPublicKey(privateKey))
   if (!found.ok) return err(keyProblem(found.error, type))
   const { algorithm, blob }: SshPublicKey = found.value
+  // Node takes an RSA key whose numbers contradict each other; its signatures would be wrong, and a wrong one can give
+  // the key away.
+  const made = nodeSign(type === "ed25519" ? null : "sha256", PROBE, privateKey)
+  if (!nodeVerify(type === "ed25519" ? null : "sha256", PROBE, found.value.key, made)) return err({ code: "key-malformed" })
   return ok({ algorithm, blob, fingerprint: fingerprintOf(blob), comment, privateKey })
 }
 

@@ -46,6 +46,9 @@ export const createApp = ({ context, trustedProxies }: AppOptions): FastifyInsta
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true },
     exposeHeadRoutes: false,
     genReqId: () => makeId("req", context.random),
+    // A path that is no URL never reaches a hook or the handler of errors: its answer would be the framework's own,
+    // which repeats what was sent.
+    frameworkErrors: (_error, request, reply) => void answerProblem(context, request, reply, failure("malformed")),
     // Exactly what the schema says: no guessing of types, no silent removal of what is not in it.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false } },
   })
