@@ -45,11 +45,25 @@ describe("a SQLite store is closed towards everything else", () => {
     await store.close()
   })
 
+  test("a checkpoint waits for the transaction that is open", async () => {
+    const store = await open(place())
+    let release = (): void => undefined
+    const gate = new Promise<void>((resolve) => (release = resolve))
+    const open_ = store.transaction(async (tx) => {
+      await sql`create table t (n integer) strict`.execute(tx)
+      await gate
+    })
+    const checkpoint = store.checkpoint()
+    release()
+    await Promise.all([open_, checkpoint])
+    await store.close()
+  })
+
   test("a checkpoint empties the log", async () => {
     const url = place()
     const store = await open(url)
     expect(statSync(`${url.slice(7)}-wal`).size).toBeGreaterThan(0)
-    store.checkpoint()
+    await store.checkpoint()
     expect(statSync(`${url.slice(7)}-wal`).size).toBe(0)
     expect(await store.sizeBytes()).toBeGreaterThan(0)
     expect(store.schemaText()).toContain("schema_version")

@@ -49,7 +49,7 @@ export interface Store<DB> {
   /** The next number of a named counter. Numbers become visible in their order, without holes. */
   readonly nextNumber: (tx: Transaction<DB>, name: string) => Promise<number>
   /** Moves everything into the main file and empties the log beside it (SQLite); nothing elsewhere. */
-  readonly checkpoint: () => void
+  readonly checkpoint: () => Promise<void>
   /** All `create` statements in their order (SQLite only), to compare with a committed schema. */
   readonly schemaText: () => string
   readonly sizeBytes: () => Promise<number>
@@ -169,7 +169,12 @@ const createStore = <DB extends StoreTables>(
     lockRow: <Q>(query: Q & { readonly forUpdate: () => Q }) => (dialect === "postgres" ? query.forUpdate() : query),
     nextNumber: async (tx: Transaction<DB>, name: string) =>
       nextNumber(tx as unknown as Transaction<StoreTables>, name),
-    checkpoint: () => void sqlite?.run("PRAGMA wal_checkpoint(TRUNCATE)"),
+    checkpoint: async () => {
+      assertOutside()
+      // Waits its turn: SQLite refuses while a transaction is open on the one connection.
+      if (sqlite !== undefined)
+        await mapped(() => db.connection().execute(async () => sqlite.run("PRAGMA wal_checkpoint(TRUNCATE)")))
+    },
     schemaText: () =>
       (sqlite?.run("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid") ?? [])
         .map((row) => `${String(row["sql"])};\n`)

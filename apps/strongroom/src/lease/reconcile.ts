@@ -108,7 +108,7 @@ const settleLeases = async (ctx: StrongroomContext, leases: LeaseDatabase, isRes
     if (isOver || isDead || device === undefined) ended.push(row.device_id)
   }
   for (const deviceId of ended) await leases.store.transaction((tx) => deleteLease(tx, deviceId))
-  leases.store.checkpoint()
+  await leases.store.checkpoint()
   return ended.length
 }
 

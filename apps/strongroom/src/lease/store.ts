@@ -220,7 +220,7 @@ const createLeaseDatabase = (store: Store<LeaseTables>, kek: LeaseKek, options: 
       if (deviceIds.length > 0) await markForRotation(tx, kek, clock.nowMs())
     })
     // The key also stands in the log beside the file until it is moved over.
-    store.checkpoint()
+    await store.checkpoint()
   }
 
   const behind = new Map<string, readonly ChainHead[]>()
@@ -250,7 +250,7 @@ const createLeaseDatabase = (store: Store<LeaseTables>, kek: LeaseKek, options: 
         const row = await lockLease(store, tx, deviceId)
         if (row?.state === "reserved") await deleteLease(tx, deviceId)
       })
-      store.checkpoint()
+      await store.checkpoint()
     },
     setFrozen: (deviceIds, isFrozen) =>
       store.transaction(async (tx) => {

@@ -47,6 +47,7 @@ import {
   type Writer,
   writerOf,
 } from "../vaults/fixture.ts"
+import { vaultCases } from "../vaults/conformance.ts"
 import { mainMigrations } from "./migrations.ts"
 import type { MainTables } from "./tables.ts"
 
@@ -99,6 +100,7 @@ const openMain = (place: ConformancePlace) =>
   openStore<MainTables>({ url: place.url, migrations: mainMigrations, name: "strongroom", clock })
 
 export const cases: readonly ConformanceCase[] = [
+  ...vaultCases.map(([name, run]) => withAccount(name, run)),
   withAccount("an account signs up, turns its factor on and is active", async ({ reach, person }) => {
     const status = await json(send(reach, person.device, "account.status"))
     assert.deepEqual([status["state"], status["factors"]], ["active", ["totp"]])

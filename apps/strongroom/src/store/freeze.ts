@@ -42,8 +42,8 @@ const freeze = async (version: string): Promise<void> => {
     const puts = await Promise.all([1, 2, 3].map(() => makePut(writer, itemId())))
     await doPush(reach, writer, await itemsPush(writer, puts))
     const { store } = world.room().ctx
-    store.checkpoint()
-    world.room().leases.store.checkpoint()
+    await store.checkpoint()
+    await world.room().leases.store.checkpoint()
     await world.close()
     const frozen: Frozen = {
       accountUuid: person.accountUuid,
