@@ -19,7 +19,7 @@ import { openLocalKms } from "./kms/local.ts"
 import type { KmsFailure } from "./kms/provider.ts"
 import { createLeaseKek } from "./lease/kek.ts"
 import { openLocalKek } from "./lease/local-kek.ts"
-import { reconcile } from "./lease/reconcile.ts"
+import { logAfterRestore, reconcile } from "./lease/reconcile.ts"
 import { type LeaseDatabase, openLeaseStore } from "./lease/store.ts"
 import { mainMigrations } from "./store/migrations.ts"
 import type { MainTables } from "./store/tables.ts"
@@ -89,7 +89,7 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
   const attempts = await tryWaysOut({ folder, store })
   if (!options.onIsolation(attempts)) return give({ code: "isolation-broken", detail: openWays(attempts) })
 
-  const { deploymentId, logId } = await readDeploymentIds(store, random)
+  const { deploymentId, logId: storedLogId } = await readDeploymentIds(store, random)
   const isNew = await isEmptyStore(store)
   const kms = openLocalKms({ primitives, random, path: options.kekPath ?? join(folder, "main.kek"), mayCreate: isNew })
   if (!kms.ok) return give(kms.error)
@@ -111,6 +111,7 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
   })
   if (!leases.ok) return give(isKms(leases.error) ? leases.error : ofStore(leases.error))
   closers.push(() => leases.value.close())
+  const logId = await logAfterRestore(store, leases.value, random, storedLogId)
 
   const listeners: ((notice: CommitNotice) => void)[] = []
   const change = createChanges({

@@ -78,6 +78,8 @@ export const readEvents = async (
       .selectFrom("event")
       .select(["n", "log_id", "at_ms", "account_uuid", "kind", "device_id", "account_id", "detail"])
       .where("n", ">", after)
+      // What a restored store still has of the log before was applied then.
+      .where("log_id", "=", ctx.logId)
       .orderBy("n")
       .limit(Math.max(1, Math.min(max, 10_000)))
       .execute(),

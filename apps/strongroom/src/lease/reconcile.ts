@@ -1,4 +1,4 @@
-import { bytesToHex, Defect } from "@keyferry/base"
+import { bytesToHex, Defect, equalBytes, type Random } from "@keyferry/base"
 import { CHAIN_ACCOUNT, CHAIN_VAULT } from "@keyferry/chain"
 
 import { DEAD_STATES, IN_CHAIN_STATES, moveDevice, WAITING_STATES } from "../accounts/devices.ts"
@@ -11,7 +11,9 @@ import {
   type ChainHead,
   deleteHeads,
   deleteLease,
+  noteRestoredLog,
   openLeases,
+  restoredLog,
   type TombstoneEntry,
   updateLease,
 } from "./rows.ts"
@@ -112,7 +114,10 @@ const settleLeases = async (ctx: StrongroomContext, leases: LeaseDatabase, isRes
   return ended.length
 }
 
-const chainsBehind = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<readonly ChainHead[]> => {
+const chainsBehind = async (
+  ctx: Pick<StrongroomContext, "store">,
+  leases: LeaseDatabase,
+): Promise<readonly ChainHead[]> => {
   const heads = await leases.chainHeads()
   const behind: ChainHead[] = []
   for (const head of heads) if (!(await hasLink(ctx, head))) behind.push(head)
@@ -151,6 +156,25 @@ const dropBuriedRecords = async (
       tx.updateTable("account").set({ sealed_opaque_record: null }).where("id", "=", accountId).execute(),
     )
   }
+}
+
+/**
+ * The log id to serve under. A main store that is behind was restored: its events and commit numbers begin anew, once.
+ * Source   spec/leases.md LS14
+ */
+export const logAfterRestore = async (
+  store: StrongroomContext["store"],
+  leases: LeaseDatabase,
+  random: Random,
+  logId: Uint8Array,
+): Promise<Uint8Array> => {
+  if ((await chainsBehind({ store }, leases)).length === 0) return logId
+  const noted = await leases.store.read((db) => restoredLog(db))
+  if (noted !== undefined && equalBytes(noted, logId)) return logId
+  const next = random.bytes(16)
+  await leases.store.transaction((tx) => noteRestoredLog(tx, next))
+  await store.transaction((tx) => tx.updateTable("meta").set({ value: next }).where("name", "=", "log-id").execute())
+  return next
 }
 
 /** True if exactly this link is stored at its place, whatever came after. */

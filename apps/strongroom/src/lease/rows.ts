@@ -179,3 +179,13 @@ export const openLeases = (
   db: LeaseReader,
 ): Promise<readonly Pick<LeaseRow, "device_id" | "state" | "reserved_until_ms">[]> =>
   db.selectFrom("lease").select(["device_id", "state", "reserved_until_ms"]).where("state", "!=", "dead").execute()
+
+export const restoredLog = async (db: LeaseReader): Promise<Uint8Array | undefined> =>
+  (await db.selectFrom("restored_log").select("log_id").where("id", "=", 1).executeTakeFirst())?.log_id
+
+export const noteRestoredLog = (tx: LeaseTx, logId: Uint8Array): Promise<unknown> =>
+  tx
+    .insertInto("restored_log")
+    .values({ id: 1, log_id: logId })
+    .onConflict((c) => c.column("id").doUpdateSet({ log_id: logId }))
+    .execute()

@@ -11,6 +11,7 @@ import type { TombstoneKind } from "../lease-store.ts"
  *   tombstone         what can never come back. A row per phase, appended only: `intent` before the main store commits,
  *                     then `done`, or `void` where the commit never happened.
  *   chain_head        heads that were certainly committed, for comparison after a restore of the main store.
+ *   restored_log      which log began after the last restore.
  *   retired_kek       versions of the KEK that still have to be destroyed, and since when.
  *
  * Source: spec/leases.md
@@ -67,6 +68,13 @@ export interface LeaseTables {
   tombstone: TombstoneTable
   chain_head: ChainHeadTable
   retired_kek: RetiredKekTable
+  restored_log: RestoredLogTable
+}
+
+/** One row: the log id that the main store was given when it was last found to be restored. */
+export interface RestoredLogTable {
+  id: number
+  log_id: Uint8Array
 }
 
 /** Append-only. */
@@ -111,6 +119,16 @@ export const leaseMigrations: readonly Migration[] = [
       await createTable("retired_kek")
         .addColumn("kek_id", text, (c) => c.primaryKey())
         .addColumn("since_ms", integer, (c) => c.notNull())
+        .execute()
+    },
+  },
+  {
+    version: 2,
+    name: "log after a restore",
+    up: async ({ types: { integer, blob }, createTable }) => {
+      await createTable("restored_log")
+        .addColumn("id", integer, (c) => c.primaryKey())
+        .addColumn("log_id", blob, (c) => c.notNull())
         .execute()
     },
   },

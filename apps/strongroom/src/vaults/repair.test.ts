@@ -47,6 +47,7 @@ let world: World
 let reach: Reach
 let person: Person
 let writer: Writer
+let oldLogId: Uint8Array
 /** The writer as of the copy, which goes another way from there. */
 let before: Writer
 let other: TestDevice
@@ -65,6 +66,7 @@ const open = async (): Promise<void> => {
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "kf-restore-"))
   await open()
+  oldLogId = world.room().ctx.logId
   person = await signUp(reach)
   await makeActive(reach, person)
   writer = writerOf(person)
@@ -222,6 +224,16 @@ describe("a main store that was restored", () => {
     expect((await doPush(reach, writer, await putPush(writer, lost?.[0] ?? new Uint8Array(16)))).outcome).toBe(
       PUSH_ACCEPTED,
     )
+  })
+
+  test("[LS14] begins a new log, once, and gives out no event of the old one again", async () => {
+    const { logId } = world.room().ctx
+    expect(bytesToHex(logId)).not.toBe(bytesToHex(oldLogId))
+    const events = await reach.call("events", { after: 0, max: 100 })
+    expect(events.ok && events.value.events).toEqual([])
+    await world.room().close()
+    await open()
+    expect(bytesToHex(world.room().ctx.logId)).toBe(bytesToHex(logId))
   })
 
   test("[LS14] what is lost may be given up by the operator, and the account is served as it is", async () => {
