@@ -199,7 +199,8 @@ export interface Keyferry {
   // ── account ──
   readonly signUp: (input: { readonly link: string; readonly address: string; readonly password: string; readonly deviceName: string }) => Outcome<Kit>
   readonly loginStart: (input: { readonly server: string; readonly address: string; readonly password: string; readonly deviceName: string }) => Outcome<EnrolmentState>
-  readonly loginSecondFactor: (kind: "totp" | "recovery-code", code: string) => Outcome<EnrolmentState>
+  /** `mail` false: another device will approve this one, so no link is mailed unless `requestMail` asks for it. */
+  readonly loginSecondFactor: (kind: "totp" | "recovery-code", code: string, mail?: boolean) => Outcome<EnrolmentState>
   /** Without the second factor: 72 hours, in which every device and the mailbox are told and any device can stop it. */
   readonly loginFactorLost: () => Outcome<EnrolmentState>
   /** On a device of the account: stops somebody's wait to get in without the second factor. */

@@ -116,7 +116,7 @@ export const describeEnrolment = (e: Enrolment): EnrolmentState => ({
   factors: e.factors,
   ...(e.code === undefined ? {} : { code: e.code }),
   ...(e.mailedTo === undefined ? {} : { mailedTo: e.mailedTo }),
-  ...(e.mail === undefined ? {} : { mail: mailState(e.mail) }),
+  ...(e.mail === undefined || e.mail === NO_MAIL ? {} : { mail: mailState(e.mail) }),
   ...(e.reason !== undefined && isErrorCode(e.reason) ? { reason: e.reason satisfies ErrorCode } : {}),
 })
 
@@ -218,14 +218,18 @@ const current = (box: EnrolmentBox): Result<EnrolmentState, Failure> =>
   box.current === undefined ? err({ code: "signed-out" }) : ok(describeEnrolment(box.current))
 
 /** Raises the login by the second factor and asks for this device to be let in. */
-export const secondFactor = async (device: Device, box: EnrolmentBox, kind: "totp" | "recovery-code", code: string): Done<EnrolmentState> => {
+export const secondFactor = async (
+  device: Device,
+  box: EnrolmentBox,
+  { kind, code, mail }: { readonly kind: "totp" | "recovery-code"; readonly code: string; readonly mail: boolean },
+): Done<EnrolmentState> => {
   const e = box.current
   if (e === undefined) return err({ code: "signed-out" })
   const transport = transportOf(device, e.server.origin)
   const passed = await transport.json("login.second-factor", { kind, code: code.replace(/\s/g, "") }, { session: e.session })
   if (!passed.ok) return passed
   await save(device, box, { ...e, session: passed.value.session.token })
-  return startEnrolment(device, box)
+  return startEnrolment(device, box, mail)
 }
 
 /**
@@ -245,13 +249,16 @@ export const factorLost = async (device: Device, box: EnrolmentBox): Done<Enrolm
   return startEnrolment(device, box)
 }
 
-const startEnrolment = async (device: Device, box: EnrolmentBox): Done<EnrolmentState> => {
+/** The server sent no link for this device, because it did not ask for one. */
+const NO_MAIL = "none"
+
+const startEnrolment = async (device: Device, box: EnrolmentBox, mail = true): Done<EnrolmentState> => {
   const e = box.current
   if (e === undefined) return err({ code: "signed-out" })
   const keys = await publicKeysOf(device, e)
   const asked = await transportOf(device, e.server.origin).json(
     "enrol.start",
-    { device: { deviceId: formatId("dev", e.deviceId), sigPk: b64(keys.sigPk), kemPk: b64(keys.kemPk), authPk: b64(keys.authPk), platform: device.ports.platform } },
+    { device: { deviceId: formatId("dev", e.deviceId), sigPk: b64(keys.sigPk), kemPk: b64(keys.kemPk), authPk: b64(keys.authPk), platform: device.ports.platform }, ...(mail ? {} : { mail }) },
     { session: e.session },
   )
   if (!asked.ok) return asked
@@ -295,7 +302,8 @@ export const confirmation = async (device: Device, box: EnrolmentBox): Done<Enro
     ...rest,
     state,
     approver,
-    mail: reply.value.mail,
+    // The server tells of the account's newest mail, which was another device's where this one asked for none.
+    mail: e.mail === NO_MAIL ? NO_MAIL : reply.value.mail,
     step: state === "confirmed" || state === "approved" ? STEP_KEYS : STEP_CONFIRM,
     session: session?.token ?? e.session,
     ...(reason === undefined ? {} : { reason }),

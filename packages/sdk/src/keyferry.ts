@@ -319,7 +319,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       return made
     },
     loginStart: (input) => serial(() => loginStart(device, box, input)),
-    loginSecondFactor: (kind, code) => serial(() => secondFactor(device, box, kind, code)),
+    loginSecondFactor: (kind, code, mail = true) => serial(() => secondFactor(device, box, { kind, code, mail })),
     loginFactorLost: () => serial(() => factorLost(device, box)),
     stopFactorReset: () => call(online, device, (c) => c.transport.json("two-factor.reset-cancel", {}, c.as)),
     requestMail: () =>

@@ -48,7 +48,7 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
   "login.second-factor": shape({ session }),
   "login.second-factor-reset": shape({ readyAtMs: whole, "session?": session }),
   "recovery.start": signedIn,
-  "enrol.start": shape({ state: text(32), code: text(6), lease, mail: one("queued", "off"), mailedTo: text(254), expiresAtMs: whole }),
+  "enrol.start": shape({ state: text(32), code: text(6), lease, mail: one("queued", "off", "none"), mailedTo: text(254), expiresAtMs: whole }),
   "enrol.state": shape({ state: text(32), "reason?": text(64), "session?": session, mail: text(16), approver: flag }),
   "enrol.mail": shape({ mail: text(16), mailedTo: text(254), nextInS: whole }),
   "enrol.relay-send": sent,

@@ -43,7 +43,9 @@ export const continueEnrolment = async (
   try {
     if (state.step === "second-factor") {
       const passed =
-        wish.lostFactor === true ? await keyferry.loginFactorLost() : await giveSecondFactor(context, keyferry, state)
+        wish.lostFactor === true
+          ? await keyferry.loginFactorLost()
+          : await giveSecondFactor(context, keyferry, state, wish)
       if (!passed.ok) return passed
       state = passed.value
     }
@@ -74,10 +76,14 @@ const giveSecondFactor = async (
   context: Context,
   keyferry: Keyferry,
   state: EnrolmentState,
+  wish: EnrolWish,
 ): Promise<Result<EnrolmentState, Failure>> => {
+  // Approval stands for the mail; a person is asked first how it shall be.
+  const asksLater = wish.by === undefined && context.prompter !== undefined
+  const mail = state.purpose === "recovery" || !(wish.by === "words" || asksLater)
   const recovery = context.secrets.given("recovery-code")
   if (!recovery.ok) return recovery
-  if (recovery.value !== undefined) return keyferry.loginSecondFactor("recovery-code", recovery.value)
+  if (recovery.value !== undefined) return keyferry.loginSecondFactor("recovery-code", recovery.value, mail)
   const TRIES = 3
   for (let tries = 1; ; tries++) {
     const code = await context.secrets.ask("code", {
@@ -90,7 +96,7 @@ const giveSecondFactor = async (
     })
     if (!code.ok) return code
     const typed = code.value.replaceAll(/\s/g, "")
-    const answer = await keyferry.loginSecondFactor(/^\d{6,8}$/.test(typed) ? "totp" : "recovery-code", typed)
+    const answer = await keyferry.loginSecondFactor(/^\d{6,8}$/.test(typed) ? "totp" : "recovery-code", typed, mail)
     const personTypes = context.prompter !== undefined && context.settings.secrets === undefined
     if (answer.ok || answer.error.code !== "second-factor-wrong" || !personTypes || tries >= TRIES) return answer
     context.io.fail(answer.error)

@@ -199,6 +199,16 @@ describe("signing in", () => {
     expect(started.json["accountUuid"]).not.toBe(uuid)
   })
 
+  test("a device that another one will approve has no link mailed, until it asks for one", async () => {
+    const session = await signIn(world, "ada@example.org", 2)
+    const asked = await world.call("enrol.start", { body: { device: deviceKeys(2), mail: false }, session })
+    expect(asked.json).toMatchObject({ state: "pending", mail: "none" })
+    const linked = async () => (await world.mails()).filter((m) => m.body.includes("/v/#"))
+    expect(await linked()).toEqual([])
+    expect((await world.call("enrol.mail", { session })).json["mail"]).toBe("queued")
+    expect(await linked()).toHaveLength(1)
+  })
+
   test("the keys that enrol are the keys that signed in", async () => {
     const session = await signIn(world, "ada@example.org", 2)
     const other = await world.call("enrol.start", { body: { device: deviceKeys(3) }, session })

@@ -36,7 +36,8 @@ export const startEnrolment = async (
   if (!device.ok) return device
   if (session.auth_pk !== null && !equalBytes(session.auth_pk, device.value.authPk))
     return err(failure("signature-invalid"))
-  const counted = await countMail(context, session.account_uuid)
+  const wantsMail = body.mail !== false
+  const counted = wantsMail ? await countMail(context, session.account_uuid) : ok(undefined)
   if (!counted.ok) return counted
   const token = makeToken(context.random)
   const enrolled = await strongroom.call("enrol", {
@@ -49,6 +50,8 @@ export const startEnrolment = async (
   const account = await store.transaction(async (tx) => {
     await bindSessionDevice(tx, session.token_hash, device.value.deviceId)
     const row = await findAccount(tx, session.account_uuid)
+    // The token of a link that nobody asked for is forgotten here: it can never be used.
+    if (!wantsMail) return row
     await appendAudit(store, tx, {
       atMs: clock.nowMs(),
       accountUuid: session.account_uuid,
@@ -71,7 +74,7 @@ export const startEnrolment = async (
     state: "pending",
     code,
     lease: { leaseId: formatId("lea", lease.leaseId), leasePk: bytesToBase64url(lease.leasePk) },
-    mail: mail.mode === "off" ? "off" : "queued",
+    mail: mail.mode === "off" ? "off" : wantsMail ? "queued" : "none",
     mailedTo: maskAddress(account?.address ?? ""),
     expiresAtMs,
   })

@@ -68,14 +68,15 @@ export const jsonMessages = {
     empty,
     Type.Object({ session, accountId: id("acc"), factors: Type.Array(text(16)) }, closed),
   ),
+  /** `mail` false: the device will be approved by another one, so no link is sent unless `enrol.mail` asks for it. */
   "enrol.start": contract(
-    Type.Object({ device: deviceKeys }, closed),
+    Type.Object({ device: deviceKeys, mail: Type.Optional(Type.Boolean()) }, closed),
     Type.Object(
       {
         state: text(32),
         code: text(6),
         lease: leaseReservation,
-        mail: Type.Union([Type.Literal("queued"), Type.Literal("off")]),
+        mail: Type.Union([Type.Literal("queued"), Type.Literal("off"), Type.Literal("none")]),
         mailedTo: text(254),
         expiresAtMs: Type.Integer(),
       },
