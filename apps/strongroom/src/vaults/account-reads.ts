@@ -1,5 +1,5 @@
 import { err, ok, parseId, type Result } from "@keyferry/base"
-import { holderOf } from "@keyferry/chain"
+import { HOLDER_DEVICE, holderOf } from "@keyferry/chain"
 import type { Failure } from "@keyferry/protocol"
 
 import type { StrongroomContext } from "../context.ts"
@@ -63,19 +63,22 @@ export const accountKeys: Handler<"account.keys"> = async (ctx, { device }) => {
   return ok({ reply: { wraps: wraps.value, prevSealed } })
 }
 
-/** Query `slot=<slt_…>`: exactly the wraps addressed to that slot, and nothing else. Errors: malformed */
+/** Query `slot=<slt_…>`: exactly the wraps addressed to that slot, and nothing else; a device's are not among them. Errors: malformed */
 export const enrolSlotWraps: Handler<"enrol.slot-wraps"> = async (ctx, { device, query }) => {
   const slotId = parseId("slt", new URLSearchParams(query).get("slot") ?? "")
   if (!slotId.ok) return err({ code: "malformed" })
-  const rows = await ctx.store.read((db) =>
-    db
+  const rows = await ctx.store.snapshot(async (db) => {
+    const state = await ctx.accounts.read(db, device.accountUuid)
+    const holder = state === undefined ? undefined : holderOf(state, slotId.value)?.holder
+    if (holder === undefined || holder.kind === HOLDER_DEVICE) return []
+    return db
       .selectFrom("account_wrap")
       .select(["seq", "epoch", "recipient", "sealed_entry"])
       .where("account_uuid", "=", device.accountUuid)
       .where("recipient", "=", slotId.value)
       .orderBy("seq")
-      .execute(),
-  )
+      .execute()
+  })
   const wraps = await openRows(ctx, device.accountId, rows)
   return wraps.ok ? ok({ reply: { wraps: wraps.value, prevSealed: [] } }) : wraps
 }
