@@ -1,7 +1,7 @@
 import { join } from "node:path"
 import process from "node:process"
 
-import { createHome, type Home, type ProcessPlan, runProcess } from "@keyferry/testkit"
+import { createHome, type Home, type ProcessPlan, type RunningProcess, runProcess, startProcess } from "@keyferry/testkit"
 
 /** One person's `kf` on one machine: a home of its own, with an agent and a store. */
 export interface Profile {
@@ -13,6 +13,8 @@ export interface Profile {
   readonly run: (args: readonly string[], options?: KfOptions) => Promise<KfRun>
   /** The same with `--json`, and it must end with 0: gives the document of stdout. */
   readonly ask: (args: readonly string[], options?: KfOptions) => Promise<Document>
+  /** Starts a command and leaves it running. */
+  readonly start: (args: readonly string[], options?: KfOptions) => RunningProcess
   /** Ends the agent: the machine is switched off. */
   readonly stop: () => Promise<void>
 }
@@ -95,12 +97,13 @@ export const createProfile = (name: string, parent: string, home: Home = createH
     return done.document
   }
 
-  return Object.freeze({
+  return Object.freeze<Profile>({
     name,
     home,
     folder: join(home.path, ".local", "share", "keyferry", "default"),
     run,
     ask,
+    start: (args, options = {}) => startProcess(planOf(args, options)),
     stop: async () => void (await ask(["agent", "stop"])),
   })
 }

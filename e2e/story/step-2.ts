@@ -96,7 +96,7 @@ export const stepTwo = async (story: Story): Promise<void> => {
     equal(isKept("bybit"), true)
     equal(isKept("okx"), false)
   })
-  await check("what the strongroom keeps of it is one record under its outer layer, that no key of A's disk opens", () => {
+  await check("what the strongroom keeps of it is one record, sealed", () => {
     const records = rowsIn(mainStore(server.folder), "SELECT r.sealed_record AS sealed FROM record r JOIN leaf l ON l.record_n = r.n WHERE lower(hex(l.item_id)) = ?", hexOf(idOf(story, "bybit")))
     equal(records.length, 1)
     ok(bytesOf(records[0]?.["sealed"]).length > 100)

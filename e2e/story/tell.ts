@@ -4,11 +4,13 @@ import type { Recorder } from "./recorder.ts"
 import { createStory, type Story } from "./story.ts"
 import { stepOne } from "./step-1.ts"
 import { stepTwo } from "./step-2.ts"
+import { stepThree } from "./step-3.ts"
 import { createWorld } from "./world.ts"
 
 const STEPS: readonly (readonly [title: string, tell: (story: Story) => Promise<void>])[] = [
   ["three keys without an account; an account and a kit, and nothing of the keys anywhere", stepOne],
   ["nothing is uploaded before second factor and confirmation; then what was chosen, and no more", stepTwo],
+  ["a second device by mail, code and kit; a third by words", stepThree],
 ]
 
 export interface Telling {
@@ -22,9 +24,14 @@ export interface Telling {
 /** Tells the story in order. A step that cannot go on is a failed assertion, and ends it. */
 export const tellStory = async (recorder: Recorder, { until, seed, keep }: Telling): Promise<void> => {
   const world = await createWorld()
-  const interrupted = (): void => void world.close().finally(() => process.exit(130))
-  process.once("SIGINT", interrupted)
-  process.once("SIGTERM", interrupted)
+  const leave = (code: number) => (): void => void world.close(keep).finally(() => process.exit(code))
+  process.once("SIGINT", leave(130))
+  process.once("SIGTERM", leave(143))
+  // A defect of the story itself: say it, and leave nothing running.
+  process.once("unhandledRejection", (error) => {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+    leave(1)()
+  })
   try {
     await world.server.start()
     const story = createStory(world, recorder, seed)
