@@ -5,12 +5,14 @@ import { createStory, type Story } from "./story.ts"
 import { stepOne } from "./step-1.ts"
 import { stepTwo } from "./step-2.ts"
 import { stepThree } from "./step-3.ts"
+import { stepFour } from "./step-4.ts"
 import { createWorld } from "./world.ts"
 
 const STEPS: readonly (readonly [title: string, tell: (story: Story) => Promise<void>])[] = [
   ["three keys without an account; an account and a kit, and nothing of the keys anywhere", stepOne],
   ["nothing is uploaded before second factor and confirmation; then what was chosen, and no more", stepTwo],
   ["a second device by mail, code and kit; a third by words", stepThree],
+  ["edits through the feed, offline, and in conflict", stepFour],
 ]
 
 export interface Telling {
