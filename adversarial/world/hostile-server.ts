@@ -28,6 +28,8 @@ export interface HostileServer {
   readonly invent: (route: RouteName | "discovery", invention: Invention) => void
   /** Every answer, of whatever route, until `honest`. */
   readonly rewriteAll: (rewrite: Rewrite) => void
+  /** Answers everything itself: the honest server never hears of it. */
+  readonly inventAll: (invention: Invention) => void
   readonly honest: () => void
   /** The newest honest answer of a route, to be replayed later. */
   readonly lastReply: (route: RouteName) => HttpReply
@@ -46,6 +48,7 @@ export const createHostileServer = (inner: Http): HostileServer => {
   const inventions = new Map<string, Invention>()
   const lastReplies = new Map<string, HttpReply>()
   let everything: Rewrite | undefined
+  let allInvented: Invention | undefined
   let push: ((chunk: Uint8Array) => void) | undefined
 
   const nameOf = (request: HttpRequest): string => {
@@ -54,7 +57,7 @@ export const createHostileServer = (inner: Http): HostileServer => {
   }
   const answer = async (request: HttpRequest): Promise<HttpReply | undefined> => {
     const name = nameOf(request)
-    const invented = inventions.get(name)
+    const invented = inventions.get(name) ?? allInvented
     if (invented !== undefined) return invented(request)
     const reply = await inner.send(request)
     if (reply === undefined) return undefined
@@ -87,7 +90,11 @@ export const createHostileServer = (inner: Http): HostileServer => {
     rewriteAll: (rewrite) => {
       everything = rewrite
     },
+    inventAll: (invention) => {
+      allInvented = invention
+    },
     honest: () => {
+      allInvented = undefined
       rewrites.clear()
       inventions.clear()
       everything = undefined
