@@ -68,8 +68,16 @@ export const findItem = async (
   vault?: string,
 ): Promise<Result<Found<ItemSummary>, Failure>> => {
   const items = await keyferry.list()
-  return items.ok ? findAmong(text, items.value, vault) : items
+  if (!items.ok) return items
+  const found = findAmong(text, items.value, vault)
+  return found.ok ? found : err(await whyMissing(keyferry, found.error))
 }
+
+/** A device that was opened offline does not see its strict items: what it cannot find may be one of them. */
+export const whyMissing = async (keyferry: Keyferry, problem: Failure): Promise<Failure> =>
+  problem.code === "not-found" && (await keyferry.status()).lock === "standard-only"
+    ? failure("lease-needs-server", "None of the items that are open now is meant by this.")
+    : problem
 
 /** Each once, in the order given. One unknown name is a failure of the whole: nothing is done by halves. */
 export const findItems = async (
@@ -82,7 +90,7 @@ export const findItems = async (
   const found = new Map<string, ItemSummary>()
   for (const text of texts) {
     const one = findAmong(text, items.value, vault)
-    if (!one.ok) return one
+    if (!one.ok) return err(await whyMissing(keyferry, one.error))
     found.set(one.value.item.id, one.value.item)
   }
   return ok([...found.values()])

@@ -447,3 +447,16 @@ test("kf sync on does not take a recovery for a sign-in", async () => {
   expect(on.exit).toBe(4)
   expect(on.stderr).toContain("kf recover")
 })
+
+test("what is not found on a device that was opened offline may be strict: it says so, and not that it is gone", async () => {
+  const offline = {
+    status: async () => ({ ...FAKE_STATUS, lock: "standard-only" }) as const,
+    list: async () => ok([fakeItem()]),
+  } satisfies Partial<Keyferry>
+  for (const argv of [["get", "Bybit"], ["read", "Bybit", "secret"], ["otp", "Bybit"], ["rm", "Bybit", "--yes"]]) {
+    const missing = await run(argv, offline)
+    expect([missing.exit, missing.stderr.includes("Strict keys open only while the server answers")]).toEqual([7, true])
+    const gone = await run(argv, { ...offline, status: async () => FAKE_STATUS })
+    expect(gone.exit).toBe(3)
+  }
+})

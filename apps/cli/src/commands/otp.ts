@@ -3,7 +3,7 @@ import { failure } from "@keyferry/sdk/errors"
 
 import type { CommandSpec } from "../command.ts"
 import { openVault } from "../context.ts"
-import { findField, splitTitleAndField } from "../find.ts"
+import { findField, splitTitleAndField, whyMissing } from "../find.ts"
 import { otpNow } from "../otp-now.ts"
 
 export const command: CommandSpec = {
@@ -16,7 +16,7 @@ export const command: CommandSpec = {
     const items = await keyferry.value.list()
     if (!items.ok) return items
     const split = splitTitleAndField(ref, items.value, context.settings.vault)
-    if (!split.ok) return split
+    if (!split.ok) return err(await whyMissing(keyferry.value, split.error))
     const view = await keyferry.value.get(split.value.item.id)
     if (!view.ok) return view
     const wanted = split.value.reference ?? { field: split.value.field ?? "otp" }

@@ -7,7 +7,7 @@ import { failure, type Failure } from "@keyferry/sdk/errors"
 import { type CommandSpec, textOption } from "../command.ts"
 import { type Context, openVault } from "../context.ts"
 import { oneLine, usage } from "../failures.ts"
-import { findField, type FoundField, splitTitleAndField } from "../find.ts"
+import { findField, type FoundField, splitTitleAndField, whyMissing } from "../find.ts"
 
 export const command: CommandSpec = {
   name: "read",
@@ -59,7 +59,7 @@ export const readReference = async (
   const items = await keyferry.value.list()
   if (!items.ok) return items
   const split = splitTitleAndField(ref, items.value, context.settings.vault)
-  if (!split.ok) return split
+  if (!split.ok) return err(await whyMissing(keyferry.value, split.error))
   const { item, reference } = split.value
   const wanted =
     field === undefined
