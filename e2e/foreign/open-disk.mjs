@@ -43,6 +43,8 @@ const keys = { standard: undefined, strict: undefined }
 const opened = []
 const closed = []
 const notes = []
+/** Epochs of the vaults whose keys lie in the bundle. */
+let epochs = []
 let asked
 
 const openBundle = (name, key) => {
@@ -95,6 +97,7 @@ if (account === undefined) {
     const bundle = openBundle("on", kOn)
     keys.standard = bundle?.get(5) ?? keys.standard
     keys.strict = bundle?.get(6)
+    epochs = bundle?.get(4).map(([, epoch]) => epoch) ?? []
   }
 }
 
@@ -122,4 +125,4 @@ for (const { table, key, value } of rows.filter((row) => row.table === "item" ||
         }),
   })
 }
-process.stdout.write(`${JSON.stringify({ opened, closed, notes, asked }, undefined, 2)}\n`)
+process.stdout.write(`${JSON.stringify({ opened, closed, notes, epochs, asked }, undefined, 2)}\n`)

@@ -6,6 +6,7 @@ import { stepOne } from "./step-1.ts"
 import { stepTwo } from "./step-2.ts"
 import { stepThree } from "./step-3.ts"
 import { stepFour } from "./step-4.ts"
+import { stepFive } from "./step-5.ts"
 import { createWorld } from "./world.ts"
 
 const STEPS: readonly (readonly [title: string, tell: (story: Story) => Promise<void>])[] = [
@@ -13,6 +14,7 @@ const STEPS: readonly (readonly [title: string, tell: (story: Story) => Promise<
   ["nothing is uploaded before second factor and confirmation; then what was chosen, and no more", stepTwo],
   ["a second device by mail, code and kit; a third by words", stepThree],
   ["edits through the feed, offline, and in conflict", stepFour],
+  ["a removed device goes dark", stepFive],
 ]
 
 export interface Telling {
