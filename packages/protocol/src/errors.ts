@@ -68,7 +68,6 @@ export const errors = {
   "device-limit": entry(402, "never", 8, "The plan's number of devices is reached.", SAFE, "Remove a device: kf device remove NAME"),
   "device-is-last": entry(409, "never", 9, "This is the last device of the account.", "Without the kit, everything would be lost for ever.", "Have the kit ready: kf kit --check"),
   "holder-reused": entry(409, "never", 5, "These device keys belonged to a removed device and can never come back.", SAFE, "Enrol with new keys: kf login URL"),
-  "approval-needed": entry(403, "never", 8, "Your policy asks for approval by another device.", SAFE, "Run kf device approve on an active device."),
   "approval-mismatch": entry(409, "never", 11, "The words do not match: somebody may sit between the two devices.", "No key left the approving device.", "Start again; if it repeats, do not use this network."),
   "verify-link-not-valid": entry(410, "never", 8, "This link cannot be used.", "Nothing was changed.", "Ask for a new mail on the waiting device."),
   "verify-link-expired": entry(410, "never", 8, "The mailed link has expired.", "Nothing was changed.", "Ask for a new mail: kf sync on --resend"),

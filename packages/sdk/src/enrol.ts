@@ -378,7 +378,7 @@ export const finishWithKit = async (device: Device, box: EnrolmentBox, kitText: 
   const own = slotSigner(device, { id: e.deviceId, sigSeed: secret<"SigSeed">(e.sigSeed) })
   const link = await signPayload(slotSigner(device, { id: entry.holder.id, sigSeed: slot.sigSeed }), payload, [await countersignPayload(own, payload)])
   const verified = await verifyAccountLink(device.ports.primitives, state, link)
-  if (!verified.ok) return err({ code: verified.error.code === "not-allowed" ? "approval-needed" : "chain-invalid" })
+  if (!verified.ok) return err(verified.error.code === "not-allowed" ? { code: "not-allowed", detail: "Your policy asks for approval by another device: kf login --by words" } : { code: "chain-invalid" })
   const staged = await stage(device, {
     account,
     keys: { sigSeed: e.sigSeed, kemSeed: e.kemSeed, accountSeeds: [[epoch, seed.value.reveal()]] },

@@ -170,7 +170,7 @@ const openWithAccount = async (
     if (row === undefined) return err({ code: "store-corrupt" })
     const onKey = await kOn(device.ports.primitives, answer.value.y, uOn, d, record.saltOn, placeOf(account))
     const opened = await openRow(device.ports.primitives, onKey, "bundle", "on", row)
-    if (!opened.ok) return err({ code: "wrong-password", ...(answer.value.attempt < 10 ? { detail: `${10 - answer.value.attempt} more tries before this device is locked.` } : {}) })
+    if (!opened.ok) return err({ code: "wrong-password", detail: "Ten in a row lock this device." })
     const bundle = keyBundle.decode(opened.value, 4 * 1024 * 1024)
     if (!bundle.ok) return err({ code: "store-corrupt" })
     if (!isChainOfBundle(device, bundle.value)) return err({ code: "store-corrupt", detail: "The account's history on this device is older than its keys." })

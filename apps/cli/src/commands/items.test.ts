@@ -265,3 +265,30 @@ test("a locked vault asks where a person is, and refuses with exit 4 where none 
   expect(listed.exit).toBe(0)
   expect(listed.asked).toHaveLength(2)
 })
+
+test("[ambiguous-reference] two items of one name: the ids are listed, and nothing is guessed", async () => {
+  for (const text of ["one", "two"]) {
+    expect((await kf(["add", "note", "Twin", "text=-"], { stdin: text })).exit).toBe(0)
+  }
+  const read = await kf(["read", "Twin", "text"])
+  expect(read.exit).toBe(3)
+  expect(new Set(read.stderr.match(/itm_[a-z2-7]{26}/g)).size).toBeGreaterThan(1)
+  expect(JSON.parse((await kf(["get", "Twin", "--json"])).stderr)).toMatchObject({ code: "ambiguous-reference" })
+})
+
+test("[credential-not-on-device] a host whose credential is elsewhere says so", async () => {
+  const credential = `itm_${"a".repeat(26)}`
+  expect((await kf(["add", "host", "Far", "address=far.example.com", `credential=${credential}`])).exit).toBe(0)
+  const read = await kf(["read", "Far", "user", "--json"])
+  expect(read.exit).toBe(3)
+  expect(JSON.parse(read.stderr)).toMatchObject({ code: "credential-not-on-device" })
+})
+
+test("[shrink-guard] a script that would delete most of a vault is stopped, unless it says --yes", async () => {
+  const titles = Array.from({ length: 60 }, (_, i) => `Many ${i}`)
+  expect((await keyferry.addMany(titles.map((title) => ({ kind: "snippet", title, fields: [{ name: "text", value: "x", secret: false }] })))).ok).toBe(true)
+  const stopped = await kf(["rm", ...titles, "--json"])
+  expect(stopped.exit).toBe(9)
+  expect(JSON.parse(stopped.stderr)).toMatchObject({ code: "shrink-guard" })
+  expect((await kf(["rm", ...titles, "--yes"])).exit).toBe(0)
+})

@@ -1,6 +1,7 @@
 import { bytesToBase64url } from "@keyferry/base"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 
+import { noTransport } from "../mail/transport.ts"
 import { invite } from "../service/operator.ts"
 import { findAccount } from "../store/accounts.ts"
 import { FAKE_CODE, FAKE_PASSWORD } from "../testing/fake-strongroom.ts"
@@ -396,6 +397,14 @@ describe("change of address", () => {
     const device = world.fake.devices.get("01".repeat(16))
     if (device !== undefined) Object.assign(device, { state: "active", lastFactorMs })
   }
+  test("[mail-not-deliverable] without mail an address cannot be changed, and the answer says so", async () => {
+    await signUp(world, "ada@example.org", 1)
+    active(world.time.nowMs)
+    const mute = await createWorld({ transport: noTransport, fake: world.fake, time: world.time })
+    const asked = { device: deviceId(1), body: { address: "ada@new.example" } }
+    expect((await mute.call("address.start", asked)).json["code"]).toBe("mail-not-deliverable")
+    await mute.close()
+  })
   test("needs a fresh factor, the new mailbox, and tells the old one", async () => {
     const uuid = await signUp(world, "ada@example.org", 1)
     active(world.time.nowMs - 300_001)
