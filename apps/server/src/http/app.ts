@@ -1,4 +1,4 @@
-import { err, makeId, type Result } from "@keyferry/base"
+import { bytesToHex, err, makeId, type Result } from "@keyferry/base"
 import {
   CLIENT_HEADER,
   type Failure,
@@ -135,6 +135,12 @@ const admit = async (
   if (route.limit !== "default")
     for (const rule of LIMITS[route.limit].filter((r) => r.by === "network")) {
       const counted = await context.limiter.count(route.limit, rule, network)
+      if (!counted.ok) return counted
+    }
+  const deviceId = route.limit === "default" ? undefined : namedDevice(signedRequestOf(request))
+  if (deviceId !== undefined)
+    for (const rule of LIMITS[route.limit].filter((r) => r.by === "device")) {
+      const counted = await context.limiter.count(route.limit, rule, bytesToHex(deviceId))
       if (!counted.ok) return counted
     }
   const actor = await authenticate(context, route, {

@@ -4,8 +4,8 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
 export interface LimitRule {
-  /** What is counted: everything from one network, everything of one account, or everything about one address. */
-  readonly by: "network" | "account" | "address"
+  /** What is counted: everything from one network, of one account, about one address, or signed in the name of one device. */
+  readonly by: "network" | "account" | "address" | "device"
   readonly points: number
   readonly windowMs: number
 }
@@ -19,6 +19,9 @@ export const LIMITS: Readonly<Record<Route["limit"], readonly LimitRule[]>> = {
   login: [
     { by: "network", points: 20, windowMs: MINUTE },
     { by: "address", points: 20, windowMs: HOUR },
+    // A device's request key is usable while it is locked, so a thief could try the account's password with it: two
+    // requests a try, as many tries as about an address.
+    { by: "device", points: 40, windowMs: HOUR },
   ],
   "second-factor": [
     { by: "network", points: 60, windowMs: 15 * MINUTE },
