@@ -197,7 +197,7 @@ describe("KY-05, KY-20", () => {
   test("KY-20 hostile server: a holder.add link that nobody of the chain signed is refused, whoever it names as signer", async () => {
     b = await freshDevice()
     const { state } = await accountChain(a.device)
-    const keys = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as CryptoKeyPair
+    const keys = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as { readonly privateKey: CryptoKey; readonly publicKey: CryptoKey }
     const sign = async (label: string, payload: Uint8Array): Promise<Uint8Array> => {
       const message = Buffer.concat([lpPart(new TextEncoder().encode(label)), lpPart(payload)])
       return new Uint8Array(await crypto.subtle.sign("Ed25519", keys.privateKey, message))
