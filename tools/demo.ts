@@ -30,7 +30,10 @@ const recorder = createRecorder({
   },
   onAssertion: ({ step, assertion, ok, ms, why }) => {
     if (json) print(JSON.stringify({ step, assertion, ok, ms, ...(why === undefined ? {} : { why }) }))
-    else print(`  ${ok ? "ok    " : "FAILED"}  ${assertion}  (${ms} ms)${why === undefined ? "" : `\n          ${why.replaceAll("\n", "\n          ")}`}`)
+    else
+      print(
+        `  ${ok ? "ok    " : "FAILED"}  ${assertion}  (${ms} ms)${why === undefined ? "" : `\n          ${why.replaceAll("\n", "\n          ")}`}`,
+      )
   },
 })
 await tellStory(recorder, { until: Number(until), seed, keep })

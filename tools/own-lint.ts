@@ -31,6 +31,7 @@ const MAY_REVEAL: readonly (readonly [prefix: string, why: string])[] = [
   ["packages/crypto/src/", "hands the bytes to the primitives"],
   ["packages/sdk/src/sealing.ts", "derives the keys of the local store"],
   ["packages/sdk/src/unlock.ts", "seals bundles of keys, and opens them"],
+  ["packages/sdk/src/device-password.ts", "seals the local keys under a new password"],
   ["packages/sdk/src/staged.ts", "seals the bundle of a device that is about to exist"],
   ["packages/sdk/src/signup.ts", "seals the first bundle"],
   ["packages/sdk/src/enrol.ts", "seals the bundle of a device that joins, and derives slots"],

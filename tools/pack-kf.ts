@@ -21,7 +21,9 @@ const fail = (sentence: string): never => {
 }
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "apps", "cli", "package.json"), "utf8")) as { version: string }
-await packKf(build, target).catch((error: unknown) => fail(error instanceof Error ? error.message : "esbuild could not bundle it"))
+await packKf(build, target).catch((error: unknown) =>
+  fail(error instanceof Error ? error.message : "esbuild could not bundle it"),
+)
 
 const empty = mkdtempSync(join(tmpdir(), "pack-kf-"))
 try {

@@ -26,7 +26,10 @@ test("[server-identity-changed] a server that answers with another static key th
         send: async (request) => {
           const reply = await http.send(request)
           if (reply === undefined || !request.url.endsWith("/.well-known/keyferry")) return reply
-          const announced = { ...JSON.parse(Buffer.from(reply.body).toString()), opaquePk: bytesToBase64url(new Uint8Array(32).fill(9)) }
+          const announced = {
+            ...JSON.parse(Buffer.from(reply.body).toString()),
+            opaquePk: bytesToBase64url(new Uint8Array(32).fill(9)),
+          }
           return { ...reply, body: new Uint8Array(Buffer.from(JSON.stringify(announced))) }
         },
       },
@@ -44,7 +47,9 @@ test("[timed-out] a gateway that gave up is told as that", async () => {
       http: {
         ...http,
         send: async (request) =>
-          request.url.endsWith("/login/start") ? { status: 504, contentType: "text/html", body: new Uint8Array() } : http.send(request),
+          request.url.endsWith("/login/start")
+            ? { status: 504, contentType: "text/html", body: new Uint8Array() }
+            : http.send(request),
       },
     }),
   )

@@ -4,7 +4,18 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 
 import type { Keyferry, Kit } from "@keyferry/sdk"
 
-import { ADDRESS, createAuthenticator, createWorld, enrolByKit, exchangeKey, login, must, PASSWORD, until, type World } from "./world.ts"
+import {
+  ADDRESS,
+  createAuthenticator,
+  createWorld,
+  enrolByKit,
+  exchangeKey,
+  login,
+  must,
+  PASSWORD,
+  until,
+  type World,
+} from "./world.ts"
 
 const NEW_PASSWORD = "brand new password 1"
 let world: World
@@ -17,7 +28,8 @@ let second: string
 let strict: string
 
 const titles = async (kf: Keyferry) => must(await kf.list()).map((i) => [i.title, i.custody])
-const field = async (kf: Keyferry, id: string, name: string) => must(await kf.get(id)).fields.find((f) => f.name === name)?.value
+const field = async (kf: Keyferry, id: string, name: string) =>
+  must(await kf.get(id)).fields.find((f) => f.name === name)?.value
 
 beforeAll(async () => {
   world = await createWorld()
@@ -33,17 +45,30 @@ describe("devices of one person on real processes", () => {
     kit = must(await a.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "Laptop" }))
     expect((await a.status({ fresh: true })).account?.deviceState).toBe("pending-first")
     const again = { server: world.origin(), password: PASSWORD, deviceName: "Laptop" }
-    expect(await a.loginStart({ ...again, address: "eve@example.org" })).toMatchObject({ ok: false, error: { code: "wrong-account" } })
-    expect(await a.loginStart({ ...again, address: ADDRESS })).toMatchObject({ ok: false, error: { code: "account-exists-here" } })
+    expect(await a.loginStart({ ...again, address: "eve@example.org" })).toMatchObject({
+      ok: false,
+      error: { code: "wrong-account" },
+    })
+    expect(await a.loginStart({ ...again, address: ADDRESS })).toMatchObject({
+      ok: false,
+      error: { code: "account-exists-here" },
+    })
     expect(await a.syncNow()).toMatchObject({ ok: false, error: { code: "sync-not-enabled-here" } })
-    expect(await a.syncOn({ items: "all", autoNew: true })).toMatchObject({ ok: false, error: { code: "two-factor-required" } })
+    expect(await a.syncOn({ items: "all", autoNew: true })).toMatchObject({
+      ok: false,
+      error: { code: "two-factor-required" },
+    })
     code = createAuthenticator(must(await a.twoFactorStart()).otpauth)
     expect(must(await a.twoFactorConfirm(await code())).factors).toEqual(["totp"])
     must(await a.syncOn({ items: "all", autoNew: true }))
     second = must(await a.add(login("two"))).id
     strict = must(await a.add(exchangeKey("Strict"))).id
     must(await a.syncNow())
-    expect(await titles(a)).toEqual([["one", "synced"], ["Strict", "synced"], ["two", "synced"]])
+    expect(await titles(a)).toEqual([
+      ["one", "synced"],
+      ["Strict", "synced"],
+      ["two", "synced"],
+    ])
   }, 60_000)
 
   test("a restart keeps it; a wrong password says how many tries are left", async () => {
@@ -63,10 +88,17 @@ describe("devices of one person on real processes", () => {
     expect(await world.confirm(token, waiting.code === "000000" ? "000001" : "000000")).not.toBe(200)
     expect(await world.confirm(token, waiting.code ?? "")).toBe(200)
     expect(must(await b.confirmation()).step).toBe("keys")
-    expect(await b.finishWithKit("KF1-0000-0000-0000-0000-0000-0000-0000-0000-0000")).toMatchObject({ ok: false, error: { code: "kit-code-wrong" } })
+    expect(await b.finishWithKit("KF1-0000-0000-0000-0000-0000-0000-0000-0000-0000")).toMatchObject({
+      ok: false,
+      error: { code: "kit-code-wrong" },
+    })
     must(await b.finishWithKit(kit.code))
     must(await b.syncOn({ items: "none", autoNew: true }))
-    expect(await titles(b)).toEqual([["one", "synced"], ["Strict", "synced"], ["two", "synced"]])
+    expect(await titles(b)).toEqual([
+      ["one", "synced"],
+      ["Strict", "synced"],
+      ["two", "synced"],
+    ])
   }, 60_000)
 
   test("an edit arrives through the feed", async () => {
@@ -76,8 +108,22 @@ describe("devices of one person on real processes", () => {
 
   test("offline: standard items open within the grace, strict ones do not; both sides' edits survive", async () => {
     await world.stop()
-    must(await a.edit(first, { fields: [{ name: "username", value: "from-a" }, { name: "password", value: "pw-a" }] }))
-    must(await b.edit(first, { fields: [{ name: "url", value: "https://b.example" }, { name: "password", value: "pw-b" }] }))
+    must(
+      await a.edit(first, {
+        fields: [
+          { name: "username", value: "from-a" },
+          { name: "password", value: "pw-a" },
+        ],
+      }),
+    )
+    must(
+      await b.edit(first, {
+        fields: [
+          { name: "url", value: "https://b.example" },
+          { name: "password", value: "pw-b" },
+        ],
+      }),
+    )
     await a.lock()
     expect(must(await a.unlock(PASSWORD))).toEqual({ lock: "standard-only", notice: "network-unreachable" })
     expect(await a.get(strict)).toMatchObject({ ok: false, error: { code: "lease-needs-server" } })
@@ -92,7 +138,9 @@ describe("devices of one person on real processes", () => {
     expect(va.alternatives).toEqual(vb.alternatives)
     expect(va.fields.find((f) => f.name === "username")?.value).toBe("from-a")
     expect(va.fields.find((f) => f.name === "url")?.value).toBe("https://b.example")
-    const both = [va.fields.find((f) => f.name === "password")?.value, va.alternatives[0]?.value].toSorted()
+    const both = [va.fields.find((f) => f.name === "password")?.value, va.alternatives[0]?.value].toSorted(
+      (x = "", y = "") => x.localeCompare(y),
+    )
     expect(both).toEqual(["pw-a", "pw-b"])
     must(await a.resolve(first, "password", 0))
     must(await a.syncNow())
@@ -148,7 +196,10 @@ describe("devices of one person on real processes", () => {
     const copy = await world.device("b-copy")
     expect(await copy.rescue(old.code, NEW_PASSWORD)).toMatchObject({ ok: false, error: { code: "kit-code-wrong" } })
     expect(must(await copy.rescue(kit.code, NEW_PASSWORD)).items).toBe(3)
-    expect(await a.twoFactorOff({ password: NEW_PASSWORD, suspendSync: false })).toMatchObject({ ok: false, error: { code: "two-factor-disable-blocked" } })
+    expect(await a.twoFactorOff({ password: NEW_PASSWORD, suspendSync: false })).toMatchObject({
+      ok: false,
+      error: { code: "two-factor-disable-blocked" },
+    })
   }, 60_000)
 
   test("approval by words, both ways, and a mistyped word ends it", async () => {
@@ -160,7 +211,10 @@ describe("devices of one person on real processes", () => {
     const firstTry = c.approvalWords()
     must(await a.approveStart(pending?.id ?? ""))
     must(await firstTry)
-    expect(await a.approve(pending?.id ?? "", "acid acid acid")).toMatchObject({ ok: false, error: { code: "approval-mismatch" } })
+    expect(await a.approve(pending?.id ?? "", "acid acid acid")).toMatchObject({
+      ok: false,
+      error: { code: "approval-mismatch" },
+    })
     const words = c.approvalWords()
     must(await a.approveStart(pending?.id ?? ""))
     const shown = must(await words).words
@@ -177,7 +231,16 @@ describe("devices of one person on real processes", () => {
     expect(await c.syncNow()).toMatchObject({ ok: false, error: { code: "device-removed" } })
     expect((await c.status()).lockCode).toBe("device-removed")
     expect(await c.unlock(NEW_PASSWORD)).toMatchObject({ ok: false, error: { code: "device-removed" } })
-    expect((await c.loginStart({ server: world.origin(), address: ADDRESS, password: NEW_PASSWORD, deviceName: "Travel again" })).ok).toBe(true)
+    expect(
+      (
+        await c.loginStart({
+          server: world.origin(),
+          address: ADDRESS,
+          password: NEW_PASSWORD,
+          deviceName: "Travel again",
+        })
+      ).ok,
+    ).toBe(true)
     must(await b.edit(first, { title: "after the removal" }))
     await until(async () => must(await a.get(first)).title === "after the removal", "the new epoch works")
   }, 90_000)
@@ -185,7 +248,10 @@ describe("devices of one person on real processes", () => {
   test("a device that signs out is taken out of the chain by the others", async () => {
     const own = (await b.status()).account?.deviceId
     must(await b.add({ ...login("only here"), policy: "local-only" }))
-    expect(await b.signOut({ clear: true, confirmed: false })).toMatchObject({ ok: false, error: { code: "unsynced-loss" } })
+    expect(await b.signOut({ clear: true, confirmed: false })).toMatchObject({
+      ok: false,
+      error: { code: "unsynced-loss" },
+    })
     must(await b.signOut({ clear: true, confirmed: true }))
     expect((await b.status()).mode).toBe("none")
     await until(async () => must(await a.devices()).find((d) => d.id === own)?.state === "retired", "b is retired")
@@ -203,12 +269,24 @@ describe("devices of one person on real processes", () => {
     expect(await a.syncNow()).toMatchObject({ ok: false, error: { code: "device-removed" } })
 
     const e = await world.device("e")
-    must(await e.loginStart({ server: world.origin(), address: ADDRESS, password: "another password 22", deviceName: "E" }))
+    must(
+      await e.loginStart({
+        server: world.origin(),
+        address: ADDRESS,
+        password: "another password 22",
+        deviceName: "E",
+      }),
+    )
     expect(await e.loginFactorLost()).toMatchObject({ ok: false, error: { code: "recovery-waiting" } })
     expect(must(await d.stopFactorReset()).cancelled).toBe(true)
     await world.stop()
     expect(must(await d.rescue(newKit.code, "rescued password 1")).items).toBe(3)
     expect((await titles(d)).map(([, c]) => c)).toEqual(["local", "local", "local"])
-    expect(await enrolByKit(world, e, { password: "x", kit: kit.code, code: "1", name: "E" }).then(() => "in", () => "refused")).toBe("refused")
+    expect(
+      await enrolByKit(world, e, { password: "x", kit: kit.code, code: "1", name: "E" }).then(
+        () => "in",
+        () => "refused",
+      ),
+    ).toBe("refused")
   }, 90_000)
 })

@@ -40,7 +40,8 @@ let b: Keyferry
 
 const fields = async (kf: Keyferry, id: string): Promise<Record<string, string>> =>
   Object.fromEntries(must(await kf.get(id)).fields.map((f) => [f.name, f.value]))
-const change = async (kf: Keyferry, id: string, name: string, value: string): Promise<void> => void must(await kf.edit(id, { fields: [{ name, value }] }))
+const change = async (kf: Keyferry, id: string, name: string, value: string): Promise<void> =>
+  void must(await kf.edit(id, { fields: [{ name, value }] }))
 const breakNetwork = (how: Loss): void => {
   loss = how
   for (const close of feeds) close()
@@ -162,7 +163,10 @@ describe("what syncs", () => {
     expect([await custody(a, "switched"), await custody(b, "switched")]).toEqual(["local", "local"])
     expect((await b.status()).sync.credentials).toBe(false)
     must(await b.add(login("made meanwhile")))
-    expect(await b.add({ ...login("by name"), policy: "synced" })).toMatchObject({ ok: false, error: { code: "credential-sync-disabled" } })
+    expect(await b.add({ ...login("by name"), policy: "synced" })).toMatchObject({
+      ok: false,
+      error: { code: "credential-sync-disabled" },
+    })
     must(await b.syncNow())
     expect(await custody(b, "made meanwhile")).toBe("local")
     must(await a.setCredentialSync(true))

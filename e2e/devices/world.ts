@@ -72,9 +72,22 @@ export const createWorld = async (): Promise<World> => {
 
   const start = async (): Promise<void> => {
     printed = ""
-    const child = spawn(process.execPath, [MAIN, "serve", "--data-dir", join(folder, "server"), "--listen", `127.0.0.1:${port}`, "--limits-rate-scale", "100"], {
-      stdio: ["ignore", "pipe", "pipe"],
-    })
+    const child = spawn(
+      process.execPath,
+      [
+        MAIN,
+        "serve",
+        "--data-dir",
+        join(folder, "server"),
+        "--listen",
+        `127.0.0.1:${port}`,
+        "--limits-rate-scale",
+        "100",
+      ],
+      {
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    )
     server = child
     let errors = ""
     child.stderr.on("data", (chunk: Buffer) => (errors = (errors + chunk.toString()).slice(-4000)))
@@ -126,7 +139,11 @@ export const createWorld = async (): Promise<World> => {
     confirm: async (token, code) => {
       const reply = await fetch(`${origin()}/api/v1/confirm`, {
         method: "POST",
-        headers: { "content-type": "application/json", "sec-fetch-site": "same-origin", "idempotency-key": `req_${"a".repeat(26)}` },
+        headers: {
+          "content-type": "application/json",
+          "sec-fetch-site": "same-origin",
+          "idempotency-key": `req_${"a".repeat(26)}`,
+        },
         body: JSON.stringify({ token, code }),
       })
       return reply.status
@@ -140,9 +157,14 @@ export const createWorld = async (): Promise<World> => {
 }
 
 /** The first device of the account, with a second factor, and sync on. */
-export const signUpWithSync = async (world: World, kf: Keyferry): Promise<{ readonly kit: string; readonly code: () => Promise<string> }> => {
+export const signUpWithSync = async (
+  world: World,
+  kf: Keyferry,
+): Promise<{ readonly kit: string; readonly code: () => Promise<string> }> => {
   must(await kf.createLocal(PASSWORD))
-  const kit = must(await kf.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "First" }))
+  const kit = must(
+    await kf.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "First" }),
+  )
   const code = createAuthenticator(must(await kf.twoFactorStart()).otpauth)
   must(await kf.twoFactorConfirm(await code()))
   must(await kf.syncOn({ items: "all", autoNew: true }))
@@ -150,8 +172,14 @@ export const signUpWithSync = async (world: World, kf: Keyferry): Promise<{ read
 }
 
 /** Signs a device in to the account, confirms it by the mailed link and its code, and takes the keys with the kit. */
-export const enrolByKit = async (world: World, kf: Keyferry, input: { readonly password: string; readonly kit: string; readonly code: string; readonly name: string }): Promise<void> => {
-  must(await kf.loginStart({ server: world.origin(), address: ADDRESS, password: input.password, deviceName: input.name }))
+export const enrolByKit = async (
+  world: World,
+  kf: Keyferry,
+  input: { readonly password: string; readonly kit: string; readonly code: string; readonly name: string },
+): Promise<void> => {
+  must(
+    await kf.loginStart({ server: world.origin(), address: ADDRESS, password: input.password, deviceName: input.name }),
+  )
   const waiting = must(await kf.loginSecondFactor("totp", input.code))
   const status = await world.confirm(await world.takeToken(), waiting.code ?? "")
   if (status !== 200) throw new Error(`confirm answered ${status}`)

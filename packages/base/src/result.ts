@@ -20,5 +20,6 @@ export class Defect extends Error {
 
 /** Makes the compiler prove that a union was handled whole. */
 export const assertNever = (value: never): never => {
-  throw new Defect(`unexpected variant ${String((value as { code?: unknown }).code ?? typeof value)}`)
+  const { code } = value as { code?: unknown }
+  throw new Defect(`unexpected variant ${typeof code === "string" ? code : typeof value}`)
 }

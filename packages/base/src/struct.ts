@@ -15,9 +15,15 @@ export interface OptionalField<T> extends Field<T> {
   readonly optional: true
 }
 
+/** A field of whatever type: what every `Field<T>` is. */
+interface AnyField {
+  readonly toCbor: (value: never) => CborValue
+  readonly fromCbor: (value: CborValue) => unknown
+}
+
 export type TypeOf<F> = F extends Field<infer T> ? T : never
 
-type Fields = Readonly<Record<string, readonly [key: number, field: Field<never> | Field<any>]>>
+type Fields = Readonly<Record<string, readonly [key: number, field: AnyField]>>
 type OptionalKeys<F extends Fields> = {
   [K in keyof F]: F[K][1] extends { readonly optional: true } ? K : never
 }[keyof F]
@@ -81,10 +87,10 @@ export const listOf = <T>(item: Field<T>, max: number): Field<readonly T[]> => (
 })
 
 /** A fixed sequence of fields as a CBOR array. */
-export const tuple = <const F extends readonly Field<any>[]>(
+export const tuple = <const F extends readonly AnyField[]>(
   ...fields: F
 ): Field<{ readonly [K in keyof F]: TypeOf<F[K]> }> => ({
-  toCbor: (v) => fields.map((f, i) => f.toCbor((v as readonly unknown[])[i])),
+  toCbor: (v) => fields.map((f, i) => f.toCbor((v as readonly unknown[])[i] as never)),
   fromCbor: (v) =>
     Array.isArray(v) && v.length === fields.length
       ? (fields.map((f, i) => f.fromCbor((v as CborValue[])[i] ?? null)) as never)

@@ -312,7 +312,7 @@ const replaceSlots = async (signed: Signed): Promise<Checked<AccountState>> => {
   const kinds = (holders: readonly Holder[]): string =>
     holders
       .map((h) => h.kind)
-      .sort()
+      .sort((a, b) => a - b)
       .join()
   const removedHolders = removed.value.map((entry) => entry.holder)
   if (removedHolders.some((holder) => holder.kind === HOLDER_DEVICE)) return notAllowed(signed, "a device is no slot")

@@ -187,7 +187,9 @@ describe("the machine", () => {
       edit("x", body({ a: "1", b: "2" }), base),
       conflict(1, { x: { rev: 2, body: body({ a: "2", b: "1" }) }, other: { rev: 7, body: A1 } }),
     ])
-    expect([...raced.state.outbox.values()].map((e) => `${e.itemId}@${e.base?.rev} ${text(e.mine)}`)).toEqual(["x@2 a=2 b=2"])
+    expect([...raced.state.outbox.values()].map((e) => `${e.itemId}@${e.base?.rev} ${text(e.mine)}`)).toEqual([
+      "x@2 a=2 b=2",
+    ])
     expect(kinds(raced.commands.slice(-2))).toBe("persist wait")
     expect(pushes(run([{ type: "timer" }], raced.state).commands)).toEqual(["x@3 a=2 b=2"])
   })

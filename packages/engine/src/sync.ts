@@ -241,7 +241,12 @@ const withNews = <B>(
       continue
     }
     const base = mergeBase(entry, news)
-    outbox = rebase(outbox, itemId, news, merge({ itemId, rev: news.rev, base, committed: news.body, mine: entry.mine }))
+    outbox = rebase(
+      outbox,
+      itemId,
+      news,
+      merge({ itemId, rev: news.rev, base, committed: news.body, mine: entry.mine }),
+    )
   }
   return { ...state, outbox: input.inStep ? dropHanging(outbox) : outbox }
 }

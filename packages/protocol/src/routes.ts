@@ -57,7 +57,9 @@ const route = <A extends Actor, O extends Route["owner"], B extends Route["body"
   owner,
   body,
   reply: rest.reply ?? (body === "cbor" ? "cbor" : "json"),
-  states: rest.states ?? (actor === "device" ? ["active"] : actor === "reserved" ? ["reserved"] : actor === "session3" ? ["confirmed"] : []),
+  states:
+    rest.states ??
+    (actor === "device" ? ["active"] : actor === "reserved" ? ["reserved"] : actor === "session3" ? ["confirmed"] : []),
   fresh: rest.fresh ?? "none",
   limit: rest.limit ?? "default",
 })
@@ -68,12 +70,18 @@ export const routes = {
   // ── signing up (decided: one strongroom transaction makes record, lease key, chain) ──
   "signup.start": route("POST", "/signup/start", "public", "server", "json", { limit: "login" }),
   // Also from pending-first: the same genesis sent again, after its answer was lost, is answered the same.
-  "signup.finish": route("POST", "/signup/finish", "reserved", "strongroom", "cbor", { states: ["reserved", "pending-first"] }),
+  "signup.finish": route("POST", "/signup/finish", "reserved", "strongroom", "cbor", {
+    states: ["reserved", "pending-first"],
+  }),
   // ── signing in on a new device ──
   "login.start": route("POST", "/login/start", "public", "server", "json", { limit: "login" }),
   "login.finish": route("POST", "/login/finish", "public", "server", "json", { limit: "login" }),
-  "login.second-factor": route("POST", "/login/second-factor", "session1", "server", "json", { limit: "second-factor" }),
-  "login.second-factor-reset": route("POST", "/login/second-factor-reset", "session1", "server", "json", { limit: "mail" }),
+  "login.second-factor": route("POST", "/login/second-factor", "session1", "server", "json", {
+    limit: "second-factor",
+  }),
+  "login.second-factor-reset": route("POST", "/login/second-factor-reset", "session1", "server", "json", {
+    limit: "mail",
+  }),
   "recovery.start": route("POST", "/recovery/start", "recovery", "server", "json", { limit: "login" }),
   // ── enrolling ──
   "enrol.start": route("POST", "/enrol", "session2", "server", "json", { limit: "mail" }),
@@ -81,9 +89,18 @@ export const routes = {
   "enrol.mail": route("POST", "/enrol/mail", "session2", "server", "json", { limit: "mail" }),
   "enrol.relay-send": route("POST", "/enrol/relay", "session2", "server", "json"),
   "enrol.relay-read": route("GET", "/enrol/relay", "session2", "server", "none"),
-  "enrol.chain": route("GET", "/enrol/chain", "session3", "strongroom", "none", { reply: "cbor", states: ["confirmed"] }),
-  "enrol.slot-wraps": route("GET", "/enrol/slot-wraps", "session3", "strongroom", "none", { reply: "cbor", states: ["confirmed"] }),
-  "enrol.password-start": route("POST", "/enrol/password-start", "session3", "strongroom", "json", { states: ["confirmed"], limit: "login" }),
+  "enrol.chain": route("GET", "/enrol/chain", "session3", "strongroom", "none", {
+    reply: "cbor",
+    states: ["confirmed"],
+  }),
+  "enrol.slot-wraps": route("GET", "/enrol/slot-wraps", "session3", "strongroom", "none", {
+    reply: "cbor",
+    states: ["confirmed"],
+  }),
+  "enrol.password-start": route("POST", "/enrol/password-start", "session3", "strongroom", "json", {
+    states: ["confirmed"],
+    limit: "login",
+  }),
   "enrol.append": route("POST", "/enrol/append", "session3", "strongroom", "cbor", { states: ["confirmed"] }),
   // ── the mailed link: what its page may do ──
   "confirm.describe": route("POST", "/confirm/describe", "public", "server", "json", { limit: "confirm" }),
@@ -92,8 +109,13 @@ export const routes = {
   // ── a first device that waits for its confirmation ──
   "first.mail": route("POST", "/first/mail", "device", "server", "json", { states: ["pending-first"], limit: "mail" }),
   // ── account chain ──
-  "account.status": route("GET", "/account", "device", "strongroom", "none", { states: [...IN_CHAIN, "lease-locked", "removed", "retired"] }),
-  "account.chain": route("GET", "/account/chain", "device", "strongroom", "none", { reply: "cbor", states: [...IN_CHAIN, "lease-locked", "removed"] }),
+  "account.status": route("GET", "/account", "device", "strongroom", "none", {
+    states: [...IN_CHAIN, "lease-locked", "removed", "retired"],
+  }),
+  "account.chain": route("GET", "/account/chain", "device", "strongroom", "none", {
+    reply: "cbor",
+    states: [...IN_CHAIN, "lease-locked", "removed"],
+  }),
   "account.keys": route("GET", "/account/keys", "device", "strongroom", "none", { reply: "cbor", states: IN_CHAIN }),
   "account.append": route("POST", "/account/append", "device", "strongroom", "cbor"),
   // ── vaults ──
@@ -103,8 +125,14 @@ export const routes = {
   repair: route("POST", "/repair", "device", "strongroom", "cbor"),
   feed: route("POST", "/feed", "device", "strongroom", "cbor", { reply: "stream" }),
   // ── lease ──
-  "lease.evaluate": route("POST", "/lease/evaluate", "device", "strongroom", "json", { states: ["reserved", "pending", "confirmed", ...IN_CHAIN], limit: "lease" }),
-  "lease.unlocked": route("POST", "/lease/unlocked", "device", "strongroom", "json", { states: IN_CHAIN, limit: "lease" }),
+  "lease.evaluate": route("POST", "/lease/evaluate", "device", "strongroom", "json", {
+    states: ["reserved", "pending", "confirmed", ...IN_CHAIN],
+    limit: "lease",
+  }),
+  "lease.unlocked": route("POST", "/lease/unlocked", "device", "strongroom", "json", {
+    states: IN_CHAIN,
+    limit: "lease",
+  }),
   "lease.renew": route("POST", "/lease/renew", "device", "strongroom", "json", { limit: "lease" }),
   "lease.reset": route("POST", "/lease/reset", "session2", "server", "json", { limit: "lease" }),
   // ── devices ──
@@ -112,13 +140,20 @@ export const routes = {
   "devices.relay-send": route("POST", "/devices/relay", "device", "server", "json"),
   "devices.relay-read": route("GET", "/devices/relay", "device", "server", "none"),
   "devices.deny": route("POST", "/devices/deny", "device", "strongroom", "json"),
-  "device.retire": route("POST", "/device/retire", "device", "strongroom", "json", { states: [...IN_CHAIN, "lease-locked"] }),
+  "device.retire": route("POST", "/device/retire", "device", "strongroom", "json", {
+    states: [...IN_CHAIN, "lease-locked"],
+  }),
   // ── second factor and password of a device that is in the chain ──
   "two-factor.start": route("POST", "/two-factor/start", "device", "strongroom", "json", { states: IN_CHAIN }),
-  "two-factor.confirm": route("POST", "/two-factor/confirm", "device", "strongroom", "json", { states: IN_CHAIN, limit: "second-factor" }),
+  "two-factor.confirm": route("POST", "/two-factor/confirm", "device", "strongroom", "json", {
+    states: IN_CHAIN,
+    limit: "second-factor",
+  }),
   "two-factor.check": route("POST", "/two-factor/check", "device", "strongroom", "json", { limit: "second-factor" }),
   "two-factor.codes": route("POST", "/two-factor/codes", "device", "strongroom", "json", { fresh: "factor" }),
-  "two-factor.disable": route("POST", "/two-factor/disable", "device", "strongroom", "json", { fresh: "factor+password" }),
+  "two-factor.disable": route("POST", "/two-factor/disable", "device", "strongroom", "json", {
+    fresh: "factor+password",
+  }),
   "two-factor.reset-cancel": route("POST", "/two-factor/reset-cancel", "device", "strongroom", "json"),
   "sync.resume": route("POST", "/sync/resume", "device", "strongroom", "json", { fresh: "factor" }),
   "password.check-start": route("POST", "/password/check-start", "device", "strongroom", "json", { limit: "login" }),

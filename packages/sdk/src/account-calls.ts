@@ -21,9 +21,25 @@ import {
   startOpaqueLogin,
   startOpaqueRegistration,
 } from "@keyferry/crypto"
-import { accountAppendReplyStruct, accountAppendStruct, type Failure, isErrorCode, PUSH_ACCEPTED } from "@keyferry/protocol"
+import {
+  accountAppendReplyStruct,
+  accountAppendStruct,
+  type Failure,
+  isErrorCode,
+  PUSH_ACCEPTED,
+} from "@keyferry/protocol"
 
-import { encodeWraps, holdersAfter, type MadeSlot, makeAccountKey, makePasswordSlot, makeRecoverySlot, nextPlace, openAccountSk, slotSigner } from "./account-keys.ts"
+import {
+  encodeWraps,
+  holdersAfter,
+  type MadeSlot,
+  makeAccountKey,
+  makePasswordSlot,
+  makeRecoverySlot,
+  nextPlace,
+  openAccountSk,
+  slotSigner,
+} from "./account-keys.ts"
 import type { Kit } from "./api.ts"
 import { type Device, type FullKeys, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
 import type { AccountRecord } from "./formats.ts"
@@ -39,7 +55,9 @@ import { b64, fromB64, keyIdOf } from "./wire.ts"
 type Done<T> = Promise<Result<T, Failure>>
 
 /** The server as this device speaks to it, also while locked. */
-export const deviceCalls = async (device: Device): Done<{ readonly transport: Transport; readonly as: Credentials; readonly account: AccountRecord }> => {
+export const deviceCalls = async (
+  device: Device,
+): Done<{ readonly transport: Transport; readonly as: Credentials; readonly account: AccountRecord }> => {
   const account = device.record?.account
   if (account === undefined) return err({ code: "sync-not-enabled-here", detail: "This device has no account." })
   const authSeed = await loadAuthSeed(device.ports)
@@ -58,15 +76,26 @@ export const checkAccountPassword = async (device: Device, password: string): Do
   if (!started.ok) return started
   const response = fromB64(started.value.loginResponse)
   if (response === undefined) return err({ code: "malformed" })
-  const finished = await login.finish(response, { account: account.accountUuid, deployment: account.server.deploymentId })
+  const finished = await login.finish(response, {
+    account: account.accountUuid,
+    deployment: account.server.deploymentId,
+  })
   if (!finished.ok) return err({ code: "wrong-credentials" })
-  if (!equalBytes(finished.value.serverStaticPk, account.server.opaquePk)) return err({ code: "server-identity-changed" })
-  const done = await transport.json("password.check-finish", { loginId: started.value.loginId, finishLoginRequest: b64(finished.value.finish) }, as)
+  if (!equalBytes(finished.value.serverStaticPk, account.server.opaquePk))
+    return err({ code: "server-identity-changed" })
+  const done = await transport.json(
+    "password.check-finish",
+    { loginId: started.value.loginId, finishLoginRequest: b64(finished.value.finish) },
+    as,
+  )
   return done.ok ? ok(undefined) : done
 }
 
 /** A new account password: one link replaces the slot and starts a new account key; the record commits with it. */
-export const changePassword = async (device: Device, input: { readonly password: string; readonly newPassword: string }): Done<void> => {
+export const changePassword = async (
+  device: Device,
+  input: { readonly password: string; readonly newPassword: string },
+): Done<void> => {
   const weak = passwordProblem(input.newPassword)
   if (weak !== undefined) return err(weak)
   const scope = syncScope(device)
@@ -81,11 +110,19 @@ export const changePassword = async (device: Device, input: { readonly password:
   const old = newestSlot(account, HOLDER_PASSWORD)
   if (sk?.ok !== true || old === undefined) return err({ code: "key-not-trusted" })
   const slot = await makePasswordSlot(device, registered.value.exportKey, sk.value, account.accountSalt)
-  return replaceSlots(device, { removed: [old.holder.id], added: [slot], sk: sk.value, registrationRecord: registered.value.record })
+  return replaceSlots(device, {
+    removed: [old.holder.id],
+    added: [slot],
+    sk: sk.value,
+    registrationRecord: registered.value.record,
+  })
 }
 
 /** A fresh OPAQUE registration of a password; its record commits with the link that names the new password slot. */
-const registerPassword = async (device: Device, password: string): Done<{ readonly exportKey: Parameters<typeof makePasswordSlot>[1]; readonly record: Uint8Array }> => {
+const registerPassword = async (
+  device: Device,
+  password: string,
+): Done<{ readonly exportKey: Parameters<typeof makePasswordSlot>[1]; readonly record: Uint8Array }> => {
   const calls = await deviceCalls(device)
   if (!calls.ok) return calls
   const { transport, as, account } = calls.value
@@ -94,8 +131,12 @@ const registerPassword = async (device: Device, password: string): Done<{ readon
   if (!started.ok) return started
   const response = fromB64(started.value.registrationResponse)
   if (response === undefined) return err({ code: "malformed" })
-  const registered = await registration.finish(response, { account: account.accountUuid, deployment: account.server.deploymentId })
-  if (!registered.ok || !equalBytes(registered.value.serverStaticPk, account.server.opaquePk)) return err({ code: "server-identity-changed" })
+  const registered = await registration.finish(response, {
+    account: account.accountUuid,
+    deployment: account.server.deploymentId,
+  })
+  if (!registered.ok || !equalBytes(registered.value.serverStaticPk, account.server.opaquePk))
+    return err({ code: "server-identity-changed" })
   return ok({ exportKey: registered.value.exportKey, record: registered.value.record })
 }
 
@@ -116,7 +157,12 @@ export const replaceKit = async (device: Device, password: string): Done<Kit> =>
   const sk = await deriveSecretKey(p, code, account.accountSalt)
   const passwordSlot = await makePasswordSlot(device, registered.value.exportKey, sk, account.accountSalt)
   const recoverySlot = await makeRecoverySlot(device, code, account.accountSalt)
-  const replaced = await replaceSlots(device, { removed: [oldPassword.holder.id, oldRecovery.holder.id], added: [passwordSlot, recoverySlot], sk, registrationRecord: registered.value.record })
+  const replaced = await replaceSlots(device, {
+    removed: [oldPassword.holder.id, oldRecovery.holder.id],
+    added: [passwordSlot, recoverySlot],
+    sk,
+    registrationRecord: registered.value.record,
+  })
   if (!replaced.ok) return replaced
   return ok({
     code: formatKitCode(p, code),
@@ -150,7 +196,11 @@ const replaceSlots = async (
     epoch,
     accountSalt: account.accountSalt,
     sk: input.sk,
-    holders: holdersAfter(account, input.removed, input.added.map((s) => s.holder)),
+    holders: holdersAfter(
+      account,
+      input.removed,
+      input.added.map((s) => s.holder),
+    ),
     place: nextPlace(account, record.deviceId),
     previous,
   })
@@ -163,9 +213,15 @@ const replaceSlots = async (
   )
   const countersignatures = []
   for (const slot of input.added) {
-    countersignatures.push(await countersignPayload(slotSigner(device, { id: slot.holder.id, sigSeed: slot.keys.sigSeed }), payload))
+    countersignatures.push(
+      await countersignPayload(slotSigner(device, { id: slot.holder.id, sigSeed: slot.keys.sigSeed }), payload),
+    )
   }
-  const link = await signPayload(slotSigner(device, { id: record.deviceId, sigSeed: full.sigSeed }), payload, countersignatures)
+  const link = await signPayload(
+    slotSigner(device, { id: record.deviceId, sigSeed: full.sigSeed }),
+    payload,
+    countersignatures,
+  )
   const next = await verifyAccountLink(device.ports.primitives, account, link)
   if (!next.ok) return err({ code: "not-allowed", detail: `Reason: ${next.error.code}.` })
   const accountSeeds = new Map(full.accountSeeds)
@@ -189,7 +245,10 @@ const replaceSlots = async (
   if (!sent.ok) return sent
   const reply = accountAppendReplyStruct.decode(sent.value, 16 * 1024 * 1024)
   if (!reply.ok) return err({ code: "malformed" })
-  if (reply.value.outcome !== PUSH_ACCEPTED) return err({ code: reply.value.code !== undefined && isErrorCode(reply.value.code) ? reply.value.code : "revision-conflict" })
+  if (reply.value.outcome !== PUSH_ACCEPTED)
+    return err({
+      code: reply.value.code !== undefined && isErrorCode(reply.value.code) ? reply.value.code : "revision-conflict",
+    })
   device.full = after
   const accepted = await acceptAccount(device, next.value, [...device.links, encodeLink(link)])
   if (!accepted.ok) return accepted

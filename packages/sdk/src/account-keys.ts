@@ -52,13 +52,28 @@ export interface MadeSlot {
   readonly holder: Holder
 }
 
-export const makePasswordSlot = async (device: Device, exportKey: ExportKey, sk: SecretKey, accountSalt: Uint8Array): Promise<MadeSlot> => {
+export const makePasswordSlot = async (
+  device: Device,
+  exportKey: ExportKey,
+  sk: SecretKey,
+  accountSalt: Uint8Array,
+): Promise<MadeSlot> => {
   const id = device.ports.random.bytes(16)
-  const keys = await deriveSlot(device.ports.primitives, passwordSlotSecret(exportKey, sk), accountSalt, HOLDER_PASSWORD, id)
+  const keys = await deriveSlot(
+    device.ports.primitives,
+    passwordSlotSecret(exportKey, sk),
+    accountSalt,
+    HOLDER_PASSWORD,
+    id,
+  )
   return { keys, holder: { id, kind: HOLDER_PASSWORD, sigPk: keys.sigPk, kemPk: keys.kemPk } }
 }
 
-export const makeRecoverySlot = async (device: Device, code: RecoveryCode, accountSalt: Uint8Array): Promise<MadeSlot> => {
+export const makeRecoverySlot = async (
+  device: Device,
+  code: RecoveryCode,
+  accountSalt: Uint8Array,
+): Promise<MadeSlot> => {
   const id = device.ports.random.bytes(16)
   const keys = await deriveSlot(device.ports.primitives, recoverySlotSecret(code), accountSalt, HOLDER_RECOVERY, id)
   const { recPk } = await deriveRecoveryAuth(device.ports.primitives, code)
@@ -101,7 +116,13 @@ export interface LinkPlace {
   readonly prev: Uint8Array
 }
 
-export const genesisPlace = (deviceId: Uint8Array): LinkPlace => ({ chainId: ZERO32, byUid: ZERO32, by: deviceId, seq: 1, prev: ZERO32 })
+export const genesisPlace = (deviceId: Uint8Array): LinkPlace => ({
+  chainId: ZERO32,
+  byUid: ZERO32,
+  by: deviceId,
+  seq: 1,
+  prev: ZERO32,
+})
 export const nextPlace = (account: AccountState, by: Uint8Array): LinkPlace => ({
   chainId: account.id,
   byUid: account.id,
@@ -130,23 +151,54 @@ export const makeAccountKey = async (
   for (const holder of input.holders) wraps.push(await wrapSeed(device, seed, input.epoch, input.place, holder))
   const skSealed = sealedStruct.encode(await sealSk(p, random, { epoch: input.epoch, sym, secretKey: input.sk }))
   if (input.previous === undefined) {
-    return { seed, epoch: { epoch: input.epoch, kemPk: kem.publicKey, wrapsHash: wrapsHash(p, wraps) }, wraps, skSealed }
+    return {
+      seed,
+      epoch: { epoch: input.epoch, kemPk: kem.publicKey, wrapsHash: wrapsHash(p, wraps) },
+      wraps,
+      skSealed,
+    }
   }
-  const sealed = await sealPrevAccountSeed(p, random, { uid: input.place.chainId, epoch: input.epoch, sym, previous: input.previous })
+  const sealed = await sealPrevAccountSeed(p, random, {
+    uid: input.place.chainId,
+    epoch: input.epoch,
+    sym,
+    previous: input.previous,
+  })
   return {
     seed,
-    epoch: { epoch: input.epoch, kemPk: kem.publicKey, wrapsHash: wrapsHash(p, wraps), prevSealedHash: sealedHash(p, sealed) },
+    epoch: {
+      epoch: input.epoch,
+      kemPk: kem.publicKey,
+      wrapsHash: wrapsHash(p, wraps),
+      prevSealedHash: sealedHash(p, sealed),
+    },
     wraps,
     prevSealed: sealedStruct.encode(sealed),
     skSealed,
   }
 }
 
-export const wrapSeed = (device: Device, seed: AccountSeed, epoch: number, place: LinkPlace, holder: Holder): Promise<WrapEntry> =>
-  makeWrap<1>(device.ports.primitives, device.ports.random, { kind: 1, epoch, ...place }, { id: holder.id, kemPk: holder.kemPk }, seed)
+export const wrapSeed = (
+  device: Device,
+  seed: AccountSeed,
+  epoch: number,
+  place: LinkPlace,
+  holder: Holder,
+): Promise<WrapEntry> =>
+  makeWrap<1>(
+    device.ports.primitives,
+    device.ports.random,
+    { kind: 1, epoch, ...place },
+    { id: holder.id, kemPk: holder.kemPk },
+    seed,
+  )
 
 /** SK as the newest epoch keeps it. Errors: key-not-trusted. */
-export const openAccountSk = async (device: Device, account: AccountState, seed: AccountSeed): Promise<Result<SecretKey, Failure>> => {
+export const openAccountSk = async (
+  device: Device,
+  account: AccountState,
+  seed: AccountSeed,
+): Promise<Result<SecretKey, Failure>> => {
   const { primitives: p } = device.ports
   const { epoch } = newestAccountKey(account)
   const sym = await deriveAccountSym(p, seed, account.accountSalt, epoch)
@@ -186,7 +238,9 @@ export const openAccountWrap = async (
   )
   if (!opened.ok) return err({ code: "key-not-trusted" })
   const kem = await deriveAccountKem(p, opened.value, account.accountSalt, link.epoch)
-  return equalBytes(kem.publicKey, newestAccountKey(account).kemPk) ? ok(opened.value) : err({ code: "key-not-trusted" })
+  return equalBytes(kem.publicKey, newestAccountKey(account).kemPk)
+    ? ok(opened.value)
+    : err({ code: "key-not-trusted" })
 }
 
 /** Fills in every epoch of the account key that this device lacks, newest from its wrap, older ones from what is sealed. */
@@ -194,7 +248,8 @@ export const fetchAccountKeys = async (device: Device, account: AccountState): P
   const { full, record } = device
   if (full === undefined || record?.account === undefined) return ok(undefined)
   const newest = newestAccountKey(account)
-  if (account.keys.every((k) => full.accountSeeds.has(k.epoch)) && full.accountSeeds.has(newest.epoch)) return ok(undefined)
+  if (account.keys.every((k) => full.accountSeeds.has(k.epoch)) && full.accountSeeds.has(newest.epoch))
+    return ok(undefined)
   const authSeed = await loadAuthSeed(device.ports)
   if (authSeed === undefined) return err({ code: "store-corrupt" })
   const reply = await transportOf(device, record.account.server.origin).cbor("account.keys", undefined, {
@@ -203,7 +258,13 @@ export const fetchAccountKeys = async (device: Device, account: AccountState): P
   if (!reply.ok) return reply
   const served = accountKeysReplyStruct.decode(reply.value, 80 * 1024 * 1024)
   if (!served.ok) return err({ code: "malformed" })
-  const opened = await openServedKeys(device, account, { id: record.account.deviceId, kemSeed: full.kemSeed }, served.value, full.accountSeeds)
+  const opened = await openServedKeys(
+    device,
+    account,
+    { id: record.account.deviceId, kemSeed: full.kemSeed },
+    served.value,
+    full.accountSeeds,
+  )
   if (!opened.ok) return opened
   device.full = { ...full, accountSeeds: opened.value }
   return ok(undefined)
@@ -248,11 +309,13 @@ const openOlderSeeds = async (
     const seed = seeds.get(entry.epoch)
     const bytes = sealedByEpoch.get(entry.epoch)
     const sealed = bytes === undefined ? undefined : sealedStruct.decode(bytes, 1024)
-    if (seed === undefined || sealed === undefined || !sealed.ok || entry.prevSealedHash === undefined) return err({ code: "key-not-trusted" })
+    if (seed === undefined || sealed === undefined || !sealed.ok || entry.prevSealedHash === undefined)
+      return err({ code: "key-not-trusted" })
     if (!equalBytes(sealedHash(p, sealed.value), entry.prevSealedHash)) return err({ code: "key-not-trusted" })
     const sym = await deriveAccountSym(p, seed, account.accountSalt, entry.epoch)
     const opened = await openPrevAccountSeed(p, { uid: account.id, epoch: entry.epoch, sym, sealed: sealed.value })
-    if (!opened.ok || !(await makesKey(device, account, entry.epoch - 1, opened.value))) return err({ code: "key-not-trusted" })
+    if (!opened.ok || !(await makesKey(device, account, entry.epoch - 1, opened.value)))
+      return err({ code: "key-not-trusted" })
     seeds.set(entry.epoch - 1, opened.value)
   }
   return ok(seeds)
@@ -265,7 +328,11 @@ const makesKey = async (device: Device, account: AccountState, epoch: number, se
 }
 
 /** Holders of the chain after some are taken out and others put in: whom a new epoch is wrapped to. */
-export const holdersAfter = (account: AccountState, removed: readonly Uint8Array[], added: readonly Holder[]): readonly Holder[] => {
+export const holdersAfter = (
+  account: AccountState,
+  removed: readonly Uint8Array[],
+  added: readonly Holder[],
+): readonly Holder[] => {
   const out = new Set(removed.map(bytesToHex))
   return [...accountKeyRecipients(account).filter((h) => !out.has(bytesToHex(h.id))), ...added]
 }

@@ -39,7 +39,12 @@ export interface ItemView extends ItemSummary {
   readonly fields: readonly FieldValue[]
   readonly createdAtMs: number
   /** Values of a conflict that did not win, newest last. */
-  readonly alternatives: readonly { readonly field: string; readonly value: string; readonly deviceId: string; readonly rev: number }[]
+  readonly alternatives: readonly {
+    readonly field: string
+    readonly value: string
+    readonly deviceId: string
+    readonly rev: number
+  }[]
 }
 
 export interface ItemInput {
@@ -197,8 +202,18 @@ export interface Keyferry {
   readonly setAutomaticSync: (on: boolean) => Outcome<void>
 
   // ── account ──
-  readonly signUp: (input: { readonly link: string; readonly address: string; readonly password: string; readonly deviceName: string }) => Outcome<Kit>
-  readonly loginStart: (input: { readonly server: string; readonly address: string; readonly password: string; readonly deviceName: string }) => Outcome<EnrolmentState>
+  readonly signUp: (input: {
+    readonly link: string
+    readonly address: string
+    readonly password: string
+    readonly deviceName: string
+  }) => Outcome<Kit>
+  readonly loginStart: (input: {
+    readonly server: string
+    readonly address: string
+    readonly password: string
+    readonly deviceName: string
+  }) => Outcome<EnrolmentState>
   /** `mail` false: another device will approve this one, so no link is mailed unless `requestMail` asks for it. */
   readonly loginSecondFactor: (kind: "totp" | "recovery-code", code: string, mail?: boolean) => Outcome<EnrolmentState>
   /** Without the second factor: 72 hours, in which every device and the mailbox are told and any device can stop it. */
@@ -206,14 +221,23 @@ export interface Keyferry {
   /** On a device of the account: stops somebody's wait to get in without the second factor. */
   readonly stopFactorReset: () => Outcome<{ readonly cancelled: boolean }>
   /** Asks the server for a mail with a link; also on a first device that waits. */
-  readonly requestMail: () => Outcome<{ readonly mail: "queued" | "off" | "failed"; readonly mailedTo: string; readonly code: string; readonly nextInS: number }>
+  readonly requestMail: () => Outcome<{
+    readonly mail: "queued" | "off" | "failed"
+    readonly mailedTo: string
+    readonly code: string
+    readonly nextInS: number
+  }>
   readonly confirmation: () => Outcome<EnrolmentState>
   readonly finishWithKit: (kitCode: string) => Outcome<void>
   /** Starts the approval by words; resolves when an active device answered, with the three words to read out. */
   readonly approvalWords: () => Outcome<{ readonly words: readonly string[] }>
   /** The two reply words shown on the approving device, typed here; resolves when the keys arrived. */
   readonly approvalReply: (reply: string) => Outcome<void>
-  readonly recoverStart: (input: { readonly server: string; readonly kitCode: string; readonly deviceName: string }) => Outcome<EnrolmentState>
+  readonly recoverStart: (input: {
+    readonly server: string
+    readonly kitCode: string
+    readonly deviceName: string
+  }) => Outcome<EnrolmentState>
   readonly recoverFinish: (newPassword: string) => Outcome<Kit>
 
   // ── second factor, password, kit ──
@@ -221,8 +245,15 @@ export interface Keyferry {
   readonly twoFactorConfirm: (code: string) => Outcome<{ readonly factors: readonly string[] }>
   readonly twoFactorCheck: (kind: "totp" | "recovery-code", code: string) => Outcome<void>
   readonly recoveryCodes: () => Outcome<{ readonly codes: readonly string[] }>
-  readonly twoFactorOff: (input: { readonly password: string; readonly suspendSync: boolean }) => Outcome<{ readonly devices: number }>
-  readonly changePassword: (input: { readonly password: string; readonly newPassword: string; readonly exposed: boolean }) => Outcome<void>
+  readonly twoFactorOff: (input: {
+    readonly password: string
+    readonly suspendSync: boolean
+  }) => Outcome<{ readonly devices: number }>
+  readonly changePassword: (input: {
+    readonly password: string
+    readonly newPassword: string
+    readonly exposed: boolean
+  }) => Outcome<void>
   /** The password that opens this device, without an account or beside its own; on other devices it stays what it was. */
   readonly changeDevicePassword: (input: { readonly password: string; readonly newPassword: string }) => Outcome<void>
   readonly replaceKit: (input: { readonly password: string }) => Outcome<Kit>
@@ -230,12 +261,17 @@ export interface Keyferry {
 
   // ── sync ──
   /** Turns sync on here. `items`: which existing items are uploaded; local-only ones stay. */
-  readonly syncOn: (input: { readonly items: "all" | "none" | readonly string[]; readonly autoNew: boolean }, onProgress?: OnProgress) => Outcome<{ readonly uploaded: number }>
+  readonly syncOn: (
+    input: { readonly items: "all" | "none" | readonly string[]; readonly autoNew: boolean },
+    onProgress?: OnProgress,
+  ) => Outcome<{ readonly uploaded: number }>
   readonly syncOff: () => Outcome<void>
   readonly syncResume: () => Outcome<void>
   readonly syncNow: (onProgress?: OnProgress) => Outcome<{ readonly sent: number; readonly received: number }>
   /** Frozen vaults keep their evidence here. */
-  readonly evidence: () => Outcome<readonly { readonly code: ErrorCode; readonly atMs: number; readonly detail: string }[]>
+  readonly evidence: () => Outcome<
+    readonly { readonly code: ErrorCode; readonly atMs: number; readonly detail: string }[]
+  >
 
   // ── devices ──
   readonly devices: () => Outcome<readonly DeviceInfo[]>
@@ -243,18 +279,45 @@ export interface Keyferry {
   /** Answers a waiting device; it shows its three words after this. `approve` does it by itself where it was not done. */
   readonly approveStart: (id: string) => Outcome<void>
   /** First half on the approving device: the words typed there are compared; answers the reply words. */
-  readonly approve: (id: string, words: string) => Outcome<{ readonly reply: readonly string[]; readonly done: Promise<Result<void, Failure>> }>
+  readonly approve: (
+    id: string,
+    words: string,
+  ) => Outcome<{ readonly reply: readonly string[]; readonly done: Promise<Result<void, Failure>> }>
   readonly denyDevice: (id: string) => Outcome<void>
-  readonly removeDevice: (input: { readonly id: string; readonly reason: "retired" | "lost" | "unknown"; readonly kitCode?: string }, onProgress?: OnProgress) => Outcome<{ readonly rotation: readonly RotationEntry[]; readonly rotatedVaults: number; readonly replaceKit: boolean }>
+  readonly removeDevice: (
+    input: { readonly id: string; readonly reason: "retired" | "lost" | "unknown"; readonly kitCode?: string },
+    onProgress?: OnProgress,
+  ) => Outcome<{
+    readonly rotation: readonly RotationEntry[]
+    readonly rotatedVaults: number
+    readonly replaceKit: boolean
+  }>
   readonly rotationList: () => Outcome<readonly RotationEntry[]>
   readonly rotationDone: (itemId: string) => Outcome<void>
 
   // ── leaving ──
   /** What would be lost by clearing this device. */
-  readonly leaving: () => Outcome<{ readonly unsynced: readonly ItemSummary[]; readonly waiting: number; readonly lastDevice: boolean; readonly address: string }>
-  readonly signOut: (input: { readonly clear: boolean; readonly confirmed: boolean; readonly kitCode?: string; readonly typedAddress?: string }) => Outcome<void>
-  readonly exportArchive: (input: { readonly passphrase?: string; readonly recipients?: readonly string[] }) => Outcome<Uint8Array>
-  readonly importArchive: (bytes: Uint8Array, key: { readonly passphrase?: string; readonly identity?: string }, mode: "skip" | "keep-both") => Outcome<{ readonly added: number; readonly skipped: number; readonly refused: readonly string[] }>
+  readonly leaving: () => Outcome<{
+    readonly unsynced: readonly ItemSummary[]
+    readonly waiting: number
+    readonly lastDevice: boolean
+    readonly address: string
+  }>
+  readonly signOut: (input: {
+    readonly clear: boolean
+    readonly confirmed: boolean
+    readonly kitCode?: string
+    readonly typedAddress?: string
+  }) => Outcome<void>
+  readonly exportArchive: (input: {
+    readonly passphrase?: string
+    readonly recipients?: readonly string[]
+  }) => Outcome<Uint8Array>
+  readonly importArchive: (
+    bytes: Uint8Array,
+    key: { readonly passphrase?: string; readonly identity?: string },
+    mode: "skip" | "keep-both",
+  ) => Outcome<{ readonly added: number; readonly skipped: number; readonly refused: readonly string[] }>
   /** Opens this device's store with the kit and no server, and makes it a store under the new password. */
   readonly rescue: (kitCode: string, newPassword: string) => Outcome<{ readonly items: number }>
 }

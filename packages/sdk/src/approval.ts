@@ -1,4 +1,20 @@
-import { bytesOf, bytesToHex, bytesUpTo, equalBytes, err, formatId, ok, oneOf, optional, parseId, type Result, secret, struct, type TypeOf, uint } from "@keyferry/base"
+import {
+  bytesOf,
+  bytesToHex,
+  bytesUpTo,
+  equalBytes,
+  err,
+  formatId,
+  ok,
+  oneOf,
+  optional,
+  parseId,
+  type Result,
+  secret,
+  struct,
+  type TypeOf,
+  uint,
+} from "@keyferry/base"
 import {
   ACCOUNT_HOLDER_ADD,
   accountPayload,
@@ -12,8 +28,23 @@ import {
   signPayload,
   verifyAccountLink,
 } from "@keyferry/chain"
-import { sasCommit, sasReplyWords, type SasTranscript, sasTranscriptHash, sasWords, parseWords, wrapsHash } from "@keyferry/crypto"
-import { accountAppendReplyStruct, accountAppendStruct, accountKeysReplyStruct, type Failure, isErrorCode, PUSH_ACCEPTED } from "@keyferry/protocol"
+import {
+  sasCommit,
+  sasReplyWords,
+  type SasTranscript,
+  sasTranscriptHash,
+  sasWords,
+  parseWords,
+  wrapsHash,
+} from "@keyferry/crypto"
+import {
+  accountAppendReplyStruct,
+  accountAppendStruct,
+  accountKeysReplyStruct,
+  type Failure,
+  isErrorCode,
+  PUSH_ACCEPTED,
+} from "@keyferry/protocol"
 
 import { deviceHolder, encodeWraps, openServedKeys, slotSigner, wrapSeed } from "./account-keys.ts"
 import { type Device, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
@@ -69,7 +100,11 @@ interface Relay {
 const createRelay = (
   device: Device,
   post: (body: string) => Done<{ readonly n: number }>,
-  read: (after: number) => Done<{ readonly messages: readonly { readonly n: number; readonly from: "new" | "approver"; readonly body: string }[] }>,
+  read: (
+    after: number,
+  ) => Done<{
+    readonly messages: readonly { readonly n: number; readonly from: "new" | "approver"; readonly body: string }[]
+  }>,
   peer: "new" | "approver",
 ): Relay => {
   let after = 0
@@ -121,7 +156,10 @@ export interface NewSide {
   readonly holder: Holder
 }
 
-export const approvalWords = async (device: Device, box: EnrolmentBox): Done<{ readonly words: readonly string[]; readonly side: NewSide }> => {
+export const approvalWords = async (
+  device: Device,
+  box: EnrolmentBox,
+): Done<{ readonly words: readonly string[]; readonly side: NewSide }> => {
   const e = box.current
   if (e === undefined || e.leaseId === undefined || e.leasePk === undefined) return err({ code: "signed-out" })
   const p = device.ports.primitives
@@ -139,9 +177,22 @@ export const approvalWords = async (device: Device, box: EnrolmentBox): Done<{ r
   const answer = await relay.next(2)
   if (!answer.ok) return answer
   const { accountId, approver, seq, head, nonce } = answer.value
-  if (accountId === undefined || approver === undefined || seq === undefined || head === undefined || nonce === undefined) return mismatch
+  if (
+    accountId === undefined ||
+    approver === undefined ||
+    seq === undefined ||
+    head === undefined ||
+    nonce === undefined
+  )
+    return mismatch
   if (!equalBytes(accountId, e.accountId)) return mismatch
-  const revealed = await relay.send({ type: 3, ...keysOnly(keys), leasePk: e.leasePk, leaseId: e.leaseId, nonce: nonceNew })
+  const revealed = await relay.send({
+    type: 3,
+    ...keysOnly(keys),
+    leasePk: e.leasePk,
+    leaseId: e.leaseId,
+    nonce: nonceNew,
+  })
   if (!revealed.ok) return revealed
   const transcript: SasTranscript = { uid: accountId, newKeys: keys, approver, nonceApprover: nonce, nonceNew, head }
   const holder = deviceHolder({ ...keys, leaseId: e.leaseId, leasePk: e.leasePk })
@@ -149,12 +200,17 @@ export const approvalWords = async (device: Device, box: EnrolmentBox): Done<{ r
 }
 
 const sessionOf = (box: EnrolmentBox, e: Enrolment): string => box.current?.session ?? e.session
-const keysOnly = (k: { readonly sigPk: Uint8Array; readonly kemPk: Uint8Array; readonly authPk: Uint8Array }) => ({ sigPk: k.sigPk, kemPk: k.kemPk, authPk: k.authPk })
+const keysOnly = (k: { readonly sigPk: Uint8Array; readonly kemPk: Uint8Array; readonly authPk: Uint8Array }) => ({
+  sigPk: k.sigPk,
+  kemPk: k.kemPk,
+  authPk: k.authPk,
+})
 
 /** The reply words were typed here: checks them and the payload, countersigns, and takes the keys. */
 export const approvalReply = async (device: Device, box: EnrolmentBox, side: NewSide, typed: string): Done<void> => {
   const e = box.current
-  if (e === undefined || e.password === undefined || e.leaseId === undefined || e.leasePk === undefined) return err({ code: "signed-out" })
+  if (e === undefined || e.password === undefined || e.leaseId === undefined || e.leasePk === undefined)
+    return err({ code: "signed-out" })
   const p = device.ports.primitives
   const words = parseWords(typed, 2)
   if (!words.ok || words.value.join(" ") !== sasReplyWords(p, side.transcript).join(" ")) {
@@ -172,7 +228,10 @@ export const approvalReply = async (device: Device, box: EnrolmentBox, side: New
     holder: side.holder,
     transcript: sasTranscriptHash(p, side.transcript),
   })
-  if (!checked.ok) return checked.error.code === "chain-out-of-order" ? err({ code: "revision-conflict", detail: "The account changed meanwhile; start the approval again." }) : mismatch
+  if (!checked.ok)
+    return checked.error.code === "chain-out-of-order"
+      ? err({ code: "revision-conflict", detail: "The account changed meanwhile; start the approval again." })
+      : mismatch
   const account = accountOf(e, e.leaseId, e.leasePk)
   const authSeed = secret<"SigSeed">(e.authSeed.slice())
   const lease = await startLease(device, account, e.password, authSeed)
@@ -197,11 +256,21 @@ export const approvalReply = async (device: Device, box: EnrolmentBox, side: New
   if (!keysBytes.ok) return keysBytes
   const served = accountKeysReplyStruct.decode(keysBytes.value, 80 * 1024 * 1024)
   if (!served.ok) return err({ code: "malformed" })
-  const seeds = await openServedKeys(device, chain.value.state, { id: e.deviceId, kemSeed: secret<"KemSeed">(e.kemSeed.slice()) }, served.value, new Map())
+  const seeds = await openServedKeys(
+    device,
+    chain.value.state,
+    { id: e.deviceId, kemSeed: secret<"KemSeed">(e.kemSeed.slice()) },
+    served.value,
+    new Map(),
+  )
   if (!seeds.ok) return seeds
   const staged = await stage(device, {
     account,
-    keys: { sigSeed: e.sigSeed, kemSeed: e.kemSeed, accountSeeds: [...seeds.value].map(([epoch, seed]) => [epoch, seed.reveal()] as const) },
+    keys: {
+      sigSeed: e.sigSeed,
+      kemSeed: e.kemSeed,
+      accountSeeds: [...seeds.value].map(([epoch, seed]) => [epoch, seed.reveal()] as const),
+    },
     links: chain.value.links,
     lease: lease.value,
     authSeed,
@@ -226,7 +295,8 @@ export interface ApproverSide {
 export const approveStart = async (device: Device, id: string): Done<ApproverSide> => {
   const scope = syncScope(device)
   if (!scope.ok) return scope
-  if (!isFreshPassword(device)) return err({ code: "reauth-required", detail: "Approving needs the password of this device within five minutes." })
+  if (!isFreshPassword(device))
+    return err({ code: "reauth-required", detail: "Approving needs the password of this device within five minutes." })
   const deviceId = parseId("dev", id)
   const authSeed = await loadAuthSeed(device.ports)
   if (!deviceId.ok || authSeed === undefined) return err({ code: "not-found" })
@@ -244,24 +314,50 @@ export const approveStart = async (device: Device, id: string): Done<ApproverSid
   const commit = first.value.commit
   if (commit === undefined) return mismatch
   const nonceApprover = device.ports.random.bytes(32)
-  const sent = await relay.send({ type: 2, accountId: account.id, approver: record.deviceId, seq: account.head.seq, head: account.head.hash, nonce: nonceApprover })
+  const sent = await relay.send({
+    type: 2,
+    accountId: account.id,
+    approver: record.deviceId,
+    seq: account.head.seq,
+    head: account.head.hash,
+    nonce: nonceApprover,
+  })
   if (!sent.ok) return sent
   const revealed = await relay.next(3)
   if (!revealed.ok) return revealed
   const { sigPk, kemPk, authPk, leasePk, leaseId, nonce } = revealed.value
-  if (sigPk === undefined || kemPk === undefined || authPk === undefined || leasePk === undefined || leaseId === undefined || nonce === undefined) return mismatch
+  if (
+    sigPk === undefined ||
+    kemPk === undefined ||
+    authPk === undefined ||
+    leasePk === undefined ||
+    leaseId === undefined ||
+    nonce === undefined
+  )
+    return mismatch
   const newKeys = { sigPk, kemPk, authPk }
   if (!equalBytes(sasCommit(device.ports.primitives, newKeys, nonce), commit)) return mismatch
   return ok({
     deviceId: deviceId.value,
     relay,
-    transcript: { uid: account.id, newKeys, approver: record.deviceId, nonceApprover, nonceNew: nonce, head: account.head.hash },
+    transcript: {
+      uid: account.id,
+      newKeys,
+      approver: record.deviceId,
+      nonceApprover,
+      nonceNew: nonce,
+      head: account.head.hash,
+    },
     holder: deviceHolder({ deviceId: deviceId.value, ...newKeys, leasePk, leaseId }),
   })
 }
 
 /** The words were typed here. Compares them, offers the link, and appends it once the new device has countersigned. */
-export const approve = async (device: Device, side: ApproverSide, typed: string): Done<{ readonly reply: readonly string[]; readonly done: Done<void> }> => {
+export const approve = async (
+  device: Device,
+  side: ApproverSide,
+  typed: string,
+): Done<{ readonly reply: readonly string[]; readonly done: Done<void> }> => {
   const p = device.ports.primitives
   const words = parseWords(typed, 3)
   if (!words.ok || words.value.join(" ") !== sasWords(p, side.transcript).join(" ")) {
@@ -271,11 +367,18 @@ export const approve = async (device: Device, side: ApproverSide, typed: string)
   const scope = syncScope(device)
   if (!scope.ok) return scope
   const { account, record, full } = scope.value
-  if (!equalBytes(account.head.hash, side.transcript.head)) return err({ code: "revision-conflict", detail: "The account changed meanwhile; start the approval again." })
+  if (!equalBytes(account.head.hash, side.transcript.head))
+    return err({ code: "revision-conflict", detail: "The account changed meanwhile; start the approval again." })
   const { epoch } = newestAccountKey(account)
   const seed = full.accountSeeds.get(epoch)
   if (seed === undefined) return err({ code: "key-not-trusted" })
-  const place = { chainId: account.id, byUid: account.id, by: record.deviceId, seq: account.head.seq + 1, prev: account.head.hash }
+  const place = {
+    chainId: account.id,
+    byUid: account.id,
+    by: record.deviceId,
+    seq: account.head.seq + 1,
+    prev: account.head.hash,
+  }
   const wrap = await wrapSeed(device, seed, epoch, place, side.holder)
   const addition: TypeOf<typeof holderAddStruct> = {
     holder: side.holder,
@@ -283,13 +386,10 @@ export const approve = async (device: Device, side: ApproverSide, typed: string)
     transcript: sasTranscriptHash(p, side.transcript),
     wrapsHash: wrapsHash(p, [wrap]),
   }
-  const payload = accountPayload(
-    account,
-    ACCOUNT_HOLDER_ADD,
-    holderAddStruct,
-    addition,
-    { byHolder: record.deviceId, ts: device.ports.clock.nowMs() },
-  )
+  const payload = accountPayload(account, ACCOUNT_HOLDER_ADD, holderAddStruct, addition, {
+    byHolder: record.deviceId,
+    ts: device.ports.clock.nowMs(),
+  })
   const offered = await side.relay.send({ type: 4, payload })
   if (!offered.ok) return offered
   const finish = async (): Done<void> => {
@@ -309,7 +409,10 @@ export const approve = async (device: Device, side: ApproverSide, typed: string)
     if (!sent.ok) return sent
     const reply = accountAppendReplyStruct.decode(sent.value, 16 * 1024 * 1024)
     if (!reply.ok) return err({ code: "malformed" })
-    if (reply.value.outcome !== PUSH_ACCEPTED) return err({ code: reply.value.code !== undefined && isErrorCode(reply.value.code) ? reply.value.code : "revision-conflict" })
+    if (reply.value.outcome !== PUSH_ACCEPTED)
+      return err({
+        code: reply.value.code !== undefined && isErrorCode(reply.value.code) ? reply.value.code : "revision-conflict",
+      })
     const accepted = await device.serial(async () =>
       bytesToHex(device.account?.head.hash ?? new Uint8Array()) === bytesToHex(account.head.hash)
         ? acceptAccount(device, verified.value, [...device.links, encodeLink(link)])

@@ -1,6 +1,13 @@
 import { bytesToHex, equalBytes, err, formatId, ok, type Result } from "@keyferry/base"
 import { RECORD_KIND } from "@keyferry/crypto"
-import { type ArchiveRevision, assignIds, exportArchive, type ImportError, keyferryArchive, planImport } from "@keyferry/importers"
+import {
+  type ArchiveRevision,
+  assignIds,
+  exportArchive,
+  type ImportError,
+  keyferryArchive,
+  planImport,
+} from "@keyferry/importers"
 import type { Item } from "@keyferry/items"
 import type { Failure } from "@keyferry/protocol"
 
@@ -13,9 +20,13 @@ import { profileItemId } from "./vault.ts"
 type Done<T> = Promise<Result<T, Failure>>
 
 /** Everything readable here in one age file: items, the bin as history. Opens with the stock age and tar. */
-export const archiveOf = async (device: Device, input: { readonly passphrase?: string; readonly recipients?: readonly string[] }): Done<Uint8Array> => {
+export const archiveOf = async (
+  device: Device,
+  input: { readonly passphrase?: string; readonly recipients?: readonly string[] },
+): Done<Uint8Array> => {
   if (device.local === undefined) return err({ code: "locked" })
-  if (device.local.strict === undefined) return err({ code: "lease-needs-server", detail: "An export without the strict items would not be whole." })
+  if (device.local.strict === undefined)
+    return err({ code: "lease-needs-server", detail: "An export without the strict items would not be whole." })
   const items: Item[] = []
   const history: ArchiveRevision[] = []
   for (const local of device.items.values()) {
@@ -25,10 +36,25 @@ export const archiveOf = async (device: Device, input: { readonly passphrase?: s
     if (local.deletedAtMs === 0) items.push(item.value)
     else history.push({ revision: local.rev, savedMs: local.deletedAtMs, item: item.value })
   }
-  const reader = input.passphrase === undefined ? { recipients: input.recipients ?? [] } : { passphrase: input.passphrase }
-  const sealed = await exportArchive({ vaults: [{ vaultId: homeVault(device), name: "Personal" }], items, history, createdMs: device.ports.clock.nowMs() }, reader)
+  const reader =
+    input.passphrase === undefined ? { recipients: input.recipients ?? [] } : { passphrase: input.passphrase }
+  const sealed = await exportArchive(
+    {
+      vaults: [{ vaultId: homeVault(device), name: "Personal" }],
+      items,
+      history,
+      createdMs: device.ports.clock.nowMs(),
+    },
+    reader,
+  )
   if (sealed.ok) return sealed
-  return err({ code: "usage-wrong", detail: sealed.error.code === "bad-recipient" ? `Recipient ${sealed.error.index + 1} is not an age recipient.` : "Give a passphrase or a recipient." })
+  return err({
+    code: "usage-wrong",
+    detail:
+      sealed.error.code === "bad-recipient"
+        ? `Recipient ${sealed.error.index + 1} is not an age recipient.`
+        : "Give a passphrase or a recipient.",
+  })
 }
 
 export const restoreArchive = async (
@@ -38,7 +64,10 @@ export const restoreArchive = async (
   mode: "skip" | "keep-both",
 ): Done<{ added: number; skipped: number; refused: readonly string[] }> => {
   if (device.local === undefined) return err({ code: "locked" })
-  const opener = key.passphrase === undefined ? { identities: key.identity === undefined ? [] : [key.identity] } : { passphrase: key.passphrase }
+  const opener =
+    key.passphrase === undefined
+      ? { identities: key.identity === undefined ? [] : [key.identity] }
+      : { passphrase: key.passphrase }
   const parsed = await keyferryArchive.parse(bytes, { nowMs: device.ports.clock.nowMs(), key: opener })
   if (!parsed.ok) return err(importFailure(parsed.error))
   return device.serial(async () => {
@@ -95,7 +124,9 @@ export const restoreArchive = async (
 const isTaken = (device: Device, itemId: Uint8Array): boolean =>
   device.items.has(bytesToHex(itemId)) ||
   device.account?.holders.has(bytesToHex(itemId)) === true ||
-  [...device.vaults.values()].some((v) => v.tree.trie.get(itemId) !== undefined || equalBytes(itemId, profileItemId(device, v.state.id)))
+  [...device.vaults.values()].some(
+    (v) => v.tree.trie.get(itemId) !== undefined || equalBytes(itemId, profileItemId(device, v.state.id)),
+  )
 
 const importFailure = (error: ImportError): Failure => {
   switch (error.code) {

@@ -1,4 +1,4 @@
-import { err, ok, type Result, secret } from "@keyferry/base"
+import { err, ok, type Result } from "@keyferry/base"
 import { kOff, kOn, unlockFactor } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
 
@@ -17,7 +17,8 @@ export const setDevicePassword = async (device: Device, password: string): Promi
   if (weak !== undefined) return err(weak)
   const { record, local, full, ports } = device
   const d = await deviceSecret(ports, false)
-  if (record === undefined || local?.strict === undefined || d === undefined) return err({ code: local === undefined ? "locked" : "lease-needs-server" })
+  if (record === undefined || local?.strict === undefined || d === undefined)
+    return err({ code: local === undefined ? "locked" : "lease-needs-server" })
   const p = ports.primitives
   const [saltOn, saltOff] = [ports.random.bytes(32), ports.random.bytes(32)]
   const uOn = await unlockFactor(p, password, saltOn)
@@ -39,7 +40,7 @@ export const setDevicePassword = async (device: Device, password: string): Promi
       : await kOff(p, await unlockFactor(p, password, saltOff), d, saltOff, placeOf(account))
   const { offlineKey: _old, ...rest } = full
   const next = { ...record, saltOn, saltOff }
-  const keys = { ...rest, onKey: secret<"OnlineKey">(onKey.reveal()), ...(offlineKey === undefined ? {} : { offlineKey }) }
+  const keys = { ...rest, onKey: onKey, ...(offlineKey === undefined ? {} : { offlineKey }) }
   await ports.store.write([recordRow(next), await bundleRow(device, keys, local), { table: "bundle", key: "off" }])
   device.record = next
   device.full = keys

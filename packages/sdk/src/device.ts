@@ -4,14 +4,7 @@ import { type AccountSeed, type DeviceSecret, makeSigSeed, type SigSeed, type Va
 import type { Instant } from "@keyferry/engine"
 import type { Failure } from "@keyferry/protocol"
 
-import {
-  chainRow,
-  type DeviceRecord,
-  deviceRecord,
-  type LocalItem,
-  type Settings,
-  settingsRow,
-} from "./formats.ts"
+import { chainRow, type DeviceRecord, deviceRecord, type LocalItem, type Settings, settingsRow } from "./formats.ts"
 import type { Row, SdkPorts } from "./ports.ts"
 import { lockedKey, macOf, openRow, sealRow } from "./sealing.ts"
 import { createTransport, type RequestSigner, type Transport } from "./transport.ts"
@@ -102,7 +95,11 @@ export const createSerial = (): (<T>(work: () => Promise<T>) => Promise<T>) => {
   }
 }
 
-export const recordRow = (record: DeviceRecord): Row => ({ table: "clear", key: "device", value: deviceRecord.encode(record) })
+export const recordRow = (record: DeviceRecord): Row => ({
+  table: "clear",
+  key: "device",
+  value: deviceRecord.encode(record),
+})
 
 /** The 32-byte secret outside the store; made once, with the first vault of this folder. */
 export const deviceSecret = async (ports: SdkPorts, make: boolean): Promise<DeviceSecret | undefined> => {
@@ -118,7 +115,14 @@ export const deviceSecret = async (ports: SdkPorts, make: boolean): Promise<Devi
 export const authSeedRow = async (ports: SdkPorts, d: DeviceSecret, seed: SigSeed): Promise<Row> => ({
   table: "clear",
   key: "auth",
-  value: await sealRow(ports.primitives, ports.random, await lockedKey(ports.primitives, d, "auth"), "clear", "auth", seed.reveal()),
+  value: await sealRow(
+    ports.primitives,
+    ports.random,
+    await lockedKey(ports.primitives, d, "auth"),
+    "clear",
+    "auth",
+    seed.reveal(),
+  ),
 })
 
 export const loadAuthSeed = async (ports: SdkPorts): Promise<SigSeed | undefined> => {
@@ -131,7 +135,12 @@ export const loadAuthSeed = async (ports: SdkPorts): Promise<SigSeed | undefined
 
 export const newSigSeed = (ports: SdkPorts): SigSeed => makeSigSeed(ports.random)
 
-export const requestSigner = (ports: SdkPorts, keyId: string, tag: RequestSigner["tag"], seed: SigSeed): RequestSigner => ({
+export const requestSigner = (
+  ports: SdkPorts,
+  keyId: string,
+  tag: RequestSigner["tag"],
+  seed: SigSeed,
+): RequestSigner => ({
   keyId,
   tag,
   sign: (message) => ports.primitives.ed25519Sign(seed.reveal(), message),
@@ -150,9 +159,15 @@ const loadAccountChain = async (device: Device): Promise<Result<void, Failure>> 
   if (bytes === undefined) return ok(undefined)
   const row = chainRow.decode(bytes, 64 * 1024 * 1024)
   const d = await deviceSecret(device.ports, false)
-  if (!row.ok || d === undefined) return err({ code: "store-corrupt", detail: "The account's history on this device cannot be read." })
-  const mac = await macOf(device.ports.primitives, await lockedKey(device.ports.primitives, d, "chain-mac"), row.value.links)
-  if (bytesToHex(mac) !== bytesToHex(row.value.mac)) return err({ code: "store-corrupt", detail: "The account's history on this device was changed." })
+  if (!row.ok || d === undefined)
+    return err({ code: "store-corrupt", detail: "The account's history on this device cannot be read." })
+  const mac = await macOf(
+    device.ports.primitives,
+    await lockedKey(device.ports.primitives, d, "chain-mac"),
+    row.value.links,
+  )
+  if (bytesToHex(mac) !== bytesToHex(row.value.mac))
+    return err({ code: "store-corrupt", detail: "The account's history on this device was changed." })
   const links = decodeLinks(row.value.links)
   if (links === undefined) return err({ code: "store-corrupt" })
   const verified = await verifyAccountChain(device.ports.primitives, links)

@@ -44,7 +44,14 @@ import {
   startOpaqueRegistration,
   wrapsHash,
 } from "@keyferry/crypto"
-import { accountAppendStruct, accountChainReplyStruct, accountKeysReplyStruct, type ErrorCode, type Failure, isErrorCode } from "@keyferry/protocol"
+import {
+  accountAppendStruct,
+  accountChainReplyStruct,
+  accountKeysReplyStruct,
+  type ErrorCode,
+  type Failure,
+  isErrorCode,
+} from "@keyferry/protocol"
 
 import {
   deviceHolder,
@@ -96,7 +103,8 @@ export const loadEnrolment = async (device: Device, box: EnrolmentBox): Promise<
 
 const save = async (device: Device, box: EnrolmentBox, next: Enrolment): Promise<void> => {
   box.current = next
-  if (device.local !== undefined) await device.ports.store.write([await stateRow(device, device.local, "enrolment", enrolmentStruct.encode(next))])
+  if (device.local !== undefined)
+    await device.ports.store.write([await stateRow(device, device.local, "enrolment", enrolmentStruct.encode(next))])
   device.changed()
 }
 
@@ -129,7 +137,8 @@ export const loginStart = async (
 ): Done<EnrolmentState> => {
   await startOver(device)
   const here = device.record?.account
-  if (here !== undefined && here.address.toLowerCase() !== input.address.trim().toLowerCase()) return err({ code: "wrong-account", detail: `This device belongs to ${here.address}.` })
+  if (here !== undefined && here.address.toLowerCase() !== input.address.trim().toLowerCase())
+    return err({ code: "wrong-account", detail: `This device belongs to ${here.address}.` })
   if (here !== undefined) return err({ code: "account-exists-here" })
   if (device.record !== undefined && device.local === undefined) return err({ code: "locked" })
   const origin = originOf(input.server)
@@ -141,17 +150,33 @@ export const loginStart = async (
   if (!server.ok) return server
   const keys = await newDeviceKeys(device)
   const login = await startOpaqueLogin(input.password)
-  const started = await transport.json("login.start", { address: input.address, startLoginRequest: b64(login.request) }, {})
+  const started = await transport.json(
+    "login.start",
+    { address: input.address, startLoginRequest: b64(login.request) },
+    {},
+  )
   if (!started.ok) return started
   const response = fromB64(started.value.loginResponse)
   if (response === undefined) return err({ code: "malformed" })
-  const finished = await login.finish(response, { account: started.value.accountUuid, deployment: server.value.deploymentId })
+  const finished = await login.finish(response, {
+    account: started.value.accountUuid,
+    deployment: server.value.deploymentId,
+  })
   if (!finished.ok) return err({ code: "wrong-credentials" })
   if (!equalBytes(finished.value.serverStaticPk, server.value.opaquePk)) return err({ code: "server-identity-changed" })
-  const binding = await finishMac(device.ports.primitives, await sessionBinding(device.ports.primitives, finished.value.sessionKey), keys.authPk)
+  const binding = await finishMac(
+    device.ports.primitives,
+    await sessionBinding(device.ports.primitives, finished.value.sessionKey),
+    keys.authPk,
+  )
   const signedIn = await transport.json(
     "login.finish",
-    { loginId: started.value.loginId, finishLoginRequest: b64(finished.value.finish), authPk: b64(keys.authPk), binding: b64(binding) },
+    {
+      loginId: started.value.loginId,
+      finishLoginRequest: b64(finished.value.finish),
+      authPk: b64(keys.authPk),
+      binding: b64(binding),
+    },
     {},
   )
   if (!signedIn.ok) return signedIn
@@ -202,7 +227,12 @@ const newDeviceKeys = async (device: Device) => {
   const kem = await makeKemKeyPair(random)
   return {
     authPk: await sigPublicKey(p, authSeed),
-    secret: { deviceId: random.bytes(16), sigSeed: sigSeed.reveal(), kemSeed: kem.seed.reveal(), authSeed: authSeed.reveal() },
+    secret: {
+      deviceId: random.bytes(16),
+      sigSeed: sigSeed.reveal(),
+      kemSeed: kem.seed.reveal(),
+      authSeed: authSeed.reveal(),
+    },
   }
 }
 
@@ -226,7 +256,11 @@ export const secondFactor = async (
   const e = box.current
   if (e === undefined) return err({ code: "signed-out" })
   const transport = transportOf(device, e.server.origin)
-  const passed = await transport.json("login.second-factor", { kind, code: code.replace(/\s/g, "") }, { session: e.session })
+  const passed = await transport.json(
+    "login.second-factor",
+    { kind, code: code.replace(/\s/g, "") },
+    { session: e.session },
+  )
   if (!passed.ok) return passed
   await save(device, box, { ...e, session: passed.value.session.token })
   return startEnrolment(device, box, mail)
@@ -243,7 +277,11 @@ export const factorLost = async (device: Device, box: EnrolmentBox): Done<Enrolm
   if (!asked.ok) return asked
   if (asked.value.session === undefined) {
     const waitS = Math.max(1, Math.ceil((asked.value.readyAtMs - device.ports.clock.nowMs()) / 1000))
-    return err({ code: "recovery-waiting", detail: `It opens at ${new Date(asked.value.readyAtMs).toISOString()}.`, retryAfterS: waitS })
+    return err({
+      code: "recovery-waiting",
+      detail: `It opens at ${new Date(asked.value.readyAtMs).toISOString()}.`,
+      retryAfterS: waitS,
+    })
   }
   await save(device, box, { ...e, session: asked.value.session.token })
   return startEnrolment(device, box)
@@ -258,7 +296,16 @@ const startEnrolment = async (device: Device, box: EnrolmentBox, mail = true): D
   const keys = await publicKeysOf(device, e)
   const asked = await transportOf(device, e.server.origin).json(
     "enrol.start",
-    { device: { deviceId: formatId("dev", e.deviceId), sigPk: b64(keys.sigPk), kemPk: b64(keys.kemPk), authPk: b64(keys.authPk), platform: device.ports.platform }, ...(mail ? {} : { mail }) },
+    {
+      device: {
+        deviceId: formatId("dev", e.deviceId),
+        sigPk: b64(keys.sigPk),
+        kemPk: b64(keys.kemPk),
+        authPk: b64(keys.authPk),
+        platform: device.ports.platform,
+      },
+      ...(mail ? {} : { mail }),
+    },
     { session: e.session },
   )
   if (!asked.ok) return asked
@@ -277,17 +324,26 @@ const startEnrolment = async (device: Device, box: EnrolmentBox, mail = true): D
 }
 
 /** A new mail for the waiting device; the older link is dead from then on. */
-export const requestMail = async (device: Device, box: EnrolmentBox): Done<{ mail: "queued" | "off" | "failed"; mailedTo: string; code: string; nextInS: number }> => {
+export const requestMail = async (
+  device: Device,
+  box: EnrolmentBox,
+): Done<{ mail: "queued" | "off" | "failed"; mailedTo: string; code: string; nextInS: number }> => {
   const e = box.current
   if (e === undefined) return err({ code: "signed-out" })
   const reply = await transportOf(device, e.server.origin).json("enrol.mail", {}, { session: e.session })
   if (!reply.ok) return reply
   await save(device, box, { ...e, mail: reply.value.mail, mailedTo: reply.value.mailedTo })
-  return ok({ mail: mailState(reply.value.mail), mailedTo: reply.value.mailedTo, code: e.code ?? "", nextInS: reply.value.nextInS })
+  return ok({
+    mail: mailState(reply.value.mail),
+    mailedTo: reply.value.mailedTo,
+    code: e.code ?? "",
+    nextInS: reply.value.nextInS,
+  })
 }
 
 /** A mail that has left is as good as one that waits to: asking for another would kill its link. */
-export const mailState = (mail: string): "queued" | "off" | "failed" => (mail === "off" ? mail : mail === "queued" || mail === "sent" ? "queued" : "failed")
+export const mailState = (mail: string): "queued" | "off" | "failed" =>
+  mail === "off" ? mail : mail === "queued" || mail === "sent" ? "queued" : "failed"
 
 /** Asks the server where the enrolment stands; the level rises here once the device is confirmed. */
 export const confirmation = async (device: Device, box: EnrolmentBox): Done<EnrolmentState> => {
@@ -319,13 +375,20 @@ export const credentialsOf = (device: Device, e: Enrolment): Credentials => ({
 })
 
 /** The account chain as served to a confirmed device, verified whole, and of the account that was signed in to. */
-const readChain = async (device: Device, e: Enrolment): Done<{ readonly state: AccountState; readonly links: readonly Uint8Array[] }> => {
+const readChain = async (
+  device: Device,
+  e: Enrolment,
+): Done<{ readonly state: AccountState; readonly links: readonly Uint8Array[] }> => {
   const reply = await transportOf(device, e.server.origin).cbor("enrol.chain", undefined, credentialsOf(device, e))
   if (!reply.ok) return reply
   return verifyServedChain(device, reply.value, e.accountId)
 }
 
-export const verifyServedChain = async (device: Device, bytes: Uint8Array, accountId: Uint8Array): Done<{ readonly state: AccountState; readonly links: readonly Uint8Array[] }> => {
+export const verifyServedChain = async (
+  device: Device,
+  bytes: Uint8Array,
+  accountId: Uint8Array,
+): Done<{ readonly state: AccountState; readonly links: readonly Uint8Array[] }> => {
   const served = accountChainReplyStruct.decode(bytes, 80 * 1024 * 1024)
   const links = served.ok ? decodeLinks(served.value.links) : undefined
   if (!served.ok || links === undefined) return err({ code: "chain-invalid" })
@@ -337,7 +400,11 @@ export const verifyServedChain = async (device: Device, bytes: Uint8Array, accou
 export const parseKit = (device: Device, text: string): Result<RecoveryCode, Failure> => {
   const parsed = parseKitCode(device.ports.primitives, text)
   if (parsed.ok) return parsed
-  const why = { "wrong-length": "It has 36 characters after KF1.", "bad-character": "It holds a character that kit codes do not use.", "check-failed": "The last group says there is a typing mistake." }[parsed.error]
+  const why = {
+    "wrong-length": "It has 36 characters after KF1.",
+    "bad-character": "It holds a character that kit codes do not use.",
+    "check-failed": "The last group says there is a typing mistake.",
+  }[parsed.error]
   return err({ code: "kit-code-wrong", detail: why })
 }
 
@@ -353,9 +420,19 @@ export const finishWithKit = async (device: Device, box: EnrolmentBox, kitText: 
   const sk = await deriveSecretKey(device.ports.primitives, code.value, state.accountSalt)
   const entry = newestSlot(state, HOLDER_PASSWORD)
   if (entry === undefined) return err({ code: "chain-invalid" })
-  const slot = await deriveSlot(device.ports.primitives, passwordSlotSecret(secret<"ExportKey">(e.exportKey.slice()), sk), state.accountSalt, HOLDER_PASSWORD, entry.holder.id)
+  const slot = await deriveSlot(
+    device.ports.primitives,
+    passwordSlotSecret(secret<"ExportKey">(e.exportKey.slice()), sk),
+    state.accountSalt,
+    HOLDER_PASSWORD,
+    entry.holder.id,
+  )
   // The public keys that countersigned the slot's own link decide; a chain forged around the account would hold others.
-  if (!areSlotKeys(entry, slot)) return err({ code: "kit-code-wrong", detail: "Kit and password do not belong together; the kit may have been replaced." })
+  if (!areSlotKeys(entry, slot))
+    return err({
+      code: "kit-code-wrong",
+      detail: "Kit and password do not belong together; the kit may have been replaced.",
+    })
   const seed = await openSlot(device, e, state, entry.holder.id, slot)
   if (!seed.ok) return seed
   const keys = await publicKeysOf(device, e)
@@ -376,9 +453,16 @@ export const finishWithKit = async (device: Device, box: EnrolmentBox, kitText: 
     { byHolder: entry.holder.id, ts: device.ports.clock.nowMs() },
   )
   const own = slotSigner(device, { id: e.deviceId, sigSeed: secret<"SigSeed">(e.sigSeed) })
-  const link = await signPayload(slotSigner(device, { id: entry.holder.id, sigSeed: slot.sigSeed }), payload, [await countersignPayload(own, payload)])
+  const link = await signPayload(slotSigner(device, { id: entry.holder.id, sigSeed: slot.sigSeed }), payload, [
+    await countersignPayload(own, payload),
+  ])
   const verified = await verifyAccountLink(device.ports.primitives, state, link)
-  if (!verified.ok) return err(verified.error.code === "not-allowed" ? { code: "not-allowed", detail: "Your policy asks for approval by another device: kf login --by words" } : { code: "chain-invalid" })
+  if (!verified.ok)
+    return err(
+      verified.error.code === "not-allowed"
+        ? { code: "not-allowed", detail: "Your policy asks for approval by another device: kf login --by words" }
+        : { code: "chain-invalid" },
+    )
   const staged = await stage(device, {
     account,
     keys: { sigSeed: e.sigSeed, kemSeed: e.kemSeed, accountSeeds: [[epoch, seed.value.reveal()]] },
@@ -428,23 +512,39 @@ export const afterJoining = async (
   return ok(undefined)
 }
 
-const openSlot = async (device: Device, e: Enrolment, state: AccountState, slotId: Uint8Array, slot: SlotKeys): Done<AccountSeed> => {
+const openSlot = async (
+  device: Device,
+  e: Enrolment,
+  state: AccountState,
+  slotId: Uint8Array,
+  slot: SlotKeys,
+): Done<AccountSeed> => {
   const query = `slot=${formatId("slt", slotId)}`
-  const reply = await transportOf(device, e.server.origin).cbor("enrol.slot-wraps", undefined, credentialsOf(device, e), query)
+  const reply = await transportOf(device, e.server.origin).cbor(
+    "enrol.slot-wraps",
+    undefined,
+    credentialsOf(device, e),
+    query,
+  )
   if (!reply.ok) return reply
   const served = accountKeysReplyStruct.decode(reply.value, 4 * 1024 * 1024)
   if (!served.ok) return err({ code: "malformed" })
   const { epoch } = newestAccountKey(state)
   for (const [wrapEpoch, bytes] of served.value.wraps) {
     const wrap = wrapEpoch === epoch ? decodeWrapEntry(bytes) : undefined
-    if (wrap?.ok === true && equalBytes(wrap.value.recipient, slotId)) return openAccountWrap(device, state, { id: slotId, kemSeed: slot.kemSeed }, wrap.value)
+    if (wrap?.ok === true && equalBytes(wrap.value.recipient, slotId))
+      return openAccountWrap(device, state, { id: slotId, kemSeed: slot.kemSeed }, wrap.value)
   }
   return err({ code: "key-not-trusted" })
 }
 
 // ── recovery with the kit alone ──────────────────────────────────────────────────────────────────────────────────
 
-export const recoverStart = async (device: Device, box: EnrolmentBox, input: { readonly server: string; readonly kitCode: string; readonly deviceName: string }): Done<EnrolmentState> => {
+export const recoverStart = async (
+  device: Device,
+  box: EnrolmentBox,
+  input: { readonly server: string; readonly kitCode: string; readonly deviceName: string },
+): Done<EnrolmentState> => {
   await startOver(device)
   if (device.record?.account !== undefined) return err({ code: "account-exists-here" })
   const code = parseKit(device, input.kitCode)
@@ -458,7 +558,11 @@ export const recoverStart = async (device: Device, box: EnrolmentBox, input: { r
   if (!server.ok) return server
   const auth = await deriveRecoveryAuth(device.ports.primitives, code.value)
   const { bytesToBase32 } = await import("@keyferry/base")
-  const signedIn = await transport.json("recovery.start", {}, { signer: requestSigner(device.ports, `rec_${bytesToBase32(auth.recPk)}`, "kf1-rec", auth.seed) })
+  const signedIn = await transport.json(
+    "recovery.start",
+    {},
+    { signer: requestSigner(device.ports, `rec_${bytesToBase32(auth.recPk)}`, "kf1-rec", auth.seed) },
+  )
   if (!signedIn.ok) return signedIn
   const accountId = parseId("acc", signedIn.value.accountId)
   if (!accountId.ok) return err({ code: "malformed" })
@@ -487,7 +591,8 @@ export const recoverFinish = async (device: Device, box: EnrolmentBox, newPasswo
   const weak = passwordProblem(newPassword)
   if (weak !== undefined) return err(weak)
   if (e === undefined || e.kitCode === undefined) return err({ code: "signed-out" })
-  if (e.step !== STEP_KEYS || e.leaseId === undefined || e.leasePk === undefined) return err({ code: "device-not-verified" })
+  if (e.step !== STEP_KEYS || e.leaseId === undefined || e.leasePk === undefined)
+    return err({ code: "device-not-verified" })
   if (device.record === undefined) {
     const made = await createLocalStore(device, newPassword)
     if (!made.ok) return made
@@ -508,13 +613,18 @@ export const recoverFinish = async (device: Device, box: EnrolmentBox, newPasswo
 
   const transport = transportOf(device, e.server.origin)
   const registration = await startOpaqueRegistration(newPassword)
-  const started = await transport.json("enrol.password-start", { registrationRequest: b64(registration.request) }, credentialsOf(device, e))
+  const started = await transport.json(
+    "enrol.password-start",
+    { registrationRequest: b64(registration.request) },
+    credentialsOf(device, e),
+  )
   if (!started.ok) return started
   const response = fromB64(started.value.registrationResponse)
   const accountUuid = started.value.accountUuid
   if (response === undefined) return err({ code: "malformed" })
   const registered = await registration.finish(response, { account: accountUuid, deployment: e.server.deploymentId })
-  if (!registered.ok || !equalBytes(registered.value.serverStaticPk, e.server.opaquePk)) return err({ code: "server-identity-changed" })
+  if (!registered.ok || !equalBytes(registered.value.serverStaticPk, e.server.opaquePk))
+    return err({ code: "server-identity-changed" })
 
   const newCode = makeRecoveryCode(random)
   const sk = await deriveSecretKey(p, newCode, state.accountSalt)
@@ -538,7 +648,14 @@ export const recoverFinish = async (device: Device, box: EnrolmentBox, newPasswo
     state,
     ACCOUNT_RECOVERY_USED,
     recoveryUsedStruct,
-    { device: holder, removed, passwordSlot: password.holder, recoverySlot: recovery.holder, key: made.epoch, skSealed: made.skSealed },
+    {
+      device: holder,
+      removed,
+      passwordSlot: password.holder,
+      recoverySlot: recovery.holder,
+      key: made.epoch,
+      skSealed: made.skSealed,
+    },
     { byHolder: entry.holder.id, ts: device.ports.clock.nowMs() },
   )
   const own = slotSigner(device, { id: e.deviceId, sigSeed: secret<"SigSeed">(e.sigSeed) })
@@ -556,7 +673,14 @@ export const recoverFinish = async (device: Device, box: EnrolmentBox, newPasswo
   if (!lease.ok) return lease
   const staged = await stage(device, {
     account,
-    keys: { sigSeed: e.sigSeed, kemSeed: e.kemSeed, accountSeeds: [[epoch - 1, seed.value.reveal()], [epoch, made.seed.reveal()]] },
+    keys: {
+      sigSeed: e.sigSeed,
+      kemSeed: e.kemSeed,
+      accountSeeds: [
+        [epoch - 1, seed.value.reveal()],
+        [epoch, made.seed.reveal()],
+      ],
+    },
     links: [...links, encodeLink(link)],
     lease: lease.value,
     authSeed,

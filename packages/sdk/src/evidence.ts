@@ -27,7 +27,9 @@ export const recordEvidence = async (device: Device, error: ChainError): Promise
  * mean that nobody checked it: a removed device that dates itself back, a revision twice, a key that was replaced.
  */
 const servedCode = (error: ChainError): Failure["code"] =>
-  error.code === "signer-below-floor" || error.code === "rev-wrong" || error.code === "epoch-stale" ? "chain-invalid" : productCode(error)
+  error.code === "signer-below-floor" || error.code === "rev-wrong" || error.code === "epoch-stale"
+    ? "chain-invalid"
+    : productCode(error)
 
 const describe = (error: ChainError): string => {
   switch (error.code) {

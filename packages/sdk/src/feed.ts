@@ -20,7 +20,10 @@ export interface FeedListener {
  * Opens the feed: the first event brings what is missing since the cursors, later ones carry each change itself.
  * An event that does not follow what this device has is a gap, and an ordinary sync fills it.
  */
-export const openFeed = async (device: Device, listener: FeedListener): Promise<Result<{ readonly close: () => void }, Failure>> => {
+export const openFeed = async (
+  device: Device,
+  listener: FeedListener,
+): Promise<Result<{ readonly close: () => void }, Failure>> => {
   const scope = syncScope(device)
   if (!scope.ok) return scope
   const calls = await deviceCalls(device)
@@ -42,7 +45,14 @@ export const openFeed = async (device: Device, listener: FeedListener): Promise<
         return
       }
       if (accountLinks.length > 0 || vaults.length > 0) {
-        const applied = await applyReply(device, { logId: new Uint8Array(16), commit, accountLinks, results: [], vaults, heads: [] })
+        const applied = await applyReply(device, {
+          logId: new Uint8Array(16),
+          commit,
+          accountLinks,
+          results: [],
+          vaults,
+          heads: [],
+        })
         if (!applied.ok) {
           if (applied.error.code === "revision-conflict") listener.onGap()
           else listener.onFailure(applied.error)

@@ -1,4 +1,16 @@
-import { bool, bytesOf, bytesUpTo, listOf, oneOf, optional, struct, textUpTo, tuple, type TypeOf, uint } from "@keyferry/base"
+import {
+  bool,
+  bytesOf,
+  bytesUpTo,
+  listOf,
+  oneOf,
+  optional,
+  struct,
+  textUpTo,
+  tuple,
+  type TypeOf,
+  uint,
+} from "@keyferry/base"
 
 /*
  * What a device keeps, version 1. Tables of the device store:

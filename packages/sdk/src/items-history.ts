@@ -22,7 +22,11 @@ export const oldBodyRow = async (device: Device, keys: LocalKeys, item: LocalIte
   const secret = item.strict ? keys.strict : keys.standard
   if (secret === undefined) return undefined
   const key = `${bytesToHex(item.itemId)}:${String(device.ports.clock.nowMs()).padStart(15, "0")}:${bytesToHex(device.ports.random.bytes(2))}`
-  return { table: "old", key, value: await sealRow(device.ports.primitives, device.ports.random, secret, "old", key, item.body) }
+  return {
+    table: "old",
+    key,
+    value: await sealRow(device.ports.primitives, device.ports.random, secret, "old", key, item.body),
+  }
 }
 
 const revisionOf = (item: Item, rev: number, deviceId: Uint8Array): Revision => ({
@@ -34,7 +38,10 @@ const revisionOf = (item: Item, rev: number, deviceId: Uint8Array): Revision => 
 })
 
 /** Newest first, without the current one. Each with the body to restore. */
-export const historyOf = async (device: Device, local: LocalItem): Promise<Result<readonly { readonly revision: Revision; readonly item: Item }[], Failure>> => {
+export const historyOf = async (
+  device: Device,
+  local: LocalItem,
+): Promise<Result<readonly { readonly revision: Revision; readonly item: Item }[], Failure>> => {
   const here = await localHistory(device, local)
   if (local.rev === 0 || device.full === undefined) return ok(here)
   const served = await servedHistory(device, local)
@@ -55,7 +62,10 @@ const localHistory = async (device: Device, local: LocalItem) => {
       for (const vaultId of [local.vaultId, new Uint8Array(32)]) {
         const item = decodeItem(opened.value, { itemId: local.itemId, vaultId })
         if (!item.ok) continue
-        out.push({ revision: revisionOf(item.value, 0, device.record?.account?.deviceId ?? new Uint8Array(16)), item: { ...item.value, vaultId: local.vaultId } })
+        out.push({
+          revision: revisionOf(item.value, 0, device.record?.account?.deviceId ?? new Uint8Array(16)),
+          item: { ...item.value, vaultId: local.vaultId },
+        })
         break
       }
     }
@@ -63,7 +73,10 @@ const localHistory = async (device: Device, local: LocalItem) => {
   return out.toReversed().map((entry, i) => ({ ...entry, revision: { ...entry.revision, rev: -(i + 1) } }))
 }
 
-const servedHistory = async (device: Device, local: LocalItem): Promise<Result<readonly { readonly revision: Revision; readonly item: Item }[], Failure>> => {
+const servedHistory = async (
+  device: Device,
+  local: LocalItem,
+): Promise<Result<readonly { readonly revision: Revision; readonly item: Item }[], Failure>> => {
   const calls = await deviceCalls(device)
   if (!calls.ok) return calls
   const { full } = device
@@ -90,7 +103,10 @@ const servedHistory = async (device: Device, local: LocalItem): Promise<Result<r
     const header = readRecordHeader(record)
     if (!header.ok) break
     const key = vaultKeyOf(full, local.vaultId, header.value.epoch)
-    const opened = key === undefined ? undefined : await openRecord(device.ports.primitives, { key, vid: local.vaultId, itemId: local.itemId, record })
+    const opened =
+      key === undefined
+        ? undefined
+        : await openRecord(device.ports.primitives, { key, vid: local.vaultId, itemId: local.itemId, record })
     if (opened?.ok !== true) break
     const item = decodeItem(opened.value.plaintext, { itemId: local.itemId, vaultId: local.vaultId })
     if (item.ok) out.push({ revision: revisionOf(item.value, header.value.rev, header.value.by), item: item.value })

@@ -12,7 +12,14 @@ import {
   leaseClassOf,
   makeItem,
 } from "@keyferry/items"
-import { choiceForNew, classAfterMove, effectiveClass, type LeaseClass, type LocalReason, type SyncSettings } from "@keyferry/engine"
+import {
+  choiceForNew,
+  classAfterMove,
+  effectiveClass,
+  type LeaseClass,
+  type LocalReason,
+  type SyncSettings,
+} from "@keyferry/engine"
 import type { Failure } from "@keyferry/protocol"
 
 import type { ItemChange, ItemInput, ItemSummary, ItemView, SyncPolicy } from "./api.ts"
@@ -80,7 +87,11 @@ export const bodyOf = (item: LocalItem): Result<Item, Failure> => {
 export const encodeBody = (item: Item): Result<Uint8Array, Failure> => {
   const bytes = encodeItem(item)
   if (bytes.ok) return bytes
-  return err(bytes.error === "too-large" ? { code: "too-large", detail: "An item holds at most 64 KB." } : { code: "credential-malformed", detail: "The text is not valid Unicode." })
+  return err(
+    bytes.error === "too-large"
+      ? { code: "too-large", detail: "An item holds at most 64 KB." }
+      : { code: "credential-malformed", detail: "The text is not valid Unicode." },
+  )
 }
 
 export const idOf = (item: LocalItem): string => formatId("itm", item.itemId)
@@ -110,11 +121,17 @@ const described = (problem: FieldProblem): Failure => ({
 export const newLocalItem = (device: Device, input: ItemInput): Result<LocalItem, Failure> => {
   const kind = kindByName(input.kind)
   if (kind === undefined) return err({ code: "not-found", detail: `There is no kind “${input.kind}”.` })
-  const built = buildFields(kind, input.fields.map((f) => [f.name, f.value] as const))
+  const built = buildFields(
+    kind,
+    input.fields.map((f) => [f.name, f.value] as const),
+  )
   if (!built.ok) return err(described(built.error))
   const secretByName = new Map(input.fields.map((f) => [f.name, f.secret]))
   const fields: Fields = new Map(
-    [...built.value.fields].map(([name, f]) => [name, { value: f.value, secret: f.secret || (kind.credential && secretByName.get(name) === true) }]),
+    [...built.value.fields].map(([name, f]) => [
+      name,
+      { value: f.value, secret: f.secret || (kind.credential && secretByName.get(name) === true) },
+    ]),
   )
   const itemId = device.ports.random.bytes(16)
   const vaultId = homeVault(device)
@@ -133,7 +150,8 @@ export const newLocalItem = (device: Device, input: ItemInput): Result<LocalItem
   const choice = policyForNew(device, item.kind, input.policy)
   if (!choice.ok) return choice
   // A removed device may still hold the vault's key: what is strict does not go up under it (SY45).
-  if (choice.value.waiting && classOf(item) === "strict" && device.overdue.includes(bytesToHex(vaultId))) return err({ code: "epoch-stale" })
+  if (choice.value.waiting && classOf(item) === "strict" && device.overdue.includes(bytesToHex(vaultId)))
+    return err({ code: "epoch-stale" })
   return ok({
     itemId,
     vaultId,
@@ -157,8 +175,16 @@ export const syncSettings = (device: Device): SyncSettings => {
 }
 
 /** Whether a new item syncs, as fields of its row. Errors: credential-sync-disabled, where a person asked for it by name. */
-export const policyForNew = (device: Device, kind: string, asked?: SyncPolicy): Result<Pick<LocalItem, "policy" | "waiting" | "heldBy">, Failure> => {
-  const { choice, localBecause, refusal } = choiceForNew({ credential: isCredential(kind), kind }, syncSettings(device), asked)
+export const policyForNew = (
+  device: Device,
+  kind: string,
+  asked?: SyncPolicy,
+): Result<Pick<LocalItem, "policy" | "waiting" | "heldBy">, Failure> => {
+  const { choice, localBecause, refusal } = choiceForNew(
+    { credential: isCredential(kind), kind },
+    syncSettings(device),
+    asked,
+  )
   if (refusal !== undefined) return err({ code: refusal })
   if (choice === "synced") return ok({ policy: POLICY_SYNCED, waiting: true })
   return ok({ policy: POLICY_LOCAL, waiting: false, ...heldBecause(localBecause) })
@@ -183,9 +209,17 @@ export const changedBody = (device: Device, local: LocalItem, change: ItemChange
   }
   let built: Fields = fields
   if (kind !== undefined) {
-    const checked = buildFields(kind, [...fields].map(([name, f]) => [name, f.value] as const))
+    const checked = buildFields(
+      kind,
+      [...fields].map(([name, f]) => [name, f.value] as const),
+    )
     if (!checked.ok) return err(described(checked.error))
-    built = new Map([...checked.value.fields].map(([name, f]) => [name, { value: f.value, secret: f.secret || (kind.credential && fields.get(name)?.secret === true) }]))
+    built = new Map(
+      [...checked.value.fields].map(([name, f]) => [
+        name,
+        { value: f.value, secret: f.secret || (kind.credential && fields.get(name)?.secret === true) },
+      ]),
+    )
   }
   return ok({
     ...item,
@@ -201,7 +235,8 @@ export const changedBody = (device: Device, local: LocalItem, change: ItemChange
 export const editedLocal = (local: LocalItem, item: Item, chosenClass: boolean): Result<LocalItem, Failure> => {
   const body = encodeBody({ ...item, itemId: local.itemId, vaultId: local.vaultId })
   if (!body.ok) return body
-  const strict = (chosenClass ? classOf(item) : classAfterMove(local.strict ? "strict" : "standard", classOf(item))) === "strict"
+  const strict =
+    (chosenClass ? classOf(item) : classAfterMove(local.strict ? "strict" : "standard", classOf(item))) === "strict"
   return ok({ ...withEdit(local, body.value), strict })
 }
 

@@ -1,8 +1,15 @@
 import { bytesToHex, err, formatId, ok, parseId, type Result } from "@keyferry/base"
-import { ADDED_BY_DEVICE, ADDED_BY_KIT, ADDED_BY_PASSKEY, ADDED_BY_RECOVERY, ADDED_GENESIS, HOLDER_DEVICE } from "@keyferry/chain"
+import {
+  ADDED_BY_DEVICE,
+  ADDED_BY_KIT,
+  ADDED_BY_PASSKEY,
+  ADDED_BY_RECOVERY,
+  ADDED_GENESIS,
+  HOLDER_DEVICE,
+} from "@keyferry/chain"
 import { fingerprintDigits, RECORD_KIND, serverWords } from "@keyferry/crypto"
 import { itemToMergeFields, withMergeFields } from "@keyferry/items"
-import { errors, type Failure, isErrorCode, type JsonReply } from "@keyferry/protocol"
+import { type ErrorCode, type Failure, isErrorCode, type JsonReply } from "@keyferry/protocol"
 
 import { changePassword, checkAccountPassword, deviceCalls, replaceKit } from "./account-calls.ts"
 import type { DeviceInfo, Keyferry, Status } from "./api.ts"
@@ -103,7 +110,8 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
   /** Every call to the server may learn that this device was removed: then the signed link is asked for and obeyed. */
   const online = async <T>(work: () => Done<T>): Done<T> => {
     const result = await serial(work)
-    if (!result.ok && (result.error.code === "device-removed" || result.error.code === "device-retired")) await ownRemoval(device, result.error.code)
+    if (!result.ok && (result.error.code === "device-removed" || result.error.code === "device-retired"))
+      await ownRemoval(device, result.error.code)
     return result
   }
   const changing = async <T>(work: () => Done<T>): Done<T> => accountChanged(await online(work))
@@ -148,7 +156,8 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       serial(async () => {
         const opened = await unlock(device, password)
         if (!opened.ok) {
-          if (opened.error.code === "device-removed" || opened.error.code === "device-retired") await ownRemoval(device, opened.error.code)
+          if (opened.error.code === "device-removed" || opened.error.code === "device-retired")
+            await ownRemoval(device, opened.error.code)
           return opened
         }
         await loadEnrolment(device, box)
@@ -270,11 +279,20 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         if (!item.ok) return item
         const ofField = item.value.alternatives.filter((a) => a.field === field)
         const chosen = take === "current" ? undefined : ofField[take]
-        if (ofField.length === 0 || (take !== "current" && chosen === undefined)) return err({ code: "not-found", detail: "There is no such conflict." })
+        if (ofField.length === 0 || (take !== "current" && chosen === undefined))
+          return err({ code: "not-found", detail: "There is no such conflict." })
         const fields = new Map(itemToMergeFields(item.value))
         if (chosen !== undefined) fields.set(field, { value: chosen.value, secret: fields.get(field)?.secret ?? true })
         const merged = withMergeFields(item.value, fields)
-        const next = editedLocal(found.value, { ...merged, alternatives: item.value.alternatives.filter((a) => a.field !== field), updatedMs: ports.clock.nowMs() }, false)
+        const next = editedLocal(
+          found.value,
+          {
+            ...merged,
+            alternatives: item.value.alternatives.filter((a) => a.field !== field),
+            updatedMs: ports.clock.nowMs(),
+          },
+          false,
+        )
         if (!next.ok) return next
         const written = await writeItem(next.value, found.value)
         return written.ok ? ok(summaryOf(device, written.value)) : written
@@ -328,7 +346,14 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         const calls = await deviceCalls(device)
         if (!calls.ok) return calls
         const reply = await calls.value.transport.json("first.mail", {}, calls.value.as)
-        return reply.ok ? ok({ mail: mailState(reply.value.mail), mailedTo: reply.value.mailedTo, code: reply.value.code, nextInS: reply.value.nextInS }) : reply
+        return reply.ok
+          ? ok({
+              mail: mailState(reply.value.mail),
+              mailedTo: reply.value.mailedTo,
+              code: reply.value.code,
+              nextInS: reply.value.nextInS,
+            })
+          : reply
       }),
     confirmation: () => serial(() => confirmation(device, box)),
     finishWithKit: async (kitCode) => {
@@ -359,11 +384,15 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
 
     twoFactorStart: () => call(online, device, (c) => c.transport.json("two-factor.start", {}, c.as)),
     twoFactorConfirm: async (code) => {
-      const done = await call(changing, device, (c) => c.transport.json("two-factor.confirm", { code: code.replace(/\s/g, "") }, c.as))
+      const done = await call(changing, device, (c) =>
+        c.transport.json("two-factor.confirm", { code: code.replace(/\s/g, "") }, c.as),
+      )
       return done.ok ? ok({ factors: done.value.factors }) : done
     },
     twoFactorCheck: async (kind, code) => {
-      const done = await call(online, device, (c) => c.transport.json("two-factor.check", { kind, code: code.replace(/\s/g, "") }, c.as))
+      const done = await call(online, device, (c) =>
+        c.transport.json("two-factor.check", { kind, code: code.replace(/\s/g, "") }, c.as),
+      )
       return done.ok ? ok(undefined) : done
     },
     recoveryCodes: () => call(online, device, (c) => c.transport.json("two-factor.codes", {}, c.as)),
@@ -373,7 +402,11 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         if (!checked.ok) return checked
         const calls = await deviceCalls(device)
         if (!calls.ok) return calls
-        const done = await calls.value.transport.json("two-factor.disable", { suspendSync: input.suspendSync }, calls.value.as)
+        const done = await calls.value.transport.json(
+          "two-factor.disable",
+          { suspendSync: input.suspendSync },
+          calls.value.as,
+        )
         return done.ok ? ok({ devices: done.value.devices }) : done
       }),
     changePassword: (input) =>
@@ -435,11 +468,12 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       serial(async () => {
         const { local } = device
         if (local === undefined) return err(notOpen(device))
-        const out: { code: keyof typeof errors; atMs: number; detail: string }[] = []
+        const out: { code: ErrorCode; atMs: number; detail: string }[] = []
         for (const { key } of await ports.store.list("state")) {
           const bytes = key.startsWith("evidence:") ? await readState(device, local, key) : undefined
           const row = bytes === undefined ? undefined : evidenceRow.decode(bytes, 600 * 1024)
-          if (row?.ok === true && isErrorCode(row.value.code)) out.push({ code: row.value.code, atMs: row.value.atMs, detail: row.value.detail })
+          if (row?.ok === true && isErrorCode(row.value.code))
+            out.push({ code: row.value.code, atMs: row.value.atMs, detail: row.value.detail })
         }
         return ok(out)
       }),
@@ -472,7 +506,9 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     denyDevice: async (id) => {
       const parsed = parseId("dev", id)
       if (!parsed.ok) return err({ code: "not-found" })
-      const done = await call(online, device, (c) => c.transport.json("devices.deny", { deviceId: formatId("dev", parsed.value) }, c.as))
+      const done = await call(online, device, (c) =>
+        c.transport.json("devices.deny", { deviceId: formatId("dev", parsed.value) }, c.as),
+      )
       return done.ok ? ok(undefined) : done
     },
     removeDevice: (input, onProgress) => online(() => removeDevice(device, input, onProgress)),
@@ -497,17 +533,28 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
   return ok(Object.freeze(keyferry))
 }
 
-const notOpen = (device: Device): Failure => (device.record === undefined ? { code: "not-found", detail: "There is no vault on this device yet." } : { code: "locked" })
+const notOpen = (device: Device): Failure =>
+  device.record === undefined
+    ? { code: "not-found", detail: "There is no vault on this device yet." }
+    : { code: "locked" }
 
 const summaries = (device: Device, pick: (item: LocalItem) => boolean) => {
   if (device.local === undefined) return err(notOpen(device))
   const items = [...device.items.values()].filter((i) => i.recordKind === RECORD_KIND.item && pick(i))
-  return ok(items.map((i) => summaryOf(device, i)).toSorted((a, b) => a.title.localeCompare(b.title) || a.id.localeCompare(b.id)))
+  return ok(
+    items
+      .map((i) => summaryOf(device, i))
+      .toSorted((a, b) => a.title.localeCompare(b.title) || a.id.localeCompare(b.id)),
+  )
 }
 
 type Online = <T>(work: () => Done<T>) => Done<T>
 /** One request of this device, and its answer. */
-const call = <T>(online: Online, device: Device, send: (c: Extract<Awaited<ReturnType<typeof deviceCalls>>, { ok: true }>["value"]) => Done<T>): Done<T> =>
+const call = <T>(
+  online: Online,
+  device: Device,
+  send: (c: Extract<Awaited<ReturnType<typeof deviceCalls>>, { ok: true }>["value"]) => Done<T>,
+): Done<T> =>
   online(async () => {
     const calls = await deviceCalls(device)
     return calls.ok ? send(calls.value) : calls
@@ -554,12 +601,13 @@ const HOW: Readonly<Record<number, DeviceInfo["how"]>> = {
 /** Devices of the verified chain; what the server adds is times, platforms and those that still wait. */
 const devicesOf = async (device: Device): Done<readonly DeviceInfo[]> => {
   const { account, record } = device
-  if (record?.account === undefined || account === undefined) return err({ code: "sync-not-enabled-here", detail: "This device has no account." })
+  if (record?.account === undefined || account === undefined)
+    return err({ code: "sync-not-enabled-here", detail: "This device has no account." })
   const calls = await deviceCalls(device)
   if (!calls.ok) return calls
   const served = await calls.value.transport.json("devices.list", {}, calls.value.as)
   if (!served.ok) return served
-  const hints = new Map(served.value.devices.map((d) => [d.deviceId as string, d]))
+  const hints = new Map<string, (typeof served.value.devices)[number]>(served.value.devices.map((d) => [d.deviceId, d]))
   const out: DeviceInfo[] = []
   for (const entry of account.holders.values()) {
     if (entry.holder.kind !== HOLDER_DEVICE) continue
@@ -570,7 +618,8 @@ const devicesOf = async (device: Device): Done<readonly DeviceInfo[]> => {
       id,
       name: nameOf(device, entry.holder.id) ?? hint?.platform ?? "device",
       platform: hint?.platform ?? "",
-      state: entry.removedAt === undefined ? (hint?.state ?? "active") : hint?.state === "retired" ? "retired" : "removed",
+      state:
+        entry.removedAt === undefined ? (hint?.state ?? "active") : hint?.state === "retired" ? "retired" : "removed",
       isThis: bytesToHex(entry.holder.id) === bytesToHex(record.account.deviceId),
       how: HOW[entry.how] ?? "none",
       addedAtMs: hint?.createdAtMs ?? 0,
@@ -580,7 +629,17 @@ const devicesOf = async (device: Device): Done<readonly DeviceInfo[]> => {
   }
   for (const [id, hint] of hints) {
     if (hint.state !== "pending" && hint.state !== "confirmed") continue
-    out.push({ id, name: hint.platform, platform: hint.platform, state: hint.state, isThis: false, how: "none", addedAtMs: hint.createdAtMs, lastSeenMs: hint.lastSeenMs, oldKit: false })
+    out.push({
+      id,
+      name: hint.platform,
+      platform: hint.platform,
+      state: hint.state,
+      isThis: false,
+      how: "none",
+      addedAtMs: hint.createdAtMs,
+      lastSeenMs: hint.lastSeenMs,
+      oldKit: false,
+    })
   }
   return ok(out)
 }
@@ -593,10 +652,22 @@ const nameOf = (device: Device, deviceId: Uint8Array): string | undefined => {
   return own !== undefined && bytesToHex(own.deviceId) === bytesToHex(deviceId) ? own.deviceName : undefined
 }
 
-const statusOf = (device: Device, box: EnrolmentBox, state: ReturnType<ReturnType<typeof createLive>["state"]>, remote: RemoteAccount | undefined): Status => {
+const statusOf = (
+  device: Device,
+  box: EnrolmentBox,
+  state: ReturnType<ReturnType<typeof createLive>["state"]>,
+  remote: RemoteAccount | undefined,
+): Status => {
   const { record, local } = device
   const mode = record === undefined ? "none" : record.account === undefined ? "local" : "account"
-  const lock: Status["lock"] = record === undefined ? "no-vault" : local === undefined ? "locked" : local.strict === undefined ? "standard-only" : "unlocked"
+  const lock: Status["lock"] =
+    record === undefined
+      ? "no-vault"
+      : local === undefined
+        ? "locked"
+        : local.strict === undefined
+          ? "standard-only"
+          : "unlocked"
   const items = [...device.items.values()].filter((i) => i.recordKind === RECORD_KIND.item && i.deletedAtMs === 0)
   const lockCode = record?.removed !== undefined && isErrorCode(record.removed) ? record.removed : undefined
   return {
@@ -627,7 +698,12 @@ const statusOf = (device: Device, box: EnrolmentBox, state: ReturnType<ReturnTyp
     sync: {
       on: device.settings.syncOn,
       state: state.state,
-      ...(state.failure === undefined ? {} : { code: state.failure.code, ...(state.failure.detail === undefined ? {} : { detail: state.failure.detail }) }),
+      ...(state.failure === undefined
+        ? {}
+        : {
+            code: state.failure.code,
+            ...(state.failure.detail === undefined ? {} : { detail: state.failure.detail }),
+          }),
       ...(device.settings.lastSyncMs === 0 ? {} : { lastSyncMs: device.settings.lastSyncMs }),
       waiting: waitingItems(device).length,
       conflicts: items.filter((i) => summaryOf(device, i).conflicts > 0).length,

@@ -36,7 +36,12 @@ export const leavingPlan = (device: Device): LeavingPlan => {
 /** Signs out: locked and kept, or cleared after the guard. The last device asks for the kit, or for the typed address. */
 export const signOut = async (
   device: Device,
-  input: { readonly clear: boolean; readonly confirmed: boolean; readonly kitCode?: string; readonly typedAddress?: string },
+  input: {
+    readonly clear: boolean
+    readonly confirmed: boolean
+    readonly kitCode?: string
+    readonly typedAddress?: string
+  },
 ): Promise<Result<void, Failure>> => {
   if (!input.clear) {
     forget(device)
@@ -44,13 +49,19 @@ export const signOut = async (
   }
   if (device.record === undefined) return ok(undefined)
   if (device.local === undefined) {
-    if (!input.confirmed) return err({ code: "unsynced-loss", detail: "The store is locked, so what is only here cannot be listed." })
+    if (!input.confirmed)
+      return err({ code: "unsynced-loss", detail: "The store is locked, so what is only here cannot be listed." })
   } else {
     const plan = leavingPlan(device)
-    if (!input.confirmed && (plan.unsynced.length > 0 || plan.waiting > 0)) return err({ code: "unsynced-loss", detail: `${plan.unsynced.length} items are only here; ${plan.waiting} edits are not sent.` })
+    if (!input.confirmed && (plan.unsynced.length > 0 || plan.waiting > 0))
+      return err({
+        code: "unsynced-loss",
+        detail: `${plan.unsynced.length} items are only here; ${plan.waiting} edits are not sent.`,
+      })
     if (plan.lastDevice) {
       const kit = input.kitCode === undefined ? undefined : await checkKit(device, input.kitCode)
-      const typed = input.typedAddress !== undefined && input.typedAddress.trim().toLowerCase() === plan.address.toLowerCase()
+      const typed =
+        input.typedAddress !== undefined && input.typedAddress.trim().toLowerCase() === plan.address.toLowerCase()
       if (kit?.ok !== true && !typed) return kit ?? err({ code: "device-is-last" })
     }
     const retired = await retire(device, plan.lastDevice)
@@ -70,8 +81,17 @@ const retire = async (device: Device, lastDeviceConfirmed: boolean): Promise<Res
   if (!calls.ok) return calls
   const { transport, as, account: record } = calls.value
   const { seq, hash } = account.head
-  const signature = await signRetire(device.ports.primitives, full.sigSeed, { uid: account.id, deviceId: record.deviceId, seq, head: hash })
-  const reply = await transport.json("device.retire", { seq, head: b64(hash), signature: b64(signature), lastDeviceConfirmed }, as)
+  const signature = await signRetire(device.ports.primitives, full.sigSeed, {
+    uid: account.id,
+    deviceId: record.deviceId,
+    seq,
+    head: hash,
+  })
+  const reply = await transport.json(
+    "device.retire",
+    { seq, head: b64(hash), signature: b64(signature), lastDeviceConfirmed },
+    as,
+  )
   return reply.ok ? ok(undefined) : reply
 }
 
@@ -79,7 +99,9 @@ const retire = async (device: Device, lastDeviceConfirmed: boolean): Promise<Res
  * The server says that this device was removed. Its word locks; only the signed link that names this device wipes,
  * and that link is verified here, against the history this device already knows.
  */
-export const verifyOwnRemoval = async (device: Device): Promise<Result<{ readonly removed: boolean; readonly by?: Uint8Array }, Failure>> => {
+export const verifyOwnRemoval = async (
+  device: Device,
+): Promise<Result<{ readonly removed: boolean; readonly by?: Uint8Array }, Failure>> => {
   const calls = await deviceCalls(device)
   if (!calls.ok) return calls
   const { transport, as, account } = calls.value

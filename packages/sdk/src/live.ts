@@ -33,7 +33,8 @@ export const createLive = (device: Device, onNotice: (notice: string) => void, o
   let cancelRenew: (() => void) | undefined
   let poked = false
 
-  const isOn = (): boolean => device.settings.syncOn && device.full !== undefined && device.record?.account !== undefined
+  const isOn = (): boolean =>
+    device.settings.syncOn && device.full !== undefined && device.record?.account !== undefined
 
   const settleFailure = async (f: Failure): Promise<void> => {
     failure = f
@@ -96,10 +97,12 @@ export const createLive = (device: Device, onNotice: (notice: string) => void, o
     cancelRenew?.()
     cancelRenew = device.ports.schedule(() => {
       if (!running) return
-      void device.serial(() => renewLease(device)).then((r) => {
-        if (!r.ok && !retryable(r.error)) void settleFailure(r.error)
-        renew()
-      })
+      void device
+        .serial(() => renewLease(device))
+        .then((r) => {
+          if (!r.ok && !retryable(r.error)) void settleFailure(r.error)
+          renew()
+        })
     }, RENEW_MS)
   }
 

@@ -58,7 +58,9 @@ describe("a device without an account", () => {
     const kf = await open(folder())
     await kf.createLocal(PASSWORD)
     await kf.add({ kind: "note", title: "One", fields: [{ name: "text", value: "hello", secret: true }] })
-    expect(await kf.changeDevicePassword({ password: "not the password", newPassword: "a newer password" })).toMatchObject({ ok: false, error: { code: "wrong-password" } })
+    expect(
+      await kf.changeDevicePassword({ password: "not the password", newPassword: "a newer password" }),
+    ).toMatchObject({ ok: false, error: { code: "wrong-password" } })
     expect((await kf.changeDevicePassword({ password: PASSWORD, newPassword: "a newer password" })).ok).toBe(true)
     await kf.lock()
     expect(await kf.unlock(PASSWORD)).toMatchObject({ ok: false, error: { code: "wrong-password" } })
@@ -76,10 +78,21 @@ describe("a device without an account", () => {
     if (!bytes.ok) throw new Error(JSON.stringify(bytes.error))
     const b = await open(folder())
     await b.createLocal(PASSWORD)
-    expect(await b.importArchive(bytes.value, { passphrase: "not it" }, "skip")).toMatchObject({ ok: false, error: { code: "wrong-encryption-password" } })
-    expect(await b.importArchive(bytes.value.slice(0, -9), { passphrase: "archive passphrase" }, "skip")).toMatchObject({ ok: false, error: { code: "import-failed" } })
-    expect(await b.importArchive(bytes.value, { passphrase: "archive passphrase" }, "skip")).toMatchObject({ ok: true, value: { added: 1, skipped: 0 } })
-    expect(await b.importArchive(bytes.value, { passphrase: "archive passphrase" }, "skip")).toMatchObject({ ok: true, value: { added: 0, skipped: 1 } })
+    expect(await b.importArchive(bytes.value, { passphrase: "not it" }, "skip")).toMatchObject({
+      ok: false,
+      error: { code: "wrong-encryption-password" },
+    })
+    expect(await b.importArchive(bytes.value.slice(0, -9), { passphrase: "archive passphrase" }, "skip")).toMatchObject(
+      { ok: false, error: { code: "import-failed" } },
+    )
+    expect(await b.importArchive(bytes.value, { passphrase: "archive passphrase" }, "skip")).toMatchObject({
+      ok: true,
+      value: { added: 1, skipped: 0 },
+    })
+    expect(await b.importArchive(bytes.value, { passphrase: "archive passphrase" }, "skip")).toMatchObject({
+      ok: true,
+      value: { added: 0, skipped: 1 },
+    })
     await a.close()
     await b.close()
   })

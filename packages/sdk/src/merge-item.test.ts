@@ -54,7 +54,13 @@ const deviceWith = (rows: readonly LocalItem[], over: Partial<Device> = {}): Dev
 
 describe("bodies that meet", () => {
   test("[SY2] the committed value stays, mine is kept as an alternative with device and revision", () => {
-    const result = mergeItems(BASE, item({ username: "u", password: "theirs" }), item({ username: "mine", password: "mine" }), me, 5)
+    const result = mergeItems(
+      BASE,
+      item({ username: "u", password: "theirs" }),
+      item({ username: "mine", password: "mine" }),
+      me,
+      5,
+    )
     if (result.outcome !== "merged") throw new Error(result.outcome)
     expect(values(result.item)).toEqual({ username: "mine", password: "theirs" })
     expect(result.item.alternatives).toEqual([{ field: "password", value: "mine", deviceId: me, revision: 5 }])
@@ -64,8 +70,12 @@ describe("bodies that meet", () => {
     expect(mergeItems(BASE, "deleted", item({ username: "u", password: "new" }), me, 5).outcome).toBe("merged")
     expect(mergeItems(BASE, "deleted", BASE, me, 5)).toEqual({ outcome: "committed" })
     expect(mergeItems(BASE, BASE, "deleted", me, 5)).toEqual({ outcome: "deleted" })
-    expect(mergeItems(BASE, item({ username: "u", password: "new" }), "deleted", me, 5)).toEqual({ outcome: "committed" })
-    expect(mergeItems(BASE, item({ username: "u", password: "p" }, { updatedMs: 9 }), BASE, me, 5)).toEqual({ outcome: "committed" })
+    expect(mergeItems(BASE, item({ username: "u", password: "new" }), "deleted", me, 5)).toEqual({
+      outcome: "committed",
+    })
+    expect(mergeItems(BASE, item({ username: "u", password: "p" }, { updatedMs: 9 }), BASE, me, 5)).toEqual({
+      outcome: "committed",
+    })
   })
 
   test("[SY2] an alternative that a person chose about stays gone, one that the other side added stays", () => {
@@ -91,8 +101,17 @@ describe("bodies that meet", () => {
     const base = encodeProfile(NEW_PROFILE)
     const off = encodeProfile({ ...NEW_PROFILE, credentials: false })
     const left = encodeProfile({ ...NEW_PROFILE, left: [[itemId, 4, 1]] })
-    const result = mergeRows(deviceWith([row({ recordKind: 2, body: off })]))({ itemId: hex, rev: 4, base, committed: left, mine: off })
-    expect(result.outcome === "merged" && Buffer.from(result.body).equals(encodeProfile({ ...NEW_PROFILE, credentials: false, left: [[itemId, 4, 1]] }))).toBe(true)
+    const result = mergeRows(deviceWith([row({ recordKind: 2, body: off })]))({
+      itemId: hex,
+      rev: 4,
+      base,
+      committed: left,
+      mine: off,
+    })
+    expect(
+      result.outcome === "merged" &&
+        Buffer.from(result.body).equals(encodeProfile({ ...NEW_PROFILE, credentials: false, left: [[itemId, 4, 1]] })),
+    ).toBe(true)
   })
 })
 
@@ -136,7 +155,10 @@ describe("the outbox in the rows", () => {
 
   test("[SY11] what the server has: nothing, a deletion, or the base of the edit", () => {
     expect(committedOf(row({ rev: 0 }))).toBeUndefined()
-    expect(committedOf(row({ ctHash: new Uint8Array(32), base: edit, waiting: true }))).toEqual({ rev: 3, body: "deleted" })
+    expect(committedOf(row({ ctHash: new Uint8Array(32), base: edit, waiting: true }))).toEqual({
+      rev: 3,
+      body: "deleted",
+    })
     expect(committedOf(row({ waiting: true, base: edit }))).toEqual({ rev: 3, body: edit })
     expect(committedOf(row({ base: edit }))).toEqual({ rev: 3, body: bytes(BASE) })
   })
@@ -151,7 +173,11 @@ test("[SY45] while a rotation is overdue no new strict item goes up; local ones 
   const input = {
     kind: "exchange-key",
     title: "k",
-    fields: Object.entries(strictKind?.example.fields ?? {}).map(([name, value]) => ({ name, value, secret: name === "secret" })),
+    fields: Object.entries(strictKind?.example.fields ?? {}).map(([name, value]) => ({
+      name,
+      value,
+      secret: name === "secret",
+    })),
   }
   expect(newLocalItem(device, input)).toMatchObject({ ok: false, error: { code: "epoch-stale" } })
   expect(newLocalItem(device, { ...input, policy: "local-only" }).ok).toBe(true)

@@ -2,7 +2,14 @@ import { bytesToHex, equalBytes, isZero } from "@keyferry/base"
 import type { Leaf } from "@keyferry/chain"
 import { RECORD_KIND } from "@keyferry/crypto"
 import { afterDeletion, type MergeBodies, mergeItem, type News, type Outbox, type VaultProfile } from "@keyferry/engine"
-import { type Alternative, decodeItem, encodeItem, type Item, itemToMergeFields, withMergeFields } from "@keyferry/items"
+import {
+  type Alternative,
+  decodeItem,
+  encodeItem,
+  type Item,
+  itemToMergeFields,
+  withMergeFields,
+} from "@keyferry/items"
 
 import type { Device } from "./device.ts"
 import { type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
@@ -36,22 +43,38 @@ const NOBODY = new Uint8Array(16)
 const NO_HASH = new Uint8Array(32)
 
 /** Committed leaves as the engine hears of them. `own`: the newest revision of each that this device signed. */
-export const newsOf = (device: Device, vaultId: Uint8Array, committed: readonly Committed[], own: ReadonlyMap<string, number>): ReadonlyMap<string, News<Body>> => {
+export const newsOf = (
+  device: Device,
+  vaultId: Uint8Array,
+  committed: readonly Committed[],
+  own: ReadonlyMap<string, number>,
+): ReadonlyMap<string, News<Body>> => {
   const profile = profileAfter(device, vaultId, committed)
   const news = new Map<string, News<Body>>()
   for (const { leaf, body } of committed) {
     const itemId = bytesToHex(leaf.itemId)
     const ownRev = own.get(itemId)
     const local = device.items.get(itemId)
-    const isDeparture = leaf.tombstone && local !== undefined && afterDeletion(profile, policyItem(local), leaf.rev) !== "bin"
+    const isDeparture =
+      leaf.tombstone && local !== undefined && afterDeletion(profile, policyItem(local), leaf.rev) !== "bin"
     // A record that does not open has no body to merge with: an edit that waits here takes its place.
-    news.set(itemId, { rev: leaf.rev, body: body ?? "deleted", ...(ownRev === undefined ? {} : { ownRev }), ...(isDeparture ? { isDeparture } : {}) })
+    news.set(itemId, {
+      rev: leaf.rev,
+      body: body ?? "deleted",
+      ...(ownRev === undefined ? {} : { ownRev }),
+      ...(isDeparture ? { isDeparture } : {}),
+    })
   }
   return news
 }
 
 /** What the items become once these leaves are the server's newest and `outbox` is what still waits. */
-export const afterNews = (device: Device, vaultId: Uint8Array, committed: readonly Committed[], outbox: Outbox<Body>): Merged => {
+export const afterNews = (
+  device: Device,
+  vaultId: Uint8Array,
+  committed: readonly Committed[],
+  outbox: Outbox<Body>,
+): Merged => {
   const items: LocalItem[] = []
   const gone: LocalItem[] = []
   const others: Leaf[] = []
@@ -61,7 +84,11 @@ export const afterNews = (device: Device, vaultId: Uint8Array, committed: readon
     const local = device.items.get(itemId)
     // Read again from the start, a page may tell what is known.
     const isKnown = local !== undefined && local.rev >= c.leaf.rev
-    const after = isKnown ? local : c.leaf.tombstone ? afterTombstone(device, local, c.leaf, outbox, profile) : afterPut(device, vaultId, local, c, outbox)
+    const after = isKnown
+      ? local
+      : c.leaf.tombstone
+        ? afterTombstone(device, local, c.leaf, outbox, profile)
+        : afterPut(device, vaultId, local, c, outbox)
     if (after !== undefined) {
       items.push(after)
       continue
@@ -75,7 +102,9 @@ export const afterNews = (device: Device, vaultId: Uint8Array, committed: readon
 /** The profile is applied before any deletion of the same link: it says what happens to copies of what leaves. */
 const profileAfter = (device: Device, vaultId: Uint8Array, committed: readonly Committed[]): VaultProfile => {
   const incoming = committed.find((c) => c.recordKind === RECORD_KIND.vaultProfile && c.body !== undefined)
-  const stored = [...device.items.values()].find((i) => i.recordKind === RECORD_KIND.vaultProfile && equalBytes(i.vaultId, vaultId))
+  const stored = [...device.items.values()].find(
+    (i) => i.recordKind === RECORD_KIND.vaultProfile && equalBytes(i.vaultId, vaultId),
+  )
   const body = incoming?.body ?? stored?.body
   const profile = body === undefined ? undefined : decodeProfile(body)
   return profile === undefined ? { credentials: true, left: new Map() } : toVaultProfile(profile)
@@ -91,7 +120,13 @@ const placed = (local: LocalItem, leaf: Leaf): LocalItem => ({
 })
 
 /** `undefined`: nothing stays here. */
-const afterTombstone = (device: Device, local: LocalItem | undefined, leaf: Leaf, outbox: Outbox<Body>, profile: VaultProfile): LocalItem | undefined => {
+const afterTombstone = (
+  device: Device,
+  local: LocalItem | undefined,
+  leaf: Leaf,
+  outbox: Outbox<Body>,
+  profile: VaultProfile,
+): LocalItem | undefined => {
   if (local === undefined) return undefined
   const entry = outbox.get(bytesToHex(leaf.itemId))
   const next = placed(local, leaf)
@@ -99,13 +134,23 @@ const afterTombstone = (device: Device, local: LocalItem | undefined, leaf: Leaf
   const item = policyItem(local)
   const fate = afterDeletion(profile, item, leaf.rev)
   if (fate === "erase") return undefined
-  if (fate === "bin") return withEntry({ ...next, deletedAtMs: local.deletedAtMs === 0 ? device.ports.clock.nowMs() : local.deletedAtMs }, undefined)
+  if (fate === "bin")
+    return withEntry(
+      { ...next, deletedAtMs: local.deletedAtMs === 0 ? device.ports.clock.nowMs() : local.deletedAtMs },
+      undefined,
+    )
   // What the switch took away it gives back; about what a person took away elsewhere nobody decided here.
   const held = heldBecause(!profile.credentials && item.credential ? "switch" : undefined)
   return withEntry({ ...next, policy: POLICY_LOCAL, ...held, base: local.base ?? local.body }, undefined)
 }
 
-const afterPut = (device: Device, vaultId: Uint8Array, local: LocalItem | undefined, c: Committed, outbox: Outbox<Body>): LocalItem => {
+const afterPut = (
+  device: Device,
+  vaultId: Uint8Array,
+  local: LocalItem | undefined,
+  c: Committed,
+  outbox: Outbox<Body>,
+): LocalItem => {
   const { leaf } = c
   const recordKind = c.recordKind ?? local?.recordKind ?? RECORD_KIND.item
   const fresh: LocalItem = {
@@ -129,13 +174,25 @@ const afterPut = (device: Device, vaultId: Uint8Array, local: LocalItem | undefi
   if (entry === undefined) {
     // A copy that is only here, of an item that comes to the server from elsewhere, merges like an edit: nothing written here is lost.
     const copy = local.policy === POLICY_LOCAL && local.deletedAtMs === 0 ? mergedCopy(device, local, c) : undefined
-    return copy === undefined || c.body === undefined ? fresh : { ...fresh, body: copy, base: c.body, waiting: true, strict }
+    return copy === undefined || c.body === undefined
+      ? fresh
+      : { ...fresh, body: copy, base: c.body, waiting: true, strict }
   }
   const { body, policy, deletedAtMs } = local
-  const kept: LocalItem = { ...fresh, body, policy, deletedAtMs, strict, ...(local.heldBy === undefined ? {} : { heldBy: local.heldBy }), ...(local.base === undefined ? {} : { base: local.base }) }
+  const kept: LocalItem = {
+    ...fresh,
+    body,
+    policy,
+    deletedAtMs,
+    strict,
+    ...(local.heldBy === undefined ? {} : { heldBy: local.heldBy }),
+    ...(local.base === undefined ? {} : { base: local.base }),
+  }
   const next = withEntry(kept, entry)
   // On its way off the server: what is kept here takes in what others wrote until then.
-  return policy === POLICY_LOCAL ? { ...next, body: mergedCopy(device, local, c) ?? c.body ?? body } : { ...next, deletedAtMs: entry.mine === "deleted" ? deletedAtMs : 0 }
+  return policy === POLICY_LOCAL
+    ? { ...next, body: mergedCopy(device, local, c) ?? c.body ?? body }
+    : { ...next, deletedAtMs: entry.mine === "deleted" ? deletedAtMs : 0 }
 }
 
 /** A body of this device with what was committed, `undefined` where it adds nothing. */
@@ -145,7 +202,13 @@ const mergedCopy = (device: Device, local: LocalItem, { leaf, body }: Committed)
   return merged.outcome === "merged" ? merged.body : undefined
 }
 
-const isStrict = (body: Uint8Array | undefined, itemId: Uint8Array, vaultId: Uint8Array, recordKind: number, local: LocalItem | undefined): boolean => {
+const isStrict = (
+  body: Uint8Array | undefined,
+  itemId: Uint8Array,
+  vaultId: Uint8Array,
+  recordKind: number,
+  local: LocalItem | undefined,
+): boolean => {
   if (recordKind !== RECORD_KIND.item) return false
   const item = body === undefined ? undefined : decodeItem(body, { itemId, vaultId })
   return item?.ok === true ? classOf(item.value) === "strict" : (local?.strict ?? true)
@@ -160,7 +223,8 @@ export const mergeRows =
     const local = device.items.get(itemId)
     if (local === undefined) return { outcome: "committed" }
     // Taken off the server by choice: that is no deletion, and an edit elsewhere does not undo it.
-    if (local.policy === POLICY_LOCAL && mine === "deleted") return { outcome: committed === "deleted" ? "committed" : "deleted" }
+    if (local.policy === POLICY_LOCAL && mine === "deleted")
+      return { outcome: committed === "deleted" ? "committed" : "deleted" }
     // After a deletion the last common body is still what both sides grew out of.
     return mergeBodies(device, local, { rev, base: base ?? local.base, committed, mine })
   }
@@ -168,12 +232,19 @@ export const mergeRows =
 type Merge = ReturnType<MergeBodies<Body>>
 const COMMITTED: Merge = { outcome: "committed" }
 
-const mergeBodies = (device: Device, local: LocalItem, input: Omit<Parameters<MergeBodies<Body>>[0], "itemId">): Merge => {
+const mergeBodies = (
+  device: Device,
+  local: LocalItem,
+  input: Omit<Parameters<MergeBodies<Body>>[0], "itemId">,
+): Merge => {
   const { rev, base, committed, mine } = input
   if (local.recordKind !== RECORD_KIND.item) {
     // Nobody deletes a profile or a label; whoever finds one gone puts it back.
     if (mine === "deleted") return COMMITTED
-    const body = committed === "deleted" || local.recordKind !== RECORD_KIND.vaultProfile ? mine : mergeProfileBodies(base, committed, mine)
+    const body =
+      committed === "deleted" || local.recordKind !== RECORD_KIND.vaultProfile
+        ? mine
+        : mergeProfileBodies(base, committed, mine)
     return committed !== "deleted" && equalBytes(body, committed) ? COMMITTED : merged(body)
   }
   const itemOf = (body: Body | "deleted"): Item | "deleted" | undefined => {
@@ -186,7 +257,13 @@ const mergeBodies = (device: Device, local: LocalItem, input: Omit<Parameters<Me
   const ours = itemOf(mine)
   // What cannot be read is of a newer version: it stands.
   if (theirs === undefined || ours === undefined) return COMMITTED
-  const result = mergeItems(baseItem === "deleted" ? undefined : baseItem, theirs, ours, device.record?.account?.deviceId ?? NOBODY, rev + 1)
+  const result = mergeItems(
+    baseItem === "deleted" ? undefined : baseItem,
+    theirs,
+    ours,
+    device.record?.account?.deviceId ?? NOBODY,
+    rev + 1,
+  )
   if (result.outcome !== "merged") return result
   const bytes = encodeItem(result.item)
   return bytes.ok ? merged(bytes.value) : COMMITTED
@@ -194,32 +271,61 @@ const mergeBodies = (device: Device, local: LocalItem, input: Omit<Parameters<Me
 
 const merged = (body: Body): Merge => ({ outcome: "merged", body, sizeBytes: body.length })
 
-export type ItemsMerge = { readonly outcome: "committed" | "deleted" } | { readonly outcome: "merged"; readonly item: Item }
+export type ItemsMerge =
+  | { readonly outcome: "committed" | "deleted" }
+  | { readonly outcome: "merged"; readonly item: Item }
 
 /** Part by part: of two values the earlier in the chain stays, the other is kept as an alternative of the new revision, until chosen. */
-export const mergeItems = (base: Item | undefined, committed: Item | "deleted", mine: Item | "deleted", deviceId: Uint8Array, revision: number): ItemsMerge => {
+export const mergeItems = (
+  base: Item | undefined,
+  committed: Item | "deleted",
+  mine: Item | "deleted",
+  deviceId: Uint8Array,
+  revision: number,
+): ItemsMerge => {
   const parts = (item: Item | "deleted") => (item === "deleted" ? item : itemToMergeFields(item))
-  const result = mergeItem({ base: base === undefined ? undefined : itemToMergeFields(base), committed: parts(committed), mine: parts(mine) })
+  const result = mergeItem({
+    base: base === undefined ? undefined : itemToMergeFields(base),
+    committed: parts(committed),
+    mine: parts(mine),
+  })
   if (mine === "deleted") return result.outcome === "deleted" ? result : { outcome: "committed" }
-  if (committed === "deleted") return result.outcome === "merged" ? { outcome: "merged", item: mine } : { outcome: "committed" }
+  if (committed === "deleted")
+    return result.outcome === "merged" ? { outcome: "merged", item: mine } : { outcome: "committed" }
   const conflicts = result.outcome === "merged" ? result.conflicts : []
   const lost: Alternative[] = conflicts.map((c) => ({ field: c.name, value: c.mine.value, deviceId, revision }))
-  const alternatives = [...mergeAlternatives(base?.alternatives ?? [], committed.alternatives, mine.alternatives), ...lost]
-  const isSame = alternatives.length === committed.alternatives.length && alternatives.every((a) => hasAlternative(committed.alternatives, a))
+  const alternatives = [
+    ...mergeAlternatives(base?.alternatives ?? [], committed.alternatives, mine.alternatives),
+    ...lost,
+  ]
+  const isSame =
+    alternatives.length === committed.alternatives.length &&
+    alternatives.every((a) => hasAlternative(committed.alternatives, a))
   if (result.outcome !== "merged" && isSame) return { outcome: "committed" }
   const fields = result.outcome === "merged" ? result.fields : itemToMergeFields(committed)
-  const item = { ...withMergeFields(committed, fields), alternatives, updatedMs: Math.max(committed.updatedMs, mine.updatedMs) }
+  const item = {
+    ...withMergeFields(committed, fields),
+    alternatives,
+    updatedMs: Math.max(committed.updatedMs, mine.updatedMs),
+  }
   return { outcome: "merged", item }
 }
 
 /** What either side added is kept; what either side chose about, and took out, is gone. */
-const mergeAlternatives = (base: readonly Alternative[], committed: readonly Alternative[], mine: readonly Alternative[]): readonly Alternative[] => [
+const mergeAlternatives = (
+  base: readonly Alternative[],
+  committed: readonly Alternative[],
+  mine: readonly Alternative[],
+): readonly Alternative[] => [
   ...committed.filter((a) => hasAlternative(mine, a) || !hasAlternative(base, a)),
   ...mine.filter((a) => !hasAlternative(committed, a) && !hasAlternative(base, a)),
 ]
 
 const hasAlternative = (list: readonly Alternative[], a: Alternative): boolean =>
-  list.some((b) => a.field === b.field && a.value === b.value && a.revision === b.revision && equalBytes(a.deviceId, b.deviceId))
+  list.some(
+    (b) =>
+      a.field === b.field && a.value === b.value && a.revision === b.revision && equalBytes(a.deviceId, b.deviceId),
+  )
 
 /** The same item as one of a vault: its body names its place, so it is written again. */
 export const moveToVault = (local: LocalItem, vaultId: Uint8Array): LocalItem => {

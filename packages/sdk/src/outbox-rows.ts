@@ -16,7 +16,8 @@ const OP_BYTES = 400
 const TRIED_DELETION = new Uint8Array()
 
 /** What this row wants the server to hold. An item of this device alone, or one in the bin, is not to be there. */
-export const mineOf = (row: LocalItem): Side<Body> => (row.policy === POLICY_LOCAL || row.deletedAtMs > 0 ? "deleted" : row.body)
+export const mineOf = (row: LocalItem): Side<Body> =>
+  row.policy === POLICY_LOCAL || row.deletedAtMs > 0 ? "deleted" : row.body
 
 /** What the server holds of it, `undefined` if it never had it. */
 export const committedOf = (row: LocalItem): Committed<Body> | undefined => {
@@ -74,7 +75,10 @@ export const withEdit = (row: LocalItem, body: Body): LocalItem => {
   const itemId = bytesToHex(row.itemId)
   const base = committedOf(row)
   const edit = { itemId, mine: body, sizeBytes: sizeOf(body), ...(base === undefined ? {} : { base }) }
-  const { order: _order, ...next } = withEntry(edited, addEdit(new Map(before === undefined ? [] : [[itemId, before]]), edit).get(itemId))
+  const { order: _order, ...next } = withEntry(
+    edited,
+    addEdit(new Map(before === undefined ? [] : [[itemId, before]]), edit).get(itemId),
+  )
   // Its place in line is that of the first edit, or is given when the next exchange starts.
   return row.order === undefined ? next : { ...next, order: row.order }
 }

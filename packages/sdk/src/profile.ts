@@ -1,4 +1,16 @@
-import { bool, bytesOf, bytesToHex, hexToBytes, listOf, oneOf, struct, textUpTo, tuple, type TypeOf, uint } from "@keyferry/base"
+import {
+  bool,
+  bytesOf,
+  bytesToHex,
+  hexToBytes,
+  listOf,
+  oneOf,
+  struct,
+  textUpTo,
+  tuple,
+  type TypeOf,
+  uint,
+} from "@keyferry/base"
 import { mergeProfiles, type VaultProfile } from "@keyferry/engine"
 
 /*
@@ -44,13 +56,21 @@ export const withVaultProfile = (profile: Profile, decided: VaultProfile): Profi
 })
 
 /** Profiles that two devices changed at once; what cannot be read adds nothing. */
-export const mergeProfileBodies = (baseBytes: Uint8Array | undefined, committedBytes: Uint8Array, mineBytes: Uint8Array): Uint8Array => {
+export const mergeProfileBodies = (
+  baseBytes: Uint8Array | undefined,
+  committedBytes: Uint8Array,
+  mineBytes: Uint8Array,
+): Uint8Array => {
   const base = baseBytes === undefined ? undefined : decodeProfile(baseBytes)
   const committed = decodeProfile(committedBytes)
   const mine = decodeProfile(mineBytes)
   if (mine === undefined) return committedBytes
   if (committed === undefined) return mineBytes
-  const decided = mergeProfiles(base === undefined ? undefined : toVaultProfile(base), toVaultProfile(committed), toVaultProfile(mine))
+  const decided = mergeProfiles(
+    base === undefined ? undefined : toVaultProfile(base),
+    toVaultProfile(committed),
+    toVaultProfile(mine),
+  )
   const name = base !== undefined && base.name !== mine.name ? mine.name : committed.name
   return encodeProfile(withVaultProfile({ ...committed, name }, decided))
 }

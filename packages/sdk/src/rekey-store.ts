@@ -27,10 +27,17 @@ export const rowsUnderNewKeys = async (device: Device, fresh: LocalKeys): Promis
   }
   for (const { key, value } of await ports.store.list("old")) {
     const opened = await openRow(ports.primitives, local.standard, "old", key, value)
-    const strict = opened.ok || local.strict === undefined ? opened : await openRow(ports.primitives, local.strict, "old", key, value)
+    const strict =
+      opened.ok || local.strict === undefined
+        ? opened
+        : await openRow(ports.primitives, local.strict, "old", key, value)
     if (!strict.ok) continue
     const under = opened.ok ? fresh.standard : (fresh.strict ?? fresh.standard)
-    rows.push({ table: "old", key, value: await sealRow(ports.primitives, ports.random, under, "old", key, strict.value) })
+    rows.push({
+      table: "old",
+      key,
+      value: await sealRow(ports.primitives, ports.random, under, "old", key, strict.value),
+    })
   }
   return ok(rows)
 }

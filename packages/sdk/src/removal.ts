@@ -19,7 +19,13 @@ import {
   ADDED_BY_KIT,
 } from "@keyferry/chain"
 import { deriveSlot, recoverySlotSecret } from "@keyferry/crypto"
-import { accountAppendReplyStruct, accountAppendStruct, type Failure, isErrorCode, PUSH_ACCEPTED } from "@keyferry/protocol"
+import {
+  accountAppendReplyStruct,
+  accountAppendStruct,
+  type Failure,
+  isErrorCode,
+  PUSH_ACCEPTED,
+} from "@keyferry/protocol"
 
 import { encodeWraps, holdersAfter, makeAccountKey, nextPlace, openAccountSk } from "./account-keys.ts"
 import type { OnProgress, RotationEntry } from "./api.ts"
@@ -42,9 +48,18 @@ export const checkKit = async (device: Device, kitText: string): Promise<Result<
   if (!code.ok) return code
   const { account } = device
   const slot = account === undefined ? undefined : newestSlot(account, HOLDER_RECOVERY)
-  if (account === undefined || slot === undefined) return err({ code: "kit-code-wrong", detail: "This device has no account; a kit belongs to one." })
-  const keys = await deriveSlot(device.ports.primitives, recoverySlotSecret(code.value), account.accountSalt, HOLDER_RECOVERY, slot.holder.id)
-  return areSlotKeys(slot, keys) ? ok(undefined) : err({ code: "kit-code-wrong", detail: "It may have been replaced by a newer one." })
+  if (account === undefined || slot === undefined)
+    return err({ code: "kit-code-wrong", detail: "This device has no account; a kit belongs to one." })
+  const keys = await deriveSlot(
+    device.ports.primitives,
+    recoverySlotSecret(code.value),
+    account.accountSalt,
+    HOLDER_RECOVERY,
+    slot.holder.id,
+  )
+  return areSlotKeys(slot, keys)
+    ? ok(undefined)
+    : err({ code: "kit-code-wrong", detail: "It may have been replaced by a newer one." })
 }
 
 export interface RemovalOutcome {
@@ -59,18 +74,29 @@ export interface RemovalOutcome {
  */
 export const removeDevice = async (
   device: Device,
-  input: { readonly id: string; readonly reason: "retired" | "lost" | "unknown"; readonly kitCode?: string; readonly retired?: readonly Retired[] },
+  input: {
+    readonly id: string
+    readonly reason: "retired" | "lost" | "unknown"
+    readonly kitCode?: string
+    readonly retired?: readonly Retired[]
+  },
   onProgress?: OnProgress,
 ): Promise<Result<RemovalOutcome, Failure>> => {
   const scope = syncScope(device)
   if (!scope.ok) return scope
-  if (input.retired === undefined && !isFreshPassword(device)) return err({ code: "reauth-required", detail: "Removing a device needs the password of this device within five minutes." })
+  if (input.retired === undefined && !isFreshPassword(device))
+    return err({
+      code: "reauth-required",
+      detail: "Removing a device needs the password of this device within five minutes.",
+    })
   const id = parseId("dev", input.id)
   if (!id.ok) return err({ code: "not-found" })
   const { account, record, full } = scope.value
   const target = holderOf(account, id.value)
-  if (target === undefined || target.removedAt !== undefined) return err({ code: "not-found", detail: "No active device has that name or id." })
-  if (bytesToHex(id.value) === bytesToHex(record.deviceId)) return err({ code: "not-allowed", detail: "A device does not remove itself; use kf logout." })
+  if (target === undefined || target.removedAt !== undefined)
+    return err({ code: "not-found", detail: "No active device has that name or id." })
+  if (bytesToHex(id.value) === bytesToHex(record.deviceId))
+    return err({ code: "not-allowed", detail: "A device does not remove itself; use kf logout." })
   if (activeDevices(account).length === 1) {
     if (input.kitCode === undefined) return err({ code: "device-is-last" })
     const kit = await checkKit(device, input.kitCode)
@@ -96,7 +122,13 @@ export const removeDevice = async (
     account,
     ACCOUNT_HOLDER_REMOVE,
     holderRemoveStruct,
-    { ids: [id.value], reason: reason[input.reason], key: made.epoch, skSealed: made.skSealed, retired: [...(input.retired ?? [])] },
+    {
+      ids: [id.value],
+      reason: reason[input.reason],
+      key: made.epoch,
+      skSealed: made.skSealed,
+      retired: [...(input.retired ?? [])],
+    },
     { byHolder: record.deviceId, ts: device.ports.clock.nowMs() },
   )
   const link = await signPayload(linkSigner(device, full, record.deviceId), payload)
@@ -122,13 +154,17 @@ export const removeDevice = async (
     rotations: rotated.map((r) => r.push),
     ...(made.prevSealed === undefined ? {} : { prevSealed: made.prevSealed }),
   })
-  const sent = await transportOf(device, record.server.origin).cbor("account.append", body, { signer: requestSigner(device.ports, keyIdOf(record.deviceId), "kf1-dev", authSeed) })
+  const sent = await transportOf(device, record.server.origin).cbor("account.append", body, {
+    signer: requestSigner(device.ports, keyIdOf(record.deviceId), "kf1-dev", authSeed),
+  })
   if (!sent.ok) return sent
   const reply = accountAppendReplyStruct.decode(sent.value, 16 * 1024 * 1024)
   if (!reply.ok) return err({ code: "malformed" })
   if (reply.value.outcome !== PUSH_ACCEPTED) {
     await syncNow(device)
-    return err({ code: reply.value.code !== undefined && isErrorCode(reply.value.code) ? reply.value.code : "revision-conflict" })
+    return err({
+      code: reply.value.code !== undefined && isErrorCode(reply.value.code) ? reply.value.code : "revision-conflict",
+    })
   }
   device.full = after
   const accepted = await acceptAccount(device, next.value, [...device.links, encodeLink(link)])

@@ -65,6 +65,7 @@ describe.each(Object.keys(jsonMessages) as JsonRoute[])("%s", (route) => {
   })
 
   test("takes nothing else", () => {
-    for (const wrong of [...wrongOnes(schema, largest(schema)), undefined, null, [], "text", 1]) expect([isReply(route, wrong), wrong]).toEqual([false, wrong])
+    for (const wrong of [...wrongOnes(schema, largest(schema)), undefined, null, [], "text", 1])
+      expect([isReply(route, wrong), wrong]).toEqual([false, wrong])
   })
 })

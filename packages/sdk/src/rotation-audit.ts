@@ -14,13 +14,18 @@ const memoryStruct = struct({ noticed: [1, listOf(tuple(bytesOf(32), uint), 4096
 const KEY = "auditor"
 
 /** Vaults by id in hex: those this device is to rotate now. */
-export const findOverdue = async (device: Device, scope: SyncScope): Promise<{ readonly rotate: ReadonlySet<string> }> => {
+export const findOverdue = async (
+  device: Device,
+  scope: SyncScope,
+): Promise<{ readonly rotate: ReadonlySet<string> }> => {
   const before = await loadMemory(device, scope)
   const vaults = [...device.vaults.values()].filter((vault) => vault.row.resumeAfter === undefined)
   const { memory, findings } = auditRotations(before, {
     vaults: vaults.map((vault) => ({
       state: vault.state,
-      mayRotate: vault.row.frozen === undefined && vaultKeyOf(scope.full, vault.state.id, currentEpoch(vault.state).epoch) !== undefined,
+      mayRotate:
+        vault.row.frozen === undefined &&
+        vaultKeyOf(scope.full, vault.state.id, currentEpoch(vault.state).epoch) !== undefined,
       // Strict items of any vault wait for the rotation: which vaults are strict is a matter of shared ones.
       strict: true,
     })),
@@ -44,4 +49,5 @@ const loadMemory = async (device: Device, scope: SyncScope): Promise<AuditorMemo
   return row?.ok === true ? new Map(row.value.noticed.map(([id, ms]) => [bytesToHex(id), ms])) : new Map()
 }
 
-const isSameMemory = (a: AuditorMemory, b: AuditorMemory): boolean => a.size === b.size && [...a].every(([id, ms]) => b.get(id) === ms)
+const isSameMemory = (a: AuditorMemory, b: AuditorMemory): boolean =>
+  a.size === b.size && [...a].every(([id, ms]) => b.get(id) === ms)

@@ -45,7 +45,10 @@ const readableItem = (local: LocalItem, item: Item): ReadableItem => {
     class: local.strict ? "strict" : "standard",
     fieldsPresent: present.map(([name]) => name),
     // Notes may hold anything a person wrote.
-    secretsPresent: [...present.filter(([, f]) => f.secret).map(([name]) => name), ...(item.notes === "" ? [] : ["notes"])],
+    secretsPresent: [
+      ...present.filter(([, f]) => f.secret).map(([name]) => name),
+      ...(item.notes === "" ? [] : ["notes"]),
+    ],
     ...(permissions === undefined ? {} : { permissions }),
   }
 }
@@ -60,7 +63,14 @@ export const rotationList = async (device: Device): Promise<Result<readonly Rota
     const row = bytes === undefined ? undefined : rotationRow.decode(bytes, 80_000)
     if (row?.ok !== true) continue
     const { itemId, kind, title, harm, why, doneAtMs } = row.value
-    entries.push({ itemId: formatId("itm", itemId), kind, title, harm: harm as RotationEntry["harm"], why, ...(doneAtMs === 0 ? {} : { doneAtMs }) })
+    entries.push({
+      itemId: formatId("itm", itemId),
+      kind,
+      title,
+      harm: harm as RotationEntry["harm"],
+      why,
+      ...(doneAtMs === 0 ? {} : { doneAtMs }),
+    })
   }
   return ok(sorted(entries))
 }
@@ -72,9 +82,16 @@ export const rotationDone = async (device: Device, itemIdHex: string): Promise<R
   const bytes = await readState(device, local, key)
   const row = bytes === undefined ? undefined : rotationRow.decode(bytes, 80_000)
   if (row?.ok !== true) return err({ code: "not-found" })
-  await device.ports.store.write([await stateRow(device, local, key, rotationRow.encode({ ...row.value, doneAtMs: device.ports.clock.nowMs() }))])
+  await device.ports.store.write([
+    await stateRow(device, local, key, rotationRow.encode({ ...row.value, doneAtMs: device.ports.clock.nowMs() })),
+  ])
   return ok(undefined)
 }
 
 const sorted = (entries: readonly RotationEntry[]): readonly RotationEntry[] =>
-  entries.toSorted((a, b) => (a.doneAtMs === undefined ? 0 : 1) - (b.doneAtMs === undefined ? 0 : 1) || HARMS.indexOf(a.harm) - HARMS.indexOf(b.harm) || a.title.localeCompare(b.title))
+  entries.toSorted(
+    (a, b) =>
+      (a.doneAtMs === undefined ? 0 : 1) - (b.doneAtMs === undefined ? 0 : 1) ||
+      HARMS.indexOf(a.harm) - HARMS.indexOf(b.harm) ||
+      a.title.localeCompare(b.title),
+  )

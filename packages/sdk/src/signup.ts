@@ -11,7 +11,14 @@ import {
   sigPublicKey,
   startOpaqueRegistration,
 } from "@keyferry/crypto"
-import { accountAppendReplyStruct, type Discovery, type Failure, isErrorCode, PUSH_ACCEPTED, signupFinishStruct } from "@keyferry/protocol"
+import {
+  accountAppendReplyStruct,
+  type Discovery,
+  type Failure,
+  isErrorCode,
+  PUSH_ACCEPTED,
+  signupFinishStruct,
+} from "@keyferry/protocol"
 
 import {
   encodeWraps,
@@ -52,7 +59,9 @@ export const serverOf = (origin: string, d: Discovery): Result<ServerRecord, Fai
 
 /** Another deployment or static key under a known address is a different server, whatever it says. */
 export const samePinnedServer = (pinned: ServerRecord, now: ServerRecord): boolean =>
-  pinned.deploymentId === now.deploymentId && bytesToHex(pinned.opaquePk) === bytesToHex(now.opaquePk) && bytesToHex(pinned.leaseTokenPk) === bytesToHex(now.leaseTokenPk)
+  pinned.deploymentId === now.deploymentId &&
+  bytesToHex(pinned.opaquePk) === bytesToHex(now.opaquePk) &&
+  bytesToHex(pinned.leaseTokenPk) === bytesToHex(now.leaseTokenPk)
 
 /**
  * Makes the account: password registration, kit, genesis, and this device's store under its lease, in the order that
@@ -92,7 +101,13 @@ export const signUp = async (
       invitation: invitation.value.token,
       address: input.address,
       registrationRequest: b64(registration.request),
-      device: { deviceId: formatId("dev", deviceId), sigPk: b64(sigPk), kemPk: b64(kem.publicKey), authPk: b64(authPk), platform: device.ports.platform },
+      device: {
+        deviceId: formatId("dev", deviceId),
+        sigPk: b64(sigPk),
+        kemPk: b64(kem.publicKey),
+        authPk: b64(authPk),
+        platform: device.ports.platform,
+      },
     },
     {},
   )
@@ -101,9 +116,13 @@ export const signUp = async (
   const response = fromB64(started.value.registrationResponse)
   if (lease === undefined || response === undefined) return err({ code: "malformed" })
   const { accountUuid } = started.value
-  const registered = await registration.finish(response, { account: accountUuid, deployment: server.value.deploymentId })
+  const registered = await registration.finish(response, {
+    account: accountUuid,
+    deployment: server.value.deploymentId,
+  })
   if (!registered.ok) return err({ code: "server-identity-changed" })
-  if (bytesToHex(registered.value.serverStaticPk) !== bytesToHex(server.value.opaquePk)) return err({ code: "server-identity-changed" })
+  if (bytesToHex(registered.value.serverStaticPk) !== bytesToHex(server.value.opaquePk))
+    return err({ code: "server-identity-changed" })
 
   // Genesis: this device, the password slot, the recovery slot.
   const accountSalt = random.bytes(32)
@@ -172,7 +191,10 @@ export const signUp = async (
   })
 }
 
-export const readLease = (lease: { readonly leaseId: string; readonly leasePk: string }): { readonly leaseId: Uint8Array; readonly leasePk: Uint8Array } | undefined => {
+export const readLease = (lease: {
+  readonly leaseId: string
+  readonly leasePk: string
+}): { readonly leaseId: Uint8Array; readonly leasePk: Uint8Array } | undefined => {
   const leaseId = parseId("lea", lease.leaseId)
   const leasePk = fromB64(lease.leasePk)
   return leaseId.ok && leasePk?.length === 32 ? { leaseId: leaseId.value, leasePk } : undefined
@@ -184,7 +206,12 @@ export const readLease = (lease: { readonly leaseId: string; readonly leasePk: s
  */
 export const finishStaged = async (device: Device, staged: Staged): Promise<Result<void, Failure>> => {
   const transport = transportOf(device, staged.account.server.origin)
-  const signer = requestSigner(device.ports, keyIdOf(staged.account.deviceId), "kf1-dev", secret<"SigSeed">(staged.authSeed))
+  const signer = requestSigner(
+    device.ports,
+    keyIdOf(staged.account.deviceId),
+    "kf1-dev",
+    secret<"SigSeed">(staged.authSeed),
+  )
   const as = staged.session === undefined ? { signer } : { signer, session: staged.session }
   const route = staged.route === "signup.finish" ? "signup.finish" : "enrol.append"
   const sent = await transport.cbor(route, staged.body, as)
@@ -197,7 +224,9 @@ export const finishStaged = async (device: Device, staged: Staged): Promise<Resu
     if (!reply.ok) return err({ code: "malformed" })
     if (reply.value.outcome !== PUSH_ACCEPTED) {
       await dropStaged(device)
-      return err({ code: reply.value.code !== undefined && isErrorCode(reply.value.code) ? reply.value.code : "revision-conflict" })
+      return err({
+        code: reply.value.code !== undefined && isErrorCode(reply.value.code) ? reply.value.code : "revision-conflict",
+      })
     }
   }
   return settle(device, staged)

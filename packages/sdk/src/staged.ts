@@ -1,9 +1,32 @@
-import { bytesOf, bytesUpTo, err, listOf, ok, optional, type Result, secret, struct, textUpTo, type TypeOf } from "@keyferry/base"
+import {
+  bytesOf,
+  bytesUpTo,
+  err,
+  listOf,
+  ok,
+  optional,
+  type Result,
+  secret,
+  struct,
+  textUpTo,
+  type TypeOf,
+} from "@keyferry/base"
 import { HOLDER_RECOVERY, newestSlot, verifyAccountChain } from "@keyferry/chain"
 import { encodeRescue, kOff, kOn, sealRescue, type SigSeed, unlockFactor } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
 
-import { authSeedRow, chainRows, decodeLinks, type Device, deviceSecret, type FullKeys, type LocalKeys, readState, recordRow, stateRow } from "./device.ts"
+import {
+  authSeedRow,
+  chainRows,
+  decodeLinks,
+  type Device,
+  deviceSecret,
+  type FullKeys,
+  type LocalKeys,
+  readState,
+  recordRow,
+  stateRow,
+} from "./device.ts"
 import { type AccountRecord, accountRecord, type DeviceRecord, keyBundle, MODE_ACCOUNT } from "./formats.ts"
 import type { Row } from "./ports.ts"
 import { rowsUnderNewKeys } from "./rekey-store.ts"
@@ -114,7 +137,8 @@ export const readStaged = async (device: Device, keys: LocalKeys): Promise<Stage
   return staged?.ok === true ? staged.value : undefined
 }
 
-export const dropStaged = (device: Device): Promise<void> => device.ports.store.write([{ table: "state", key: "staged" }])
+export const dropStaged = (device: Device): Promise<void> =>
+  device.ports.store.write([{ table: "state", key: "staged" }])
 
 /** The account knows this device: everything here moves under the lease, into a new file. */
 export const settle = async (device: Device, staged: Staged): Promise<Result<void, Failure>> => {
@@ -126,9 +150,19 @@ export const settle = async (device: Device, staged: Staged): Promise<Result<voi
   const fresh = newLocalKeys(device)
   const rows = await rowsUnderNewKeys(device, fresh)
   if (!rows.ok) return rows
-  const record: DeviceRecord = { version: 1, mode: MODE_ACCOUNT, saltOn: staged.saltOn, saltOff: staged.saltOff, account: staged.account }
+  const record: DeviceRecord = {
+    version: 1,
+    mode: MODE_ACCOUNT,
+    saltOn: staged.saltOn,
+    saltOff: staged.saltOff,
+    account: staged.account,
+  }
   const old = device.local
-  setFull(device, { ...bundle.value, standardKey: fresh.standard.reveal(), strictKey: fresh.strict.reveal() }, secret<"OnlineKey">(staged.onKey))
+  setFull(
+    device,
+    { ...bundle.value, standardKey: fresh.standard.reveal(), strictKey: fresh.strict.reveal() },
+    secret<"OnlineKey">(staged.onKey),
+  )
   device.record = record
   device.account = state.value
   device.links = staged.links
@@ -152,11 +186,18 @@ export const settle = async (device: Device, staged: Staged): Promise<Result<voi
 export const rescueRows = async (device: Device, _full: FullKeys, local: LocalKeys): Promise<readonly Row[]> => {
   const { account, record } = device
   const slot = account === undefined ? undefined : newestSlot(account, HOLDER_RECOVERY)
-  if (record?.account === undefined || account === undefined || slot === undefined || local.strict === undefined) return []
+  if (record?.account === undefined || account === undefined || slot === undefined || local.strict === undefined)
+    return []
   const keys = new Uint8Array(64)
   keys.set(local.standard.reveal(), 0)
   keys.set(local.strict.reveal(), 32)
   const place = { uid: account.id, deviceId: record.account.deviceId, slotId: slot.holder.id }
-  const box = await sealRescue(device.ports.primitives, device.ports.random, place, slot.holder.kemPk, secret<"LocalKeys">(keys))
+  const box = await sealRescue(
+    device.ports.primitives,
+    device.ports.random,
+    place,
+    slot.holder.kemPk,
+    secret<"LocalKeys">(keys),
+  )
   return [{ table: "clear", key: "rescue", value: encodeRescue(box) }]
 }

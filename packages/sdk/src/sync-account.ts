@@ -8,7 +8,10 @@ import type { Row } from "./ports.ts"
 import { bundleRow } from "./unlock.ts"
 
 /** New links of the own account: verified whole, stored with the key of a new epoch where one started. */
-export const applyAccountLinks = async (device: Device, served: readonly Uint8Array[]): Promise<Result<void, Failure>> => {
+export const applyAccountLinks = async (
+  device: Device,
+  served: readonly Uint8Array[],
+): Promise<Result<void, Failure>> => {
   const { account } = device
   if (account === undefined || served.length === 0) return ok(undefined)
   const links = decodeLinks(served)
@@ -26,7 +29,11 @@ export const applyAccountLinks = async (device: Device, served: readonly Uint8Ar
 }
 
 /** Makes a verified account state the device's own. A new key epoch is fetched and unwrapped by `account-keys.ts`. */
-export const acceptAccount = async (device: Device, state: AccountState, links: readonly Uint8Array[]): Promise<Result<void, Failure>> => {
+export const acceptAccount = async (
+  device: Device,
+  state: AccountState,
+  links: readonly Uint8Array[],
+): Promise<Result<void, Failure>> => {
   const rows: Row[] = [...(await chainRows(device, links))]
   const before = device.account
   device.account = state

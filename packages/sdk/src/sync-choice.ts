@@ -1,6 +1,14 @@
 import { bytesToHex, err, isZero, ok, type Result } from "@keyferry/base"
 import { RECORD_KIND } from "@keyferry/crypto"
-import { chooseExisting, makeLocalOnly, makeSynced, type PolicyItem, switchCredentialsOff, switchCredentialsOn, type VaultProfile } from "@keyferry/engine"
+import {
+  chooseExisting,
+  makeLocalOnly,
+  makeSynced,
+  type PolicyItem,
+  switchCredentialsOff,
+  switchCredentialsOn,
+  type VaultProfile,
+} from "@keyferry/engine"
 import { isCredential } from "@keyferry/items"
 import type { Failure } from "@keyferry/protocol"
 
@@ -35,7 +43,12 @@ export const policyItem = (item: LocalItem): PolicyItem => {
 }
 
 /** Synced or local-only, item by item. Errors: locked, not-found, credential-sync-disabled, lease-needs-server */
-export const choosePolicy = async (device: Device, ids: readonly string[], policy: "synced" | "local-only", elsewhere: Elsewhere): Promise<Result<void, Failure>> => {
+export const choosePolicy = async (
+  device: Device,
+  ids: readonly string[],
+  policy: "synced" | "local-only",
+  elsewhere: Elsewhere,
+): Promise<Result<void, Failure>> => {
   const items: PolicyItem[] = []
   for (const id of ids) {
     const found = findItem(device, id)
@@ -45,16 +58,27 @@ export const choosePolicy = async (device: Device, ids: readonly string[], polic
   const profile = profileOf(device)
   if (policy === "local-only") {
     const decided = makeLocalOnly(items, profile, elsewhere)
-    return write(device, decided.keepHere.map((id) => heldHere(device, id, HELD_BY_CHOICE)), decided.profile)
+    return write(
+      device,
+      decided.keepHere.map((id) => heldHere(device, id, HELD_BY_CHOICE)),
+      decided.profile,
+    )
   }
   const decided = makeSynced(items, profile, syncSettings(device))
   const refused = decided.refused[0]
   if (refused !== undefined) return err({ code: refused[1] })
-  return write(device, decided.upload.map((id) => goingUp(device, id)), decided.profile)
+  return write(
+    device,
+    decided.upload.map((id) => goingUp(device, id)),
+    decided.profile,
+  )
 }
 
 /** The items that go up when sync is turned on here: their ids. Errors: not-found, credential-sync-disabled for one that was named. */
-export const existingToUpload = (device: Device, upload: "all" | "none" | readonly string[]): Result<readonly string[], Failure> => {
+export const existingToUpload = (
+  device: Device,
+  upload: "all" | "none" | readonly string[],
+): Result<readonly string[], Failure> => {
   const named: string[] = []
   for (const id of typeof upload === "string" ? [] : upload) {
     const found = findItem(device, id)
@@ -62,7 +86,11 @@ export const existingToUpload = (device: Device, upload: "all" | "none" | readon
     named.push(bytesToHex(found.value.itemId))
   }
   const live = [...device.items.values()].filter((i) => i.recordKind === RECORD_KIND.item && i.deletedAtMs === 0)
-  const decided = chooseExisting(live.map(policyItem), typeof upload === "string" ? upload : named, syncSettings(device))
+  const decided = chooseExisting(
+    live.map(policyItem),
+    typeof upload === "string" ? upload : named,
+    syncSettings(device),
+  )
   const refused = decided.refused[0]
   if (refused !== undefined) return err({ code: refused[1] })
   const chosen = new Set(decided.upload)
@@ -70,7 +98,11 @@ export const existingToUpload = (device: Device, upload: "all" | "none" | readon
 }
 
 /** The switch for all credentials of the vault. Off takes them from the server; hosts, groups and snippets stay. */
-export const setCredentialSwitch = async (device: Device, on: boolean, elsewhere: Elsewhere): Promise<Result<{ readonly items: number }, Failure>> => {
+export const setCredentialSwitch = async (
+  device: Device,
+  on: boolean,
+  elsewhere: Elsewhere,
+): Promise<Result<{ readonly items: number }, Failure>> => {
   if (device.local === undefined) return err({ code: "locked" })
   const decided = on ? decideOn(device) : decideOff(device, elsewhere)
   const written = await write(device, decided.items, decided.profile)
@@ -91,7 +123,11 @@ export const followSwitch = async (device: Device): Promise<void> => {
   await saveSettings(device, { credentials: profile.credentials })
   // What is at the server is withdrawn by the device that moved the switch.
   const moved = profile.credentials ? decideOn(device).items : decideOff(device, "keep").items.filter((i) => !i.waiting)
-  await writeRows(device, local, moved.filter((i) => !i.strict || local.strict !== undefined))
+  await writeRows(
+    device,
+    local,
+    moved.filter((i) => !i.strict || local.strict !== undefined),
+  )
 }
 
 const decideOn = (device: Device): { readonly profile: VaultProfile; readonly items: readonly LocalItem[] } => {
@@ -99,7 +135,10 @@ const decideOn = (device: Device): { readonly profile: VaultProfile; readonly it
   return { profile: decided.profile, items: decided.upload.map((id) => goingUp(device, id)) }
 }
 
-const decideOff = (device: Device, elsewhere: Elsewhere): { readonly profile: VaultProfile; readonly items: readonly LocalItem[] } => {
+const decideOff = (
+  device: Device,
+  elsewhere: Elsewhere,
+): { readonly profile: VaultProfile; readonly items: readonly LocalItem[] } => {
   const decided = switchCredentialsOff(policyItems(device), profileOf(device), elsewhere)
   return { profile: decided.profile, items: decided.keepHere.map((id) => heldHere(device, id, HELD_BY_SWITCH)) }
 }
@@ -129,7 +168,13 @@ const rowOf = (device: Device, id: string): LocalItem => {
 const heldHere = (device: Device, id: string, heldBy: typeof HELD_BY_CHOICE | typeof HELD_BY_SWITCH): LocalItem => {
   const item = rowOf(device, id)
   const onServer = item.rev > 0 && !isZero(item.ctHash)
-  return { ...item, policy: POLICY_LOCAL, heldBy, waiting: onServer, ...(item.waiting || item.rev === 0 ? {} : { base: item.body }) }
+  return {
+    ...item,
+    policy: POLICY_LOCAL,
+    heldBy,
+    waiting: onServer,
+    ...(item.waiting || item.rev === 0 ? {} : { base: item.body }),
+  }
 }
 
 const goingUp = (device: Device, id: string): LocalItem => {
@@ -137,7 +182,11 @@ const goingUp = (device: Device, id: string): LocalItem => {
   return { ...item, policy: POLICY_SYNCED, waiting: true }
 }
 
-const write = async (device: Device, changed: readonly LocalItem[], profile: VaultProfile): Promise<Result<void, Failure>> => {
+const write = async (
+  device: Device,
+  changed: readonly LocalItem[],
+  profile: VaultProfile,
+): Promise<Result<void, Failure>> => {
   const { local } = device
   if (local === undefined) return err({ code: "locked" })
   const profileRow = changedProfileRow(device, profile)

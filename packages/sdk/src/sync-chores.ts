@@ -13,7 +13,10 @@ import { removeDevice, type Retired } from "./removal.ts"
 import { fromB64 } from "./wire.ts"
 
 /** A device's name, sealed like an item: the server never learns it. Without an argument: this device's own. */
-export const putLabel = async (device: Device, input?: { readonly deviceId: Uint8Array; readonly name: string }): Promise<Result<void, Failure>> => {
+export const putLabel = async (
+  device: Device,
+  input?: { readonly deviceId: Uint8Array; readonly name: string },
+): Promise<Result<void, Failure>> => {
   const { local, record } = device
   if (local === undefined || record?.account === undefined) return err({ code: "locked" })
   const deviceId = input?.deviceId ?? record.account.deviceId
@@ -67,7 +70,12 @@ export const removeRetired = async (device: Device): Promise<Result<void, Failur
     const head = fromB64(served.retirement.head)
     const signature = fromB64(served.retirement.signature)
     if (head === undefined || signature === undefined) continue
-    const genuine = await verifyRetire(device.ports.primitives, holder.holder.sigPk, { uid: account.id, deviceId: id.value, seq: served.retirement.seq, head }, signature)
+    const genuine = await verifyRetire(
+      device.ports.primitives,
+      holder.holder.sigPk,
+      { uid: account.id, deviceId: id.value, seq: served.retirement.seq, head },
+      signature,
+    )
     if (!genuine) continue
     const retired: Retired = [id.value, served.retirement.seq, head, signature]
     const removed = await removeDevice(device, { id: formatId("dev", id.value), reason: "retired", retired: [retired] })

@@ -24,17 +24,22 @@ export const syncScope = (device: Device): Result<SyncScope, Failure> => {
   const { account, full, local, record } = device
   if (local === undefined) return err({ code: "locked" })
   if (record?.account === undefined || account === undefined) return err({ code: "sync-not-enabled-here" })
-  if (full === undefined || local.strict === undefined) return err({ code: "network-unreachable", detail: "Opened offline; unlock again while the server answers." })
+  if (full === undefined || local.strict === undefined)
+    return err({ code: "network-unreachable", detail: "Opened offline; unlock again while the server answers." })
   return ok({ account, record: record.account, full, keys: local })
 }
 
 /** How this device signs its requests. */
 export const credentials = async (device: Device, record: AccountRecord) => {
   const seed = await loadAuthSeed(device.ports)
-  return seed === undefined ? undefined : { signer: requestSigner(device.ports, keyIdOf(record.deviceId), "kf1-dev" as const, seed) }
+  return seed === undefined
+    ? undefined
+    : { signer: requestSigner(device.ports, keyIdOf(record.deviceId), "kf1-dev" as const, seed) }
 }
 
-export const cursorsOf = (device: Device): { account: readonly [number, Uint8Array]; cursors: readonly (readonly [Uint8Array, number, Uint8Array])[] } => ({
+export const cursorsOf = (
+  device: Device,
+): { account: readonly [number, Uint8Array]; cursors: readonly (readonly [Uint8Array, number, Uint8Array])[] } => ({
   account: [device.account?.head.seq ?? 0, device.account?.head.hash ?? ZERO32],
   cursors: [...device.vaults.values()]
     .map((v) => [v.state.id, v.state.head.seq, v.state.head.hash] as const)
@@ -42,7 +47,11 @@ export const cursorsOf = (device: Device): { account: readonly [number, Uint8Arr
 })
 
 /** Pushes and pulls in one request. Errors: what the server says, network-unreachable */
-export const exchange = async (device: Device, scope: SyncScope, pushes: readonly VaultPush[]): Promise<Result<SyncReply, Failure>> => {
+export const exchange = async (
+  device: Device,
+  scope: SyncScope,
+  pushes: readonly VaultPush[],
+): Promise<Result<SyncReply, Failure>> => {
   const as = await credentials(device, scope.record)
   if (as === undefined) return err({ code: "store-corrupt" })
   const body = syncRequestStruct.encode({ ...cursorsOf(device), pushes, maxBytes: ANSWER_BYTES })

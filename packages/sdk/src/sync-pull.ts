@@ -28,7 +28,16 @@ import type { Row } from "./ports.ts"
 import { followSwitch } from "./sync-choice.ts"
 import { ANSWER_BYTES, credentials, exchange, type SyncScope, syncScope } from "./sync-exchange.ts"
 import { bundleRow } from "./unlock.ts"
-import { acceptOlderKeys, acceptVaultKey, lookupOf, rowOfState, type Vault, vaultKeyOf, vaultStoreRow, withVaultKey } from "./vault.ts"
+import {
+  acceptOlderKeys,
+  acceptVaultKey,
+  lookupOf,
+  rowOfState,
+  type Vault,
+  vaultKeyOf,
+  vaultStoreRow,
+  withVaultKey,
+} from "./vault.ts"
 import { advance, openRun, type VaultRun } from "./vault-run.ts"
 
 /*
@@ -42,7 +51,12 @@ export type AsInput = (news: ReadonlyMap<string, News<Body>>, inStep: boolean) =
 const pulled: AsInput = (news, inStep) => ({ type: "pulled", news, inStep })
 
 /** Applies new links of one vault. Answers how many leaves changed. Errors: the integrity code that froze the vault, key-not-trusted */
-export const applyChanges = async (device: Device, run: VaultRun, changes: VaultChanges, asInput: AsInput = pulled): Promise<Result<number, Failure>> => {
+export const applyChanges = async (
+  device: Device,
+  run: VaultRun,
+  changes: VaultChanges,
+  asInput: AsInput = pulled,
+): Promise<Result<number, Failure>> => {
   const vault = device.vaults.get(bytesToHex(changes.vaultId))
   const scope = syncScope(device)
   if (!scope.ok) return scope
@@ -51,7 +65,11 @@ export const applyChanges = async (device: Device, run: VaultRun, changes: Vault
   const links = decodeLinks(changes.links)
   if (links === undefined) return freeze(device, vault, { code: "chain-malformed", what: "link" })
   // The head is compared as far as the links go: an answer may be cut.
-  const fresh = compareWithKnown(p, { head: vault.state.head, hashAt: () => undefined }, { head: headOrLonger(vault.state, changes, links), links })
+  const fresh = compareWithKnown(
+    p,
+    { head: vault.state.head, hashAt: () => undefined },
+    { head: headOrLonger(vault.state, changes, links), links },
+  )
   if (!fresh.ok) return freeze(device, vault, fresh.error)
   if (fresh.value.length === 0) {
     await advance(device, run, asInput(new Map(), !changes.more))
@@ -73,13 +91,27 @@ export const applyChanges = async (device: Device, run: VaultRun, changes: Vault
   const keyed = await acceptEpochs(device, scope.value, state, changes.wraps ?? [])
   if (!keyed.ok) return keyed
   const committed = await openCommitted(device, keyed.value, state, lastOps(ops), changes.records)
-  if (!committed.ok) return committed.error.code === "chain-omission" ? freeze(device, vault, { code: "chain-omission", seq: state.head.seq }) : committed
+  if (!committed.ok)
+    return committed.error.code === "chain-omission"
+      ? freeze(device, vault, { code: "chain-omission", seq: state.head.seq })
+      : committed
   const row: VaultRow = { ...rowOfState(vault.row, state), wraps: [...vault.row.wraps, ...(changes.wraps ?? [])] }
-  return store(device, run, { full: keyed.value, vault: { row, state, tree }, committed: committed.value, own, asInput: (news) => asInput(news, !changes.more) })
+  return store(device, run, {
+    full: keyed.value,
+    vault: { row, state, tree },
+    committed: committed.value,
+    own,
+    asInput: (news) => asInput(news, !changes.more),
+  })
 }
 
 const headOrLonger = (state: VaultState, changes: VaultChanges, links: readonly Link[]) =>
-  changes.more || links.length > 0 ? { seq: Math.max(changes.head[0], state.head.seq), hash: changes.head[0] >= state.head.seq ? changes.head[1] : state.head.hash } : { seq: changes.head[0], hash: changes.head[1] }
+  changes.more || links.length > 0
+    ? {
+        seq: Math.max(changes.head[0], state.head.seq),
+        hash: changes.head[0] >= state.head.seq ? changes.head[1] : state.head.hash,
+      }
+    : { seq: changes.head[0], hash: changes.head[1] }
 
 /** Of several changes of one item in these links only the newest matters. */
 const lastOps = (ops: readonly Op[]): readonly Op[] => [...new Map(ops.map((op) => [bytesToHex(op[1]), op])).values()]
@@ -100,7 +132,9 @@ const acceptEpochs = async (
     if (!key.ok) return key
     full = withVaultKey(full, state.id, entry.epoch, key.value)
   }
-  return vaultKeyOf(full, state.id, currentEpoch(state).epoch) === undefined ? err({ code: "key-not-trusted" }) : ok(full)
+  return vaultKeyOf(full, state.id, currentEpoch(state).epoch) === undefined
+    ? err({ code: "key-not-trusted" })
+    : ok(full)
 }
 
 /** Opens the records of these ops; each must be the one that was signed. Errors: chain-omission, record-mismatch is kept per item. */
@@ -133,11 +167,18 @@ const openCommitted = async (
 }
 
 /** A record that does not open is kept as damaged: one bad item never stops the others. */
-const openLeaf = async (device: Device, full: FullKeys, state: VaultState, leaf: Leaf, record: SealedRecord): Promise<Committed> => {
+const openLeaf = async (
+  device: Device,
+  full: FullKeys,
+  state: VaultState,
+  leaf: Leaf,
+  record: SealedRecord,
+): Promise<Committed> => {
   const key = vaultKeyOf(full, state.id, leaf.epoch)
   if (key === undefined) return { leaf, damaged: true }
   const opened = await openRecord(device.ports.primitives, { key, vid: state.id, itemId: leaf.itemId, record })
-  if (!opened.ok || opened.value.header.rev !== leaf.rev || opened.value.header.epoch !== leaf.epoch) return { leaf, damaged: true }
+  if (!opened.ok || opened.value.header.rev !== leaf.rev || opened.value.header.epoch !== leaf.epoch)
+    return { leaf, damaged: true }
   const { by, kind, prevCtHash } = opened.value.header
   return { leaf, body: opened.value.plaintext, by, recordKind: kind, prevHash: prevCtHash }
 }
@@ -162,8 +203,14 @@ const store = async (device: Device, run: VaultRun, taken: Taken): Promise<Resul
   await advance(device, run, input, async (outbox) => {
     const merged = afterNews(device, vaultId, committed, outbox)
     const others = merged.others.map((l) => [l.itemId, l.rev, l.epoch, l.ctHash, l.tombstone ? 1 : 0] as const)
-    const touched = new Set([...merged.items.map((i) => bytesToHex(i.itemId)), ...merged.others.map((l) => bytesToHex(l.itemId))])
-    row = { ...vault.row, otherLeaves: [...vault.row.otherLeaves.filter(([id]) => !touched.has(bytesToHex(id))), ...others] }
+    const touched = new Set([
+      ...merged.items.map((i) => bytesToHex(i.itemId)),
+      ...merged.others.map((l) => bytesToHex(l.itemId)),
+    ])
+    row = {
+      ...vault.row,
+      otherLeaves: [...vault.row.otherLeaves.filter(([id]) => !touched.has(bytesToHex(id))), ...others],
+    }
     return { ...merged, rows: [await vaultStoreRow(device, local, row), ...bundle] }
   })
   device.full = full
@@ -179,14 +226,22 @@ const store = async (device: Device, run: VaultRun, taken: Taken): Promise<Resul
  * Reads a vault from nothing, page by page. What a page brought is durable before the next is asked for, so that a stop
  * goes on where it was.
  */
-export const bootstrapVault = async (device: Device, vaultId: Uint8Array, onProgress?: OnProgress): Promise<Result<number, Failure>> => {
+export const bootstrapVault = async (
+  device: Device,
+  vaultId: Uint8Array,
+  onProgress?: OnProgress,
+): Promise<Result<number, Failure>> => {
   const scope = syncScope(device)
   if (!scope.ok) return scope
   const as = await credentials(device, scope.value.record)
   if (as === undefined) return err({ code: "store-corrupt" })
   const transport = transportOf(device, scope.value.record.server.origin)
   const ask = async (after: Uint8Array | undefined) => {
-    const body = bootstrapRequestStruct.encode({ vaultId, maxBytes: ANSWER_BYTES, ...(after === undefined ? {} : { after }) })
+    const body = bootstrapRequestStruct.encode({
+      vaultId,
+      maxBytes: ANSWER_BYTES,
+      ...(after === undefined ? {} : { after }),
+    })
     const reply = await transport.cbor("bootstrap", body, as)
     if (!reply.ok) return reply
     const decoded = bootstrapReplyStruct.decode(reply.value, 160 * 1024 * 1024)
@@ -198,14 +253,31 @@ export const bootstrapVault = async (device: Device, vaultId: Uint8Array, onProg
   const headLinks = decodeLinks([first.value.headLink])
   const headLink = headLinks?.[0]
   if (authorityLinks === undefined || headLink === undefined) return err({ code: "chain-invalid" })
-  const leaves = first.value.leaves.map(([itemId, rev, epoch, hash, dead]) => ({ itemId, rev, epoch, ctHash: hash, tombstone: dead === 1 }))
-  const verified = await verifyVaultBootstrap(device.ports.primitives, { authorityLinks, headLink, leaves }, lookupOf(scope.value.account))
+  const leaves = first.value.leaves.map(([itemId, rev, epoch, hash, dead]) => ({
+    itemId,
+    rev,
+    epoch,
+    ctHash: hash,
+    tombstone: dead === 1,
+  }))
+  const verified = await verifyVaultBootstrap(
+    device.ports.primitives,
+    { authorityLinks, headLink, leaves },
+    lookupOf(scope.value.account),
+  )
   if (!verified.ok) return err(await recordEvidence(device, verified.error))
   const { state, trie } = verified.value
   if (!equalBytes(state.id, vaultId)) return err({ code: "chain-invalid" })
   // A first read that goes on after a stop has verified a head already: it may be newer now, never older or another one.
   const known = device.vaults.get(bytesToHex(vaultId))
-  const compared = known === undefined ? undefined : compareWithKnown(device.ports.primitives, { head: known.state.head, hashAt: () => undefined }, { head: state.head, links: [] })
+  const compared =
+    known === undefined
+      ? undefined
+      : compareWithKnown(
+          device.ports.primitives,
+          { head: known.state.head, hashAt: () => undefined },
+          { head: state.head, links: [] },
+        )
   if (known !== undefined && compared?.ok === false) return freeze(device, known, compared.error)
   const full = await bootstrapKeys(device, scope.value, state, first.value)
   if (!full.ok) return full
@@ -232,16 +304,27 @@ export const bootstrapVault = async (device: Device, vaultId: Uint8Array, onProg
       ...(page.next === undefined ? {} : { resumeAfter: page.next }),
     }
     const vault = { row, state, tree: createMemoryTree(trie) }
-    const own = new Map(committed.filter((c) => c.by !== undefined && equalBytes(c.by, scope.value.record.deviceId)).map((c) => [bytesToHex(c.leaf.itemId), c.leaf.rev]))
+    const own = new Map(
+      committed
+        .filter((c) => c.by !== undefined && equalBytes(c.by, scope.value.record.deviceId))
+        .map((c) => [bytesToHex(c.leaf.itemId), c.leaf.rev]),
+    )
     // Other pages may hold what this one does not: nothing counts as missing yet.
-    const stored = await store(device, openRun(device, vault), { full: full.value, vault, committed, own, asInput: (news) => pulled(news, false) })
+    const stored = await store(device, openRun(device, vault), {
+      full: full.value,
+      vault,
+      committed,
+      own,
+      asInput: (news) => pulled(news, false),
+    })
     if (!stored.ok) return stored
     onProgress?.({ step: "retrieving", done, total: live.length })
     if (page.next === undefined) break
     const next = await ask(page.next)
     if (!next.ok) return next
     // In the order of the ids, each page further than the one before: a server that never comes to an end is no server.
-    if (next.value.next !== undefined && compareBytes(next.value.next, page.next) <= 0) return err({ code: "malformed" })
+    if (next.value.next !== undefined && compareBytes(next.value.next, page.next) <= 0)
+      return err({ code: "malformed" })
     page = next.value
   }
   const adopted = await adoptHere(device, vaultId)
@@ -249,13 +332,18 @@ export const bootstrapVault = async (device: Device, vaultId: Uint8Array, onProg
   // Every live leaf must have come with its record: what the server leaves out is named, not passed over.
   if ([...missing.values()].some((l) => !l.tombstone)) {
     const changed = device.vaults.get(bytesToHex(vaultId))
-    if (changed !== undefined && live.some((l) => missing.has(bytesToHex(l.itemId)) )) return settleMissing(device, changed, missing)
+    if (changed !== undefined && live.some((l) => missing.has(bytesToHex(l.itemId))))
+      return settleMissing(device, changed, missing)
   }
   return ok(done)
 }
 
 /** Records that changed while the pages were read come with the links after the head; others are an omission. */
-const settleMissing = async (device: Device, vault: Vault, missing: ReadonlyMap<string, Leaf>): Promise<Result<number, Failure>> => {
+const settleMissing = async (
+  device: Device,
+  vault: Vault,
+  missing: ReadonlyMap<string, Leaf>,
+): Promise<Result<number, Failure>> => {
   const scope = syncScope(device)
   if (!scope.ok) return scope
   const reply = await exchange(device, scope.value, [])
@@ -263,7 +351,12 @@ const settleMissing = async (device: Device, vault: Vault, missing: ReadonlyMap<
   const changes = reply.value.vaults.find((v) => equalBytes(v.vaultId, vault.state.id))
   const applied = changes === undefined ? ok(0) : await applyChanges(device, openRun(device, vault), changes)
   if (!applied.ok) return applied
-  const still = [...missing.values()].filter((l) => !l.tombstone && !device.items.has(bytesToHex(l.itemId)) && device.vaults.get(bytesToHex(vault.state.id))?.tree.trie.get(l.itemId)?.tombstone !== true)
+  const still = [...missing.values()].filter(
+    (l) =>
+      !l.tombstone &&
+      !device.items.has(bytesToHex(l.itemId)) &&
+      device.vaults.get(bytesToHex(vault.state.id))?.tree.trie.get(l.itemId)?.tombstone !== true,
+  )
   return still.length === 0 ? applied : freeze(device, vault, { code: "chain-omission", seq: vault.state.head.seq })
 }
 
@@ -271,14 +364,25 @@ const bootstrapKeys = async (
   device: Device,
   scope: SyncScope,
   state: VaultState,
-  reply: { readonly wraps: readonly (readonly [number, Uint8Array, readonly Uint8Array[]])[]; readonly prevSealed: readonly (readonly [number, Uint8Array])[] },
+  reply: {
+    readonly wraps: readonly (readonly [number, Uint8Array, readonly Uint8Array[]])[]
+    readonly prevSealed: readonly (readonly [number, Uint8Array])[]
+  },
 ): Promise<Result<FullKeys, Failure>> => {
   const newest = currentEpoch(state)
   const served = reply.wraps.find(([epoch]) => epoch === newest.epoch)
   if (served === undefined) return err({ code: "key-not-trusted" })
-  const key = await acceptVaultKey(device, scope.account, scope.full, state, newest, { entry: served[1], hashes: served[2] })
+  const key = await acceptVaultKey(device, scope.account, scope.full, state, newest, {
+    entry: served[1],
+    hashes: served[2],
+  })
   if (!key.ok) return key
-  return acceptOlderKeys(device, withVaultKey(scope.full, state.id, newest.epoch, key.value), state, new Map(reply.prevSealed))
+  return acceptOlderKeys(
+    device,
+    withVaultKey(scope.full, state.id, newest.epoch, key.value),
+    state,
+    new Map(reply.prevSealed),
+  )
 }
 
 /** What was on this device before it read the account's vault belongs to that vault from now on. */
@@ -293,7 +397,12 @@ const adoptHere = async (device: Device, vaultId: Uint8Array): Promise<Result<vo
 }
 
 /** Items from before the first vault become its items; their bodies name their place. */
-export const adoptHomeless = async (device: Device, keys: LocalKeys, vaultId: Uint8Array, changed: LocalItem[]): Promise<readonly Row[]> => {
+export const adoptHomeless = async (
+  device: Device,
+  keys: LocalKeys,
+  vaultId: Uint8Array,
+  changed: LocalItem[],
+): Promise<readonly Row[]> => {
   const rows: Row[] = []
   for (const item of device.items.values()) {
     if (!equalBytes(item.vaultId, ZERO32)) continue
@@ -307,7 +416,11 @@ export const adoptHomeless = async (device: Device, keys: LocalKeys, vaultId: Ui
 // ── when the server contradicts itself ───────────────────────────────────────────────────────────────────────────
 
 /** Keeps what contradicts itself as evidence; from now on the vault is only read. */
-export const freeze = async (device: Device, vault: Vault, error: ChainError): Promise<{ readonly ok: false; readonly error: Failure }> => {
+export const freeze = async (
+  device: Device,
+  vault: Vault,
+  error: ChainError,
+): Promise<{ readonly ok: false; readonly error: Failure }> => {
   const { local } = device
   const failure = await recordEvidence(device, error)
   // An answer that crossed another one; asked again it fits. Nothing else that does not verify comes from an honest server.
@@ -320,4 +433,3 @@ export const freeze = async (device: Device, vault: Vault, error: ChainError): P
   }
   return err(failure)
 }
-

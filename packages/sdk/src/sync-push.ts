@@ -1,5 +1,14 @@
 import { err, isZero, ok, type Result } from "@keyferry/base"
-import { currentEpoch, encodeLink, itemsPayload, OP_DEL, OP_PUT, type Op, signPayload, verifyVaultLinks } from "@keyferry/chain"
+import {
+  currentEpoch,
+  encodeLink,
+  itemsPayload,
+  OP_DEL,
+  OP_PUT,
+  type Op,
+  signPayload,
+  verifyVaultLinks,
+} from "@keyferry/chain"
 import { ctHash, encodeRecord, sealRecord, type VaultKey } from "@keyferry/crypto"
 import type { PushOp } from "@keyferry/engine"
 import type { Failure, VaultPush } from "@keyferry/protocol"
@@ -23,7 +32,12 @@ export interface Prepared {
 }
 
 /** Seals these ops under the vault's key, and signs them as one link. Errors: key-not-trusted */
-export const prepareItems = async (device: Device, scope: SyncScope, vault: Vault, wanted: readonly PushOp<Body>[]): Promise<Result<Prepared, Failure>> => {
+export const prepareItems = async (
+  device: Device,
+  scope: SyncScope,
+  vault: Vault,
+  wanted: readonly PushOp<Body>[],
+): Promise<Result<Prepared, Failure>> => {
   const p = device.ports.primitives
   const epoch = currentEpoch(vault.state).epoch
   const key = vaultKeyOf(scope.full, vault.state.id, epoch)
@@ -60,9 +74,15 @@ export const prepareItems = async (device: Device, scope: SyncScope, vault: Vaul
     records.push(bytes)
     placed.set(itemId, { ...row, rev, epoch, prevHash, ctHash: hash, by: scope.record.deviceId })
   }
-  const payload = await itemsPayload(vault.state, scope.account, vault.tree, ops, { byHolder: scope.record.deviceId, ts: device.ports.clock.nowMs() })
+  const payload = await itemsPayload(vault.state, scope.account, vault.tree, ops, {
+    byHolder: scope.record.deviceId,
+    ts: device.ports.clock.nowMs(),
+  })
   const link = await signPayload(linkSigner(device, scope.full, scope.record.deviceId), payload)
-  const verified = await verifyVaultLinks(p, vault.state, [link], { account: lookupOf(scope.account), tree: vault.tree })
+  const verified = await verifyVaultLinks(p, vault.state, [link], {
+    account: lookupOf(scope.account),
+    tree: vault.tree,
+  })
   if (!verified.ok) throw new Error(`own link refused: ${verified.error.code}`)
   return ok({
     push: { vaultId: vault.state.id, links: [encodeLink(link)], records },

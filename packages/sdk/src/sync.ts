@@ -1,7 +1,14 @@
 import { bytesToHex, equalBytes, err, ok, type Result } from "@keyferry/base"
 import { compareWithKnown, currentEpoch, ROTATE_REMOVAL } from "@keyferry/chain"
 import { syncStatus } from "@keyferry/engine"
-import { type Failure, isErrorCode, PUSH_ACCEPTED, PUSH_CONFLICT, type PushResult, type SyncReply } from "@keyferry/protocol"
+import {
+  type Failure,
+  isErrorCode,
+  PUSH_ACCEPTED,
+  PUSH_CONFLICT,
+  type PushResult,
+  type SyncReply,
+} from "@keyferry/protocol"
 
 import type { OnProgress } from "./api.ts"
 import { type Device, settingsStateRow } from "./device.ts"
@@ -44,7 +51,11 @@ export const syncNow = async (device: Device, onProgress?: OnProgress): Promise<
     const prepared = await preparePushes(device, scope.value, runs, asked)
     if (!prepared.ok) return prepared
     const total = waitingItems(device).length + sent
-    const reply = await exchange(device, scope.value, prepared.value.map((p) => p.push))
+    const reply = await exchange(
+      device,
+      scope.value,
+      prepared.value.map((p) => p.push),
+    )
     if (!reply.ok) {
       for (const p of prepared.value) await unanswered(device, runs, p)
       return reply
@@ -73,7 +84,11 @@ export const syncNow = async (device: Device, onProgress?: OnProgress): Promise<
   await markSynced(device)
   const frozen = [...device.vaults.values()].find((v) => v.row.frozen !== undefined)?.row.frozen
   // What was refused stays refused until somebody has looked at it: never a success that leaves a vault behind.
-  if (frozen !== undefined) return err({ code: isErrorCode(frozen) ? frozen : "chain-invalid", detail: "The vault is frozen since the server contradicted it." })
+  if (frozen !== undefined)
+    return err({
+      code: isErrorCode(frozen) ? frozen : "chain-invalid",
+      detail: "The vault is frozen since the server contradicted it.",
+    })
   return ok({ sent, received })
 }
 
@@ -85,7 +100,9 @@ const markSynced = async (device: Device): Promise<void> => {
 }
 
 export const waitingItems = (device: Device): readonly LocalItem[] =>
-  [...device.items.values()].filter((item) => item.waiting && device.vaults.get(bytesToHex(item.vaultId))?.row.frozen === undefined)
+  [...device.items.values()].filter(
+    (item) => item.waiting && device.vaults.get(bytesToHex(item.vaultId))?.row.frozen === undefined,
+  )
 
 /** A machine for each vault that is whole here, started; with the rotation that the auditor finds due. */
 const startRuns = async (device: Device, scope: SyncScope, runs: Runs): Promise<void> => {
@@ -99,7 +116,12 @@ const startRuns = async (device: Device, scope: SyncScope, runs: Runs): Promise<
   }
 }
 
-const preparePushes = async (device: Device, scope: SyncScope, runs: Runs, asked: boolean): Promise<Result<readonly Prepared[], Failure>> => {
+const preparePushes = async (
+  device: Device,
+  scope: SyncScope,
+  runs: Runs,
+  asked: boolean,
+): Promise<Result<readonly Prepared[], Failure>> => {
   if (device.vaults.size === 0) {
     if (waitingItems(device).length === 0 || !asked) return ok([])
     const made = await makeVault(device, scope.account, scope.full, scope.record.deviceId)
@@ -111,7 +133,8 @@ const preparePushes = async (device: Device, scope: SyncScope, runs: Runs, asked
     if (vault === undefined) continue
     if (run.rotate) {
       run.rotate = false
-      if (vaultKeyOf(scope.full, vault.state.id, currentEpoch(vault.state).epoch) === undefined) return err({ code: "key-not-trusted" })
+      if (vaultKeyOf(scope.full, vault.state.id, currentEpoch(vault.state).epoch) === undefined)
+        return err({ code: "key-not-trusted" })
       const made = await makeRotation(device, scope.account, scope.full, vault, scope.record.deviceId, ROTATE_REMOVAL)
       prepared.push(withMadeKey(made))
     } else if (run.push !== undefined) {
@@ -146,8 +169,10 @@ const waitForRuns = async (device: Device, runs: Runs): Promise<void> => {
 /** No answer: whether it arrived is not known. */
 const unanswered = async (device: Device, runs: Runs, { push }: Prepared): Promise<void> => {
   const run = runs.get(bytesToHex(push.vaultId))
-  if (run?.state.phase === "pushing") await advance(device, run, { type: "failed", pushId: run.state.pushId, random: randomFraction(device) })
-  else if (run?.state.phase === "rotating") await advance(device, run, { type: "rotation-failed", random: randomFraction(device) })
+  if (run?.state.phase === "pushing")
+    await advance(device, run, { type: "failed", pushId: run.state.pushId, random: randomFraction(device) })
+  else if (run?.state.phase === "rotating")
+    await advance(device, run, { type: "rotation-failed", random: randomFraction(device) })
 }
 
 // ── the answer ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -196,7 +221,9 @@ export const applyReply = async (
     const { pushId } = run.state
     const wasLost = lost.delete(id)
     const applied = await applyChanges(device, run, changes, (news, inStep) =>
-      wasLost ? { type: "conflict", pushId, news, inStep, random: randomFraction(device) } : { type: "pulled", news, inStep },
+      wasLost
+        ? { type: "conflict", pushId, news, inStep, random: randomFraction(device) }
+        : { type: "pulled", news, inStep },
     )
     if (!applied.ok) return applied
     received += applied.value
@@ -206,7 +233,13 @@ export const applyReply = async (
   for (const id of lost) {
     const run = runs.get(id)
     if (run === undefined) continue
-    await advance(device, run, { type: "conflict", pushId: run.state.pushId, news: new Map(), inStep: false, random: randomFraction(device) })
+    await advance(device, run, {
+      type: "conflict",
+      pushId: run.state.pushId,
+      news: new Map(),
+      inStep: false,
+      random: randomFraction(device),
+    })
   }
   for (const [vaultId, seq, hash] of reply.heads) {
     const known = device.vaults.get(bytesToHex(vaultId))
@@ -218,10 +251,15 @@ export const applyReply = async (
       continue
     }
     const servedHead = { seq, hash }
-    const compared = compareWithKnown(device.ports.primitives, { head: known.state.head, hashAt: () => undefined }, { head: servedHead, links: [] })
+    const compared = compareWithKnown(
+      device.ports.primitives,
+      { head: known.state.head, hashAt: () => undefined },
+      { head: servedHead, links: [] },
+    )
     if (!compared.ok) return freeze(device, known, compared.error)
     const run = runs.get(bytesToHex(vaultId))
-    if (run !== undefined && seq === known.state.head.seq) await advance(device, run, { type: "pulled", news: new Map(), inStep: true })
+    if (run !== undefined && seq === known.state.head.seq)
+      await advance(device, run, { type: "pulled", news: new Map(), inStep: true })
   }
   device.changed()
   return ok({ sent, received, again, ...(refused === undefined ? {} : { refused }) })
@@ -233,7 +271,8 @@ const acceptPush = async (device: Device, run: VaultRun | undefined, prepared: P
   if (local === undefined || device.full === undefined) return 0
   const id = bytesToHex(prepared.vault.state.id)
   const { made } = prepared
-  const full = made === undefined ? device.full : withVaultKey(device.full, prepared.vault.state.id, made.epoch, made.key)
+  const full =
+    made === undefined ? device.full : withVaultKey(device.full, prepared.vault.state.id, made.epoch, made.key)
   const rows = [await vaultStoreRow(device, local, prepared.vault.row)]
   if (full !== device.full) rows.push(await bundleRow(device, full, local))
   if (run === undefined) {
@@ -254,7 +293,12 @@ const acceptPush = async (device: Device, run: VaultRun | undefined, prepared: P
 }
 
 /** Tells the machine why. Answers the refusal that time alone does not change. */
-const notAccepted = async (device: Device, runs: Runs, prepared: Prepared, result: PushResult | undefined): Promise<Failure | undefined> => {
+const notAccepted = async (
+  device: Device,
+  runs: Runs,
+  prepared: Prepared,
+  result: PushResult | undefined,
+): Promise<Failure | undefined> => {
   const run = runs.get(bytesToHex(prepared.push.vaultId))
   if (result === undefined) {
     await unanswered(device, runs, prepared)
@@ -263,7 +307,11 @@ const notAccepted = async (device: Device, runs: Runs, prepared: Prepared, resul
   const code = result.code !== undefined && isErrorCode(result.code) ? result.code : "internal"
   if (run?.state.phase === "pushing") {
     const { pushId } = run.state
-    await advance(device, run, code === "epoch-stale" ? { type: "epoch-stale", pushId } : { type: "refused", pushId, code })
+    await advance(
+      device,
+      run,
+      code === "epoch-stale" ? { type: "epoch-stale", pushId } : { type: "refused", pushId, code },
+    )
     return code === "epoch-stale" ? undefined : { code }
   }
   if (run !== undefined) await advance(device, run, { type: "rotation-failed", random: randomFraction(device) })

@@ -38,7 +38,12 @@ export type Answer<T> = Promise<Result<T, Failure>>
 /** One server, spoken to by the route table. Failures of the network are values: `network-unreachable`, `timed-out`. */
 export interface Transport {
   readonly origin: string
-  readonly json: <R extends JsonRoute>(route: R, body: JsonBody<R>, as: Credentials, query?: string) => Answer<JsonReply<R>>
+  readonly json: <R extends JsonRoute>(
+    route: R,
+    body: JsonBody<R>,
+    as: Credentials,
+    query?: string,
+  ) => Answer<JsonReply<R>>
   readonly cbor: (route: RouteName, body: Uint8Array | undefined, as: Credentials, query?: string) => Answer<Uint8Array>
   readonly events: (
     route: RouteName,
@@ -58,7 +63,12 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
   // Server time minus ours, learnt from one `clock-skew` answer; a request is then signed once more.
   let skewMs = 0
 
-  const build = async (route: RouteName, body: Uint8Array | undefined, as: Credentials, query: string): Promise<HttpRequest> => {
+  const build = async (
+    route: RouteName,
+    body: Uint8Array | undefined,
+    as: Credentials,
+    query: string,
+  ): Promise<HttpRequest> => {
     const { method, path, body: bodyType } = routes[route]
     const headers: Record<string, string> = { [CLIENT_HEADER]: `${ports.client} protocol/${PROTOCOL_VERSION}` }
     const content = body ?? (bodyType === "none" ? undefined : utf8("{}"))
@@ -99,13 +109,23 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
     }
   }
 
-  const send = async (route: RouteName, body: Uint8Array | undefined, as: Credentials, query: string): Answer<Uint8Array> => {
+  const send = async (
+    route: RouteName,
+    body: Uint8Array | undefined,
+    as: Credentials,
+    query: string,
+  ): Answer<Uint8Array> => {
     for (let attempt = 0; ; attempt++) {
       const reply = await ports.http.send(await build(route, body, as, query))
       if (reply === undefined) return err({ code: "network-unreachable" })
       if (reply.status < 400) return ok(reply.body)
       const failed = failureOf(reply)
-      if (failed.code === "clock-skew" && failed.serverTimeMs !== undefined && as.signer !== undefined && attempt === 0) {
+      if (
+        failed.code === "clock-skew" &&
+        failed.serverTimeMs !== undefined &&
+        as.signer !== undefined &&
+        attempt === 0
+      ) {
         skewMs = failed.serverTimeMs - ports.clock.nowMs()
         continue
       }
@@ -140,7 +160,11 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
         for (let end = buffered.indexOf("\n\n"); end >= 0; end = buffered.indexOf("\n\n")) {
           const block = buffered.slice(0, end)
           buffered = buffered.slice(end + 2)
-          const event = block.split("\n").filter((l) => l.startsWith("data:")).map((l) => l.slice(5).trim()).join("")
+          const event = block
+            .split("\n")
+            .filter((l) => l.startsWith("data:"))
+            .map((l) => l.slice(5).trim())
+            .join("")
           if (event !== "") onEvent(event)
         }
       })
@@ -159,7 +183,9 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
       })
       if (reply === undefined) return err({ code: "network-unreachable" })
       const parsed = reply.status === 200 ? parseJson(reply.body) : undefined
-      return isDiscovery(parsed) ? ok(parsed as Discovery) : err({ code: "not-found", detail: `No Keyferry server answers at ${url.origin}.` })
+      return isDiscovery(parsed)
+        ? ok(parsed as Discovery)
+        : err({ code: "not-found", detail: `No Keyferry server answers at ${url.origin}.` })
     },
   })
 }
@@ -174,9 +200,17 @@ const parseJson = (bytes: Uint8Array): unknown => {
   }
 }
 
-const STATUS_CODES: Readonly<Record<number, ErrorCode>> = { 404: "not-found", 413: "too-large", 426: "unsupported-version", 429: "rate-limited", 503: "strongroom-unavailable", 504: "timed-out" }
+const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
+  404: "not-found",
+  413: "too-large",
+  426: "unsupported-version",
+  429: "rate-limited",
+  503: "strongroom-unavailable",
+  504: "timed-out",
+}
 
-const isTime = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value >= 0
+const isTime = (value: unknown): value is number =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0
 
 const failureOf = (reply: HttpReply): Failure => {
   const problem = parseJson(reply.body) as Record<string, unknown> | undefined
@@ -188,7 +222,9 @@ const failureOf = (reply: HttpReply): Failure => {
   return {
     code: known,
     // Quoted, because it is not our sentence: a hostile server writes whatever it likes.
-    ...(typeof detail === "string" && detail !== "" && detail.length <= 300 ? { detail: `The server says: “${detail}”` } : {}),
+    ...(typeof detail === "string" && detail !== "" && detail.length <= 300
+      ? { detail: `The server says: “${detail}”` }
+      : {}),
     ...(isTime(retryAfterS) ? { retryAfterS } : {}),
     ...(isTime(serverTimeMs) ? { serverTimeMs } : {}),
   }

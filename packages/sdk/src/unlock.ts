@@ -14,7 +14,15 @@ import {
   type UnlockFactor,
   verifyLabel,
 } from "@keyferry/crypto"
-import { decideOfflineUnlock, type Instant, isFactorFresh, type LeaseTerms, limitTerms, noteTime, startGrace } from "@keyferry/engine"
+import {
+  decideOfflineUnlock,
+  type Instant,
+  isFactorFresh,
+  type LeaseTerms,
+  limitTerms,
+  noteTime,
+  startGrace,
+} from "@keyferry/engine"
 import { leaseTokenStruct, type Failure, type LeaseToken, signedLeaseTokenStruct } from "@keyferry/protocol"
 
 import { b64, fromB64, keyIdOf } from "./wire.ts"
@@ -54,7 +62,12 @@ export const createLocalStore = async (device: Device, password: string): Promis
   const { ports } = device
   const d = await deviceSecret(ports, true)
   if (d === undefined) throw new Error("the device secret was not kept")
-  const record = { version: 1, mode: MODE_LOCAL, saltOn: ports.random.bytes(32), saltOff: ports.random.bytes(32) } as const
+  const record = {
+    version: 1,
+    mode: MODE_LOCAL,
+    saltOn: ports.random.bytes(32),
+    saltOff: ports.random.bytes(32),
+  } as const
   const keys = newLocalKeys(device)
   const u = await unlockFactor(ports.primitives, password, record.saltOn)
   await ports.store.write([recordRow(record), await localBundleRow(device, u, d, record.saltOn, keys)])
@@ -104,7 +117,10 @@ export const unlock = async (device: Device, password: string): Promise<Result<U
   if (record.removed !== undefined) return err({ code: "device-removed" })
   const d = await deviceSecret(device.ports, false)
   if (d === undefined) return err({ code: "store-corrupt", detail: "The device secret is missing." })
-  const opened = record.account === undefined ? await openLocal(device, password, d) : await openWithAccount(device, password, d, record.account)
+  const opened =
+    record.account === undefined
+      ? await openLocal(device, password, d)
+      : await openWithAccount(device, password, d, record.account)
   if (!opened.ok) return opened
   const loaded = await loadAll(device)
   if (!loaded.ok) {
@@ -118,12 +134,18 @@ export const unlock = async (device: Device, password: string): Promise<Result<U
 export const afterUnlock = (device: Device): void => {
   const openedAt = instantOf(device)
   device.openedAt = openedAt
-  device.unlockedUntilMs = Math.min(openedAt.wallMs + unlockMaxS(device) * 1000, device.grace?.untilMs ?? Number.MAX_SAFE_INTEGER)
+  device.unlockedUntilMs = Math.min(
+    openedAt.wallMs + unlockMaxS(device) * 1000,
+    device.grace?.untilMs ?? Number.MAX_SAFE_INTEGER,
+  )
   device.changed()
 }
 
 /** Both clocks of this host, read together. */
-export const instantOf = (device: Device): Instant => ({ wallMs: device.ports.clock.nowMs(), monotonicMs: device.ports.clock.monotonicMs() })
+export const instantOf = (device: Device): Instant => ({
+  wallMs: device.ports.clock.nowMs(),
+  monotonicMs: device.ports.clock.monotonicMs(),
+})
 
 /** How long this device stays open: as the account's signed policy says. */
 export const unlockMaxS = (device: Device): number => (device.account?.policy ?? DEFAULT_POLICY).unlockMaxS
@@ -147,11 +169,20 @@ const openLocal = async (device: Device, password: string, d: DeviceSecret): Pro
   const row = await ports.store.read("bundle", "local")
   if (row === undefined || record === undefined) return err({ code: "store-corrupt" })
   const u = await unlockFactor(ports.primitives, password, record.saltOn)
-  const opened = await openRow(ports.primitives, await localKey(ports.primitives, u, d, record.saltOn, "local"), "bundle", "local", row)
+  const opened = await openRow(
+    ports.primitives,
+    await localKey(ports.primitives, u, d, record.saltOn, "local"),
+    "bundle",
+    "local",
+    row,
+  )
   if (!opened.ok) return err({ code: "wrong-password" })
   const bundle = localBundle.decode(opened.value, 1024)
   if (!bundle.ok) return err({ code: "store-corrupt" })
-  device.local = { standard: secret<"StandardKey">(bundle.value.standardKey), strict: secret<"StrictKey">(bundle.value.strictKey) }
+  device.local = {
+    standard: secret<"StandardKey">(bundle.value.standardKey),
+    strict: secret<"StrictKey">(bundle.value.strictKey),
+  }
   return ok({ lock: "unlocked" })
 }
 
@@ -173,7 +204,8 @@ const openWithAccount = async (
     if (!opened.ok) return err({ code: "wrong-password", detail: "Ten in a row lock this device." })
     const bundle = keyBundle.decode(opened.value, 4 * 1024 * 1024)
     if (!bundle.ok) return err({ code: "store-corrupt" })
-    if (!isChainOfBundle(device, bundle.value)) return err({ code: "store-corrupt", detail: "The account's history on this device is older than its keys." })
+    if (!isChainOfBundle(device, bundle.value))
+      return err({ code: "store-corrupt", detail: "The account's history on this device is older than its keys." })
     setFull(device, bundle.value, onKey)
     device.grace?.key.wipe()
     device.grace = undefined
@@ -265,7 +297,8 @@ export const readToken = async (
   const signed = signedLeaseTokenStruct.decode(bytes, 2048)
   if (!signed.ok) return refused
   const { payload, signature } = signed.value
-  if (!(await verifyLabel(device.ports.primitives, account.server.leaseTokenPk, signature, "kf1/lease-token", payload))) return refused
+  if (!(await verifyLabel(device.ports.primitives, account.server.leaseTokenPk, signature, "kf1/lease-token", payload)))
+    return refused
   const token = leaseTokenStruct.decode(payload, 2048)
   if (!token.ok) return refused
   const same = b64(token.value.deviceId) === b64(account.deviceId) && b64(token.value.leaseId) === b64(account.leaseId)
@@ -273,10 +306,18 @@ export const readToken = async (
 }
 
 /** Tells the strongroom that the answer opened the bundle: the count of failures starts again. */
-export const reportUnlocked = async (device: Device, account: AccountRecord, attempt: number): Promise<Result<string, Failure>> => {
+export const reportUnlocked = async (
+  device: Device,
+  account: AccountRecord,
+  attempt: number,
+): Promise<Result<string, Failure>> => {
   const authSeed = await loadAuthSeed(device.ports)
   if (authSeed === undefined || device.full === undefined) return err({ code: "locked" })
-  const signature = await signUnlockOk(device.ports.primitives, device.full.sigSeed, { deviceId: account.deviceId, leaseId: account.leaseId, attempt })
+  const signature = await signUnlockOk(device.ports.primitives, device.full.sigSeed, {
+    deviceId: account.deviceId,
+    leaseId: account.leaseId,
+    attempt,
+  })
   const reply = await transportOf(device, account.server.origin).json(
     "lease.unlocked",
     { leaseId: formatId("lea", account.leaseId), attempt, signature: b64(signature) },
@@ -290,12 +331,21 @@ export const storeLease = async (device: Device, token: LeaseToken, tokenBytes: 
   const { record, full, local } = device
   if (record?.account === undefined || full === undefined || local === undefined) return
   const terms = full.offlineKey === undefined ? undefined : termsOf(device, token)
-  const account = { ...record.account, lastContactS: token.issuedAtS, graceUntilS: terms === undefined ? 0 : Math.floor(terms.expiresAtMs / 1000) }
+  const account = {
+    ...record.account,
+    lastContactS: token.issuedAtS,
+    graceUntilS: terms === undefined ? 0 : Math.floor(terms.expiresAtMs / 1000),
+  }
   const next = { ...record, account }
   const rows: Row[] = [recordRow(next)]
   if (terms !== undefined && full.offlineKey !== undefined) {
     const clock = startGrace(terms, device.ports.clock.nowMs())
-    const bundle: GraceBundle = { standardKey: local.standard.reveal(), token: tokenBytes, highWaterMs: clock.highWaterMs, unlocks: clock.unlocksLeft }
+    const bundle: GraceBundle = {
+      standardKey: local.standard.reveal(),
+      token: tokenBytes,
+      highWaterMs: clock.highWaterMs,
+      unlocks: clock.unlocksLeft,
+    }
     rows.push(await graceRow(device, full.offlineKey, bundle))
   } else {
     rows.push({ table: "bundle", key: "off" })
@@ -307,7 +357,11 @@ export const storeLease = async (device: Device, token: LeaseToken, tokenBytes: 
 /** What the token grants, cut to the account's signed policy; `undefined` where there is no grace. */
 const termsOf = (device: Device, token: LeaseToken): LeaseTerms | undefined =>
   limitTerms(
-    { issuedAtMs: token.issuedAtS * 1000, expiresAtMs: token.graceS === 0 ? 0 : token.expiresAtS * 1000, maxOfflineUnlocks: token.maxOfflineUnlocks },
+    {
+      issuedAtMs: token.issuedAtS * 1000,
+      expiresAtMs: token.graceS === 0 ? 0 : token.expiresAtS * 1000,
+      maxOfflineUnlocks: token.maxOfflineUnlocks,
+    },
     device.account?.policy ?? DEFAULT_POLICY,
   )
 
@@ -341,10 +395,20 @@ const openOffline = async (
   if (!token.ok) return token
   const terms = termsOf(device, token.value)
   const clock = { highWaterMs: bundle.value.highWaterMs, unlocksLeft: bundle.value.unlocks }
-  const decided = terms === undefined ? ({ decision: "wipe", code: "lease-expired" } as const) : decideOfflineUnlock(terms, clock, ports.clock.nowMs())
+  const decided =
+    terms === undefined
+      ? ({ decision: "wipe", code: "lease-expired" } as const)
+      : decideOfflineUnlock(terms, clock, ports.clock.nowMs())
   if (decided.decision === "wipe") await ports.store.write([{ table: "bundle", key: "off" }])
-  if (decided.decision !== "open" || terms === undefined) return err({ code: decided.decision === "open" ? "lease-expired" : decided.code })
-  await ports.store.write([await graceRow(device, key, { ...bundle.value, highWaterMs: decided.clock.highWaterMs, unlocks: decided.clock.unlocksLeft })])
+  if (decided.decision !== "open" || terms === undefined)
+    return err({ code: decided.decision === "open" ? "lease-expired" : decided.code })
+  await ports.store.write([
+    await graceRow(device, key, {
+      ...bundle.value,
+      highWaterMs: decided.clock.highWaterMs,
+      unlocks: decided.clock.unlocksLeft,
+    }),
+  ])
   device.local = { standard: secret<"StandardKey">(bundle.value.standardKey) }
   device.grace = { key, untilMs: terms.expiresAtMs }
   return ok({ lock: "standard-only" })
@@ -361,7 +425,8 @@ export const noteGraceTime = async (device: Device): Promise<void> => {
   if (!bundle.ok) return
   const before = { highWaterMs: bundle.value.highWaterMs, unlocksLeft: bundle.value.unlocks }
   const { highWaterMs } = noteTime(before, ports.clock.nowMs())
-  if (highWaterMs !== before.highWaterMs) await ports.store.write([await graceRow(device, key, { ...bundle.value, highWaterMs })])
+  if (highWaterMs !== before.highWaterMs)
+    await ports.store.write([await graceRow(device, key, { ...bundle.value, highWaterMs })])
 }
 
 /** Seals the device key bundle as it is in memory now. */
@@ -383,10 +448,22 @@ export const bundleRow = async (device: Device, full: FullKeys, keys: LocalKeys)
     ...(full.offlineKey === undefined ? {} : { offlineKey: full.offlineKey.reveal() }),
     accountHead: [head?.seq ?? 0, head?.hash ?? new Uint8Array(32)],
   }
-  return { table: "bundle", key: "on", value: await sealRow(device.ports.primitives, device.ports.random, full.onKey, "bundle", "on", keyBundle.encode(bundle)) }
+  return {
+    table: "bundle",
+    key: "on",
+    value: await sealRow(
+      device.ports.primitives,
+      device.ports.random,
+      full.onKey,
+      "bundle",
+      "on",
+      keyBundle.encode(bundle),
+    ),
+  }
 }
 
-export const isFreshPassword = (device: Device): boolean => device.openedAt !== undefined && isFactorFresh(device.openedAt, instantOf(device))
+export const isFreshPassword = (device: Device): boolean =>
+  device.openedAt !== undefined && isFactorFresh(device.openedAt, instantOf(device))
 
 /** A fresh token without a factor: signed by the chain key, so only an opened device asks for it. */
 export const renewLease = async (device: Device): Promise<Result<void, Failure>> => {
@@ -396,7 +473,14 @@ export const renewLease = async (device: Device): Promise<Result<void, Failure>>
   const authSeed = await loadAuthSeed(device.ports)
   if (authSeed === undefined) return err({ code: "store-corrupt" })
   const createdS = Math.floor(device.ports.clock.nowMs() / 1000)
-  const signature = await signLabel(device.ports.primitives, full.sigSeed, "kf1/lease-renew", account.deviceId, account.leaseId, createdS)
+  const signature = await signLabel(
+    device.ports.primitives,
+    full.sigSeed,
+    "kf1/lease-renew",
+    account.deviceId,
+    account.leaseId,
+    createdS,
+  )
   const reply = await transportOf(device, account.server.origin).json(
     "lease.renew",
     { leaseId: formatId("lea", account.leaseId), createdS, signature: b64(signature) },

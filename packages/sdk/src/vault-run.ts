@@ -1,5 +1,14 @@
 import { bytesToHex, equalBytes } from "@keyferry/base"
-import { createVaultSync, type Edit, type Outbox, type PushOp, startVaultSync, type SyncCommand, type SyncInput, type SyncState } from "@keyferry/engine"
+import {
+  createVaultSync,
+  type Edit,
+  type Outbox,
+  type PushOp,
+  startVaultSync,
+  type SyncCommand,
+  type SyncInput,
+  type SyncState,
+} from "@keyferry/engine"
 import { MAX_PUSH_OPS } from "@keyferry/protocol"
 
 import type { Device } from "./device.ts"
@@ -85,7 +94,12 @@ export const editsBeside = (device: Device, run: VaultRun): readonly Edit<Body>[
     if (entry === undefined && known === undefined) continue
     const mine = entry?.mine ?? "deleted"
     if (known !== undefined && isSameSide(known.mine, mine)) continue
-    edits.push({ itemId, mine, sizeBytes: entry?.sizeBytes ?? 0, ...(entry?.base === undefined ? {} : { base: entry.base }) })
+    edits.push({
+      itemId,
+      mine,
+      sizeBytes: entry?.sizeBytes ?? 0,
+      ...(entry?.base === undefined ? {} : { base: entry.base }),
+    })
   }
   return edits
 }
@@ -96,9 +110,12 @@ export const randomFraction = (device: Device): number => {
   return (high * 256 + low) / 65_536
 }
 
-const isSameSide = (a: Body | "deleted", b: Body | "deleted"): boolean => (a === "deleted" || b === "deleted" ? a === b : equalBytes(a, b))
+const isSameSide = (a: Body | "deleted", b: Body | "deleted"): boolean =>
+  a === "deleted" || b === "deleted" ? a === b : equalBytes(a, b)
 
 const machineOf = (device: Device) => createVaultSync<Body>({ merge: mergeRows(device), limits: LIMITS })
 
 const touchedBy = (commands: readonly SyncCommand<Body>[]): readonly string[] =>
-  commands.flatMap((command) => (command.type === "persist" ? [...command.put.map((entry) => entry.itemId), ...command.drop] : []))
+  commands.flatMap((command) =>
+    command.type === "persist" ? [...command.put.map((entry) => entry.itemId), ...command.drop] : [],
+  )

@@ -22,7 +22,7 @@ import {
   vaultPayload,
   VAULT_EPOCH_ROTATE,
   epochRotateStruct,
-  ROTATE_REMOVAL,
+  type ROTATE_REMOVAL,
 } from "@keyferry/chain"
 import {
   decodeWrapEntry,
@@ -59,7 +59,14 @@ export interface Vault {
 
 export const vaultStoreRow = async (device: Device, keys: LocalKeys, row: VaultRow): Promise<Row> => {
   const key = bytesToHex(row.vaultId)
-  const value = await sealRow(device.ports.primitives, device.ports.random, keys.standard, "vault", key, vaultRow.encode(row))
+  const value = await sealRow(
+    device.ports.primitives,
+    device.ports.random,
+    keys.standard,
+    "vault",
+    key,
+    vaultRow.encode(row),
+  )
   return { table: "vault", key, value }
 }
 
@@ -80,7 +87,15 @@ export const loadVaults = async (device: Device, keys: LocalKeys): Promise<Resul
 
 /** The server's leaf of a local row, `undefined` while the server has none. */
 export const leafOfLocal = (item: LocalItem): Leaf | undefined =>
-  item.rev === 0 ? undefined : { itemId: item.itemId, rev: item.rev, epoch: item.epoch, ctHash: item.ctHash, tombstone: equalBytes(item.ctHash, ZERO32) }
+  item.rev === 0
+    ? undefined
+    : {
+        itemId: item.itemId,
+        rev: item.rev,
+        epoch: item.epoch,
+        ctHash: item.ctHash,
+        tombstone: equalBytes(item.ctHash, ZERO32),
+      }
 
 const leavesOf = (device: Device, row: VaultRow): readonly Leaf[] => {
   const leaves: Leaf[] = []
@@ -88,7 +103,8 @@ const leavesOf = (device: Device, row: VaultRow): readonly Leaf[] => {
     const leaf = equalBytes(item.vaultId, row.vaultId) ? leafOfLocal(item) : undefined
     if (leaf !== undefined) leaves.push(leaf)
   }
-  for (const [itemId, rev, epoch, ctHash, tombstone] of row.otherLeaves) leaves.push({ itemId, rev, epoch, ctHash, tombstone: tombstone === 1 })
+  for (const [itemId, rev, epoch, ctHash, tombstone] of row.otherLeaves)
+    leaves.push({ itemId, rev, epoch, ctHash, tombstone: tombstone === 1 })
   return leaves
 }
 
@@ -121,7 +137,12 @@ export interface MadeVault {
 }
 
 /** A new personal vault: its genesis, signed, with the first key wrapped to this account. */
-export const makeVault = async (device: Device, account: AccountState, full: FullKeys, deviceId: Uint8Array): Promise<MadeVault> => {
+export const makeVault = async (
+  device: Device,
+  account: AccountState,
+  full: FullKeys,
+  deviceId: Uint8Array,
+): Promise<MadeVault> => {
   const p = device.ports.primitives
   const vaultSalt = device.ports.random.bytes(32)
   const key = makeVaultKey(device.ports.random)
@@ -141,14 +162,22 @@ export const makeVault = async (device: Device, account: AccountState, full: Ful
       kind: VAULT_PERSONAL,
       owner: account.id,
       vaultSalt,
-      epoch: { epoch: 1, recipients, wrapsHash: wrapsHash(p, [wrap]), confirm: await vaultConfirm(p, key, vaultSalt, 1) },
+      epoch: {
+        epoch: 1,
+        recipients,
+        wrapsHash: wrapsHash(p, [wrap]),
+        confirm: await vaultConfirm(p, key, vaultSalt, 1),
+      },
       root: emptyRoot(p),
       count: 0,
     },
     { byHolder: deviceId, ts: device.ports.clock.nowMs() },
   )
   const link = await signPayload(linkSigner(device, full, deviceId), payload)
-  const verified = await verifyVaultLink(p, undefined, link, { account: lookupOf(account), tree: createMemoryTree(createTrie(p)) })
+  const verified = await verifyVaultLink(p, undefined, link, {
+    account: lookupOf(account),
+    tree: createMemoryTree(createTrie(p)),
+  })
   if (!verified.ok) throw new Error(`own genesis refused: ${verified.error.code}`)
   const { state, tree } = verified.value
   const entry = encodeWrapEntry(wrap)
@@ -179,7 +208,15 @@ export const makeRotation = async (
   const wrap = await makeWrap<3>(
     p,
     device.ports.random,
-    { kind: 3, chainId: state.id, epoch, byUid: account.id, by: deviceId, seq: state.head.seq + 1, prev: state.head.hash },
+    {
+      kind: 3,
+      chainId: state.id,
+      epoch,
+      byUid: account.id,
+      by: deviceId,
+      seq: state.head.seq + 1,
+      prev: state.head.hash,
+    },
     { id: account.id, kemPk: newestAccountKey(account).kemPk },
     key,
   )
@@ -213,7 +250,13 @@ export const makeRotation = async (
     prevSealed: [...vault.row.prevSealed, [epoch, sealedStruct.encode(prevSealed)]],
   }
   return {
-    push: { vaultId: state.id, links: [encodeLink(link)], records: [], wraps: [entry], prevSealed: sealedStruct.encode(prevSealed) },
+    push: {
+      vaultId: state.id,
+      links: [encodeLink(link)],
+      records: [],
+      wraps: [entry],
+      prevSealed: sealedStruct.encode(prevSealed),
+    },
     vault: { row, state: verified.value.state, tree: verified.value.tree },
     full: withVaultKey(full, state.id, epoch, key),
   }
@@ -242,7 +285,8 @@ export const acceptVaultKey = async (
   const wrap = decodeWrapEntry(served.entry)
   if (!wrap.ok) return refused
   const own = wrapEntryHash(p, wrap.value)
-  const committed = served.hashes.some((h) => equalBytes(h, own)) && equalBytes(wrapsHashOfHashes(p, served.hashes), entry.wrapsHash)
+  const committed =
+    served.hashes.some((h) => equalBytes(h, own)) && equalBytes(wrapsHashOfHashes(p, served.hashes), entry.wrapsHash)
   const recipient = entry.recipients.find(([id]) => equalBytes(id, account.id))
   const seed = recipient === undefined ? undefined : full.accountSeeds.get(recipient[1])
   if (!committed || recipient === undefined || seed === undefined) return refused
@@ -280,7 +324,8 @@ export const acceptOlderKeys = async (
     const bytes = sealedByEpoch.get(entry.epoch)
     const key = vaultKeyOf(current, state.id, entry.epoch)
     const sealed = bytes === undefined ? undefined : sealedStruct.decode(bytes, 1024)
-    if (key === undefined || sealed === undefined || !sealed.ok || entry.prevSealedHash === undefined) return err({ code: "key-not-trusted" })
+    if (key === undefined || sealed === undefined || !sealed.ok || entry.prevSealedHash === undefined)
+      return err({ code: "key-not-trusted" })
     if (!equalBytes(sealedHash(p, sealed.value), entry.prevSealedHash)) return err({ code: "key-not-trusted" })
     const opened = await openPrevVaultKey(p, { vid: state.id, epoch: entry.epoch, key, sealed: sealed.value })
     if (!opened.ok) return err({ code: "key-not-trusted" })
@@ -292,4 +337,3 @@ export const acceptOlderKeys = async (
 /** Where a vault's own settings stand among its items. */
 export const profileItemId = (device: Device, vaultId: Uint8Array): Uint8Array =>
   device.ports.primitives.sha256(lp("kf1/profile", vaultId)).slice(0, 16)
-

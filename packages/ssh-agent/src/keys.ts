@@ -87,7 +87,8 @@ const toSshKey = (privateKey: KeyObject, comment: string): Result<SshPrivateKey,
   // Node takes an RSA key whose numbers contradict each other; its signatures would be wrong, and a wrong one can give
   // the key away.
   const made = nodeSign(type === "ed25519" ? null : "sha256", PROBE, privateKey)
-  if (!nodeVerify(type === "ed25519" ? null : "sha256", PROBE, found.value.key, made)) return err({ code: "key-malformed" })
+  if (!nodeVerify(type === "ed25519" ? null : "sha256", PROBE, found.value.key, made))
+    return err({ code: "key-malformed" })
   return ok({ algorithm, blob, fingerprint: fingerprintOf(blob), comment, privateKey })
 }
 

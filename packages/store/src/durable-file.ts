@@ -33,7 +33,7 @@ export const moveDurably = (from: string, to: string): void => {
 
 const writeAll = (file: number, bytes: Uint8Array): void => {
   try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
+    for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
   } finally {
     closeSync(file)
   }

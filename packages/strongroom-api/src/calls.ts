@@ -152,11 +152,17 @@ export const calls = {
   ),
   health: call(none, struct({ kms: [1, bool], store: [2, bool], accounts: [3, uint], devices: [4, uint] })),
   /** Verifies the signature and executes the route named by method and path. */
-  execute: call(struct({ request: [1, signedRequest], limits: [2, limits], origins: [3, listOf(textUpTo(300), 16)] }), executed),
+  execute: call(
+    struct({ request: [1, signedRequest], limits: [2, limits], origins: [3, listOf(textUpTo(300), 16)] }),
+    executed,
+  ),
   /** Verifies the signature for a route that the server itself carries out. Failures are call errors. */
   authenticate: call(struct({ request: [1, signedRequest], origins: [2, listOf(textUpTo(300), 16)] }), actorStruct),
   /** Events with n > after of this log, oldest first. */
-  events: call(struct({ after: [1, uint], max: [2, uint] }), struct({ logId: [1, bytesOf(16)], events: [2, listOf(eventStruct, 10_000)] })),
+  events: call(
+    struct({ after: [1, uint], max: [2, uint] }),
+    struct({ logId: [1, bytesOf(16)], events: [2, listOf(eventStruct, 10_000)] }),
+  ),
 
   // ── signing up and in ──
   /** Reserves (device, lease key) for 30 minutes and answers the registration request. */
@@ -170,10 +176,18 @@ export const calls = {
     struct({ loginId: [1, textUpTo(64)], loginResponse: [2, bytesUpTo(1024)] }),
   ),
   loginFinish: call(
-    struct({ loginId: [1, textUpTo(64)], finishLoginRequest: [2, bytesUpTo(256)], authPk: [3, bytesOf(32)], binding: [4, bytesOf(32)] }),
+    struct({
+      loginId: [1, textUpTo(64)],
+      finishLoginRequest: [2, bytesUpTo(256)],
+      authPk: [3, bytesOf(32)],
+      binding: [4, bytesOf(32)],
+    }),
     struct({ accountUuid: [1, textUpTo(64)], accountId: [2, bytesOf(32)], factors: [3, listOf(textUpTo(16), 8)] }),
   ),
-  secondFactor: call(struct({ accountUuid: [1, textUpTo(64)], kind: [2, textUpTo(16)], code: [3, textUpTo(64)] }), none),
+  secondFactor: call(
+    struct({ accountUuid: [1, textUpTo(64)], kind: [2, textUpTo(16)], code: [3, textUpTo(64)] }),
+    none,
+  ),
   /** 72 hours; every active device and the mailbox are told, any device cancels. Answers the time from which level 2 is open. */
   factorReset: call(struct({ accountUuid: [1, textUpTo(64)] }), struct({ readyAtMs: [1, uint], open: [2, bool] })),
   recoveryStart: call(
@@ -197,8 +211,14 @@ export const calls = {
     struct({ accountUuid: [1, textUpTo(64)], deviceId: [2, bytesOf(16)] }),
     struct({ state: [1, textUpTo(32)], reason: [2, optional(textUpTo(64))], approver: [3, bool] }),
   ),
-  confirmDescribe: call(struct({ tokenHash: [1, tokenHash] }), struct({ platform: [1, textUpTo(64)], requestedAtMs: [2, uint] })),
-  confirmCode: call(struct({ tokenHash: [1, tokenHash], code: [2, textUpTo(16)] }), struct({ state: [1, textUpTo(32)] })),
+  confirmDescribe: call(
+    struct({ tokenHash: [1, tokenHash] }),
+    struct({ platform: [1, textUpTo(64)], requestedAtMs: [2, uint] }),
+  ),
+  confirmCode: call(
+    struct({ tokenHash: [1, tokenHash], code: [2, textUpTo(16)] }),
+    struct({ state: [1, textUpTo(32)] }),
+  ),
   confirmDeny: call(struct({ tokenHash: [1, tokenHash] }), struct({ state: [1, textUpTo(32)] })),
   /** The first-account link stands for the mail: confirms a `pending-first` (or still reserved) device. */
   confirmFirst: call(struct({ accountUuid: [1, textUpTo(64)] }), struct({ state: [1, textUpTo(32)] })),
@@ -215,12 +235,29 @@ export const calls = {
   ),
 
   // ── operator ──
-  operatorConfirm: call(struct({ code: [1, textUpTo(6)] }), struct({ accountUuid: [1, textUpTo(64)], deviceId: [2, bytesOf(16)], state: [3, textUpTo(32)] })),
+  operatorConfirm: call(
+    struct({ code: [1, textUpTo(6)] }),
+    struct({ accountUuid: [1, textUpTo(64)], deviceId: [2, bytesOf(16)], state: [3, textUpTo(32)] }),
+  ),
   operatorResetTwoFactor: call(struct({ accountUuid: [1, textUpTo(64)] }), struct({ openUntilMs: [1, uint] })),
   accounts: call(
     none,
     struct({
-      accounts: [1, listOf(struct({ accountUuid: [1, textUpTo(64)], accountId: [2, bytesOf(32)], devices: [3, uint], factors: [4, uint], createdAtMs: [5, uint], frozen: [6, bool], syncSuspended: [7, bool] }), 100_000)],
+      accounts: [
+        1,
+        listOf(
+          struct({
+            accountUuid: [1, textUpTo(64)],
+            accountId: [2, bytesOf(32)],
+            devices: [3, uint],
+            factors: [4, uint],
+            createdAtMs: [5, uint],
+            frozen: [6, bool],
+            syncSuspended: [7, bool],
+          }),
+          100_000,
+        ),
+      ],
     }),
   ),
   /** Only an account that holds no vault. */

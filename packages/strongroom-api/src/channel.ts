@@ -31,7 +31,8 @@ export const createStrongroomClient = (channel: ByteChannel): StrongroomClient =
 
   const receive = (bytes: Uint8Array): void => {
     const frame = decodeFrame(bytes)
-    if (frame === undefined || frame.kind === "request") throw new Error("the strongroom sent something that is not a frame")
+    if (frame === undefined || frame.kind === "request")
+      throw new Error("the strongroom sent something that is not a frame")
     if (frame.kind === "notice") {
       for (const listener of listeners) listener(frame.notice)
       return
@@ -71,11 +72,19 @@ export const createStrongroomClient = (channel: ByteChannel): StrongroomClient =
         waiting.set(id, {
           name,
           settle: (result) => {
-            if (!result.ok && (result.error as unknown) === "malformed") throw new Error(`answer to ${name} has another shape`)
+            if (!result.ok && (result.error as unknown) === "malformed")
+              throw new Error(`answer to ${name} has another shape`)
             resolve(result as never)
           },
         })
-        channel.send(encodeFrame({ kind: "request", id, name, params: (calls[name].params as never as { toCbor: (p: unknown) => never }).toCbor(params) }))
+        channel.send(
+          encodeFrame({
+            kind: "request",
+            id,
+            name,
+            params: (calls[name].params as never as { toCbor: (p: unknown) => never }).toCbor(params),
+          }),
+        )
       }),
     onNotice: (listener) => {
       listeners.push(listener)
@@ -91,7 +100,13 @@ export const serveStrongroom = (
 ): { readonly notify: (notice: CommitNotice) => void } => {
   const fail = (id: number, failure: Failure): void =>
     channel.send(
-      encodeFrame({ kind: "error", id, code: failure.code, detail: failure.detail ?? "", retryAfterS: failure.retryAfterS ?? 0 }),
+      encodeFrame({
+        kind: "error",
+        id,
+        code: failure.code,
+        detail: failure.detail ?? "",
+        retryAfterS: failure.retryAfterS ?? 0,
+      }),
     )
   const receive = (bytes: Uint8Array): void => {
     const frame = decodeFrame(bytes)
@@ -138,4 +153,3 @@ export const createChannelPair = (): readonly [ByteChannel, ByteChannel] => {
   })
   return [side(a, b), side(b, a)]
 }
-

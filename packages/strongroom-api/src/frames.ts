@@ -13,7 +13,13 @@ export const MAX_FRAME_BYTES = 80 * 1024 * 1024
 export type Frame =
   | { readonly kind: "request"; readonly id: number; readonly name: string; readonly params: CborValue }
   | { readonly kind: "result"; readonly id: number; readonly result: CborValue }
-  | { readonly kind: "error"; readonly id: number; readonly code: string; readonly detail: string; readonly retryAfterS: number }
+  | {
+      readonly kind: "error"
+      readonly id: number
+      readonly code: string
+      readonly detail: string
+      readonly retryAfterS: number
+    }
   | { readonly kind: "notice"; readonly notice: CommitNotice }
 
 export const encodeFrame = (frame: Frame): Uint8Array => {

@@ -453,7 +453,12 @@ test("what is not found on a device that was opened offline may be strict: it sa
     status: async () => ({ ...FAKE_STATUS, lock: "standard-only" }) as const,
     list: async () => ok([fakeItem()]),
   } satisfies Partial<Keyferry>
-  for (const argv of [["get", "Bybit"], ["read", "Bybit", "secret"], ["otp", "Bybit"], ["rm", "Bybit", "--yes"]]) {
+  for (const argv of [
+    ["get", "Bybit"],
+    ["read", "Bybit", "secret"],
+    ["otp", "Bybit"],
+    ["rm", "Bybit", "--yes"],
+  ]) {
     const missing = await run(argv, offline)
     expect([missing.exit, missing.stderr.includes("Strict keys open only while the server answers")]).toEqual([7, true])
     const gone = await run(argv, { ...offline, status: async () => FAKE_STATUS })

@@ -286,7 +286,13 @@ test("[credential-not-on-device] a host whose credential is elsewhere says so", 
 
 test("[shrink-guard] a script that would delete most of a vault is stopped, unless it says --yes", async () => {
   const titles = Array.from({ length: 60 }, (_, i) => `Many ${i}`)
-  expect((await keyferry.addMany(titles.map((title) => ({ kind: "snippet", title, fields: [{ name: "text", value: "x", secret: false }] })))).ok).toBe(true)
+  expect(
+    (
+      await keyferry.addMany(
+        titles.map((title) => ({ kind: "snippet", title, fields: [{ name: "text", value: "x", secret: false }] })),
+      )
+    ).ok,
+  ).toBe(true)
   const stopped = await kf(["rm", ...titles, "--json"])
   expect(stopped.exit).toBe(9)
   expect(JSON.parse(stopped.stderr)).toMatchObject({ code: "shrink-guard" })

@@ -212,7 +212,10 @@ describe("an account link", () => {
       send(reach, person.device, "account.append", { ...empty, link: first.link, wraps: first.wraps }),
       send(reach, device, "account.append", { ...empty, link: second.link, wraps: second.wraps }),
     ])
-    expect(replies.map((reply) => decodeReply(reply).outcome).toSorted()).toEqual([PUSH_ACCEPTED, PUSH_CONFLICT])
+    expect(replies.map((reply) => decodeReply(reply).outcome).toSorted((a, b) => a - b)).toEqual([
+      PUSH_ACCEPTED,
+      PUSH_CONFLICT,
+    ])
   })
 })
 

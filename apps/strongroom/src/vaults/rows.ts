@@ -386,7 +386,7 @@ export const countVaults = async (db: Reader, accountUuid: string): Promise<numb
     .select((e) => e.fn.countAll<number>().as("n"))
     .where("account_uuid", "=", accountUuid)
     .executeTakeFirstOrThrow()
-  return Number(row.n)
+  return row.n
 }
 
 export interface VaultHead extends Head {

@@ -136,7 +136,7 @@ describe("a push", () => {
       doSync(reach, writer, { cursors: [cursor], pushes: [a] }),
       doSync(reach, other, { cursors: [cursor], pushes: [b] }),
     ])
-    const outcomes = [first.results[0]?.outcome, second.results[0]?.outcome].toSorted()
+    const outcomes = [first.results[0]?.outcome, second.results[0]?.outcome].toSorted((a, b) => (a ?? 0) - (b ?? 0))
     expect(outcomes).toEqual([PUSH_ACCEPTED, PUSH_CONFLICT])
     const loser = first.results[0]?.outcome === PUSH_CONFLICT ? first : second
     const won = first.results[0]?.outcome === PUSH_CONFLICT ? b : a

@@ -49,7 +49,9 @@ export const createFileStore = (path: string): DeviceStore => {
       return row?.["value"] instanceof Uint8Array ? row["value"] : undefined
     },
     list: async (table) =>
-      current().all.all(table).map((row) => ({ key: String(row["key"]), value: row["value"] as Uint8Array })),
+      current()
+        .all.all(table)
+        .map((row) => ({ key: String(row["key"]), value: row["value"] as Uint8Array })),
     write: async (rows) => apply(current(), rows),
     replace: async (rows) => {
       const next = `${path}.new`
@@ -83,7 +85,9 @@ const openFile = (path: string): Open => {
   db.exec(`PRAGMA user_version=${SCHEMA_VERSION}`)
   return {
     db,
-    put: db.prepare("INSERT INTO rows (tbl, key, value) VALUES (?, ?, ?) ON CONFLICT (tbl, key) DO UPDATE SET value = excluded.value"),
+    put: db.prepare(
+      "INSERT INTO rows (tbl, key, value) VALUES (?, ?, ?) ON CONFLICT (tbl, key) DO UPDATE SET value = excluded.value",
+    ),
     del: db.prepare("DELETE FROM rows WHERE tbl = ? AND key = ?"),
     get: db.prepare("SELECT value FROM rows WHERE tbl = ? AND key = ?"),
     all: db.prepare("SELECT key, value FROM rows WHERE tbl = ? ORDER BY key"),

@@ -40,13 +40,24 @@ export const createNodeHttp = (): Http => {
       else chunks.push(chunk)
     })
     reply.on("end", () =>
-      done({ status: reply.statusCode ?? 0, contentType: reply.headers["content-type"] ?? "", body: new Uint8Array(Buffer.concat(chunks)) }),
+      done({
+        status: reply.statusCode ?? 0,
+        contentType: reply.headers["content-type"] ?? "",
+        body: new Uint8Array(Buffer.concat(chunks)),
+      }),
     )
     reply.on("error", () => done(undefined))
   }
 
   return Object.freeze<Http>({
-    send: (r) => new Promise((resolve) => start(r, (reply) => collect(reply, resolve), () => resolve(undefined))),
+    send: (r) =>
+      new Promise((resolve) =>
+        start(
+          r,
+          (reply) => collect(reply, resolve),
+          () => resolve(undefined),
+        ),
+      ),
     stream: (r, onChunk) =>
       new Promise((resolve) => {
         const abort = start(

@@ -63,7 +63,8 @@ export const storeFailure = (error: unknown): Failure | undefined => {
   if (error.message === "schema-newer") return { code: "schema-newer" }
   if (/malformed|not a database|corrupt/i.test(error.message)) return { code: "store-corrupt" }
   if (code === "ENOSPC" || /disk is full|database or disk/i.test(error.message)) return { code: "store-full" }
-  if (code === "EACCES" || code === "EROFS" || /readonly|unable to open/i.test(error.message)) return { code: "store-in-use", detail: "The folder cannot be written." }
+  if (code === "EACCES" || code === "EROFS" || /readonly|unable to open/i.test(error.message))
+    return { code: "store-in-use", detail: "The folder cannot be written." }
   if (/database is locked/i.test(error.message)) return { code: "store-in-use" }
   return undefined
 }

@@ -15,7 +15,10 @@ export interface KeychainEntry {
  * The device secret in the system's keychain where one answers when the secret is made, else in a 0600 file. A marker in
  * the folder says which, and it is never guessed again: a keychain that does not answer later means locked, not lost.
  */
-export const createKeychainStorage = (folder: string, open: () => Promise<KeychainEntry | undefined>): SecretStorage => {
+export const createKeychainStorage = (
+  folder: string,
+  open: () => Promise<KeychainEntry | undefined>,
+): SecretStorage => {
   const marker = join(folder, "device.secret.keychain")
   const file = createSecretFile(join(folder, "device.secret"))
   const entry = async (): Promise<KeychainEntry> => {
@@ -36,7 +39,10 @@ export const createKeychainStorage = (folder: string, open: () => Promise<Keycha
         await file.save(secret)
         return
       }
-      writeFileSync(marker, "The device secret of this folder is in the system's keychain.\n", { mode: 0o600, flush: true })
+      writeFileSync(marker, "The device secret of this folder is in the system's keychain.\n", {
+        mode: 0o600,
+        flush: true,
+      })
     },
     destroy: async () => {
       if (existsSync(marker)) {
