@@ -49,7 +49,11 @@ export const openPage = async (link: string): Promise<Page> => {
     fetch: async (path: string, init: RequestInit) => {
       waiting++
       try {
-        const headers = { ...Object.fromEntries(new Headers(init.headers)), origin: url.origin, "sec-fetch-site": "same-origin" }
+        const headers = {
+          ...Object.fromEntries(new Headers(init.headers)),
+          origin: url.origin,
+          "sec-fetch-site": "same-origin",
+        }
         const answer = await fetch(new URL(path, url), { ...init, headers })
         // The whole of it, so that "quiet" means that the script could read it.
         return new Response(await answer.text(), { status: answer.status })
@@ -101,7 +105,9 @@ const referredTo = (html: string): readonly string[] =>
  * What a mail scanner does with a link before its reader sees it: GET, HEAD, an empty POST, the page's script, every form, and
  * every door that the script names with nothing typed. Gives how often it asked and what was answered.
  */
-export const scanLink = async (link: string): Promise<readonly { readonly what: string; readonly status: number }[]> => {
+export const scanLink = async (
+  link: string,
+): Promise<readonly { readonly what: string; readonly status: number }[]> => {
   const seen: { what: string; status: number }[] = []
   const ask = async (what: string, url: URL, init: RequestInit): Promise<string> => {
     const reply = await fetch(url, init)
@@ -127,7 +133,11 @@ export const scanLink = async (link: string): Promise<readonly { readonly what: 
     const json = { "content-type": "application/json" }
     await ask(`empty POST ${path}`, new URL(path, url), { method: "POST", headers: json })
     await ask(`POST ${path} {}`, new URL(path, url), { method: "POST", headers: json, body: "{}" })
-    await ask(`POST ${path} token`, new URL(path, url), { method: "POST", headers: json, body: JSON.stringify({ token }) })
+    await ask(`POST ${path} token`, new URL(path, url), {
+      method: "POST",
+      headers: json,
+      body: JSON.stringify({ token }),
+    })
   }
   return seen
 }

@@ -1,7 +1,14 @@
 import { join } from "node:path"
 import process from "node:process"
 
-import { createHome, type Home, type ProcessPlan, type RunningProcess, runProcess, startProcess } from "@keyferry/testkit"
+import {
+  createHome,
+  type Home,
+  type ProcessPlan,
+  type RunningProcess,
+  runProcess,
+  startProcess,
+} from "@keyferry/testkit"
 
 /** One person's `kf` on one machine: a home of its own, with an agent and a store. */
 export interface Profile {
@@ -35,6 +42,12 @@ export const at = (document: unknown, path: string): unknown =>
 export const textAt = (document: unknown, path: string): string => {
   const value = at(document, path)
   return typeof value === "string" ? value : ""
+}
+
+/** The words of a list of them, with spaces between. */
+export const wordsAt = (document: unknown, path: string): string => {
+  const value = at(document, path)
+  return Array.isArray(value) ? value.map(String).join(" ") : ""
 }
 
 /** The rows of a list. */

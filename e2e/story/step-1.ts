@@ -7,7 +7,7 @@ import { createCanarySearch } from "@keyferry/testkit"
 
 import { LETTERS, LOWER_HEX, UPPER_HEX } from "./canaries.ts"
 import { rowsAt, textAt } from "./profile.ts"
-import { codeOfKit } from "./kit-text.ts"
+import { bytesOfKit, codeOfKit } from "./kit-text.ts"
 import { vaultRowsOf } from "./stores.ts"
 import { ended, listOf, type Story, titlesOf } from "./story.ts"
 
@@ -25,7 +25,15 @@ export const stepOne = async (story: Story): Promise<void> => {
   await check("with no account, the first exchange key makes a vault on A, under a password", async () => {
     const secret = secrets.shaped("secret of Bybit", LETTERS, 36)
     const key = secrets.shaped("key of Bybit", LETTERS, 18)
-    const words = ["add", "exchange-key", bybit, "exchange=bybit", `key=${key}`, "permissions=read, trade, withdraw", "secret=-"]
+    const words = [
+      "add",
+      "exchange-key",
+      bybit,
+      "exchange=bybit",
+      `key=${key}`,
+      "permissions=read, trade, withdraw",
+      "secret=-",
+    ]
     const added = await a.kf.ask(words, { secrets: { ...password, "field:secret": secret } })
     items.set("bybit", textAt(added, "id"))
     equal(added["custody"], "local")
@@ -36,7 +44,16 @@ export const stepOne = async (story: Story): Promise<void> => {
       "field:passphrase": secrets.word("passphrase of OKX"),
     }
     const key = secrets.shaped("key of OKX", LOWER_HEX, 8, 4, 4, 4, 12)
-    const words = ["add", "exchange-key", okx, "exchange=okx", `key=${key}`, "permissions=read", "secret=-", "passphrase=-"]
+    const words = [
+      "add",
+      "exchange-key",
+      okx,
+      "exchange=okx",
+      `key=${key}`,
+      "permissions=read",
+      "secret=-",
+      "passphrase=-",
+    ]
     const added = await a.kf.ask(words, { secrets: given })
     items.set("okx", textAt(added, "id"))
     equal(added["kind"], "exchange-key")
@@ -63,7 +80,14 @@ export const stepOne = async (story: Story): Promise<void> => {
   const operator = world.machine("operator")
   await check("the operator takes the first account's link and invites Ada", async () => {
     const link = `${operator.origin}/setup${/#t=[\w-]{43}/.exec(server.printed())?.[0] ?? ""}`
-    const words = ["signup", link, "--address", "olga@example.org", "--kit-file", join(operator.kf.home.path, "kit.txt")]
+    const words = [
+      "signup",
+      link,
+      "--address",
+      "operator@example.org",
+      "--kit-file",
+      join(operator.kf.home.path, "kit.txt"),
+    ]
     await operator.kf.ask(words, { secrets: { password: secrets.word("password of the operator") } })
     match(await server.operate(["invite"]), /#t=[\w-]{43}/)
   })
@@ -71,7 +95,8 @@ export const stepOne = async (story: Story): Promise<void> => {
   await check("Ada signs up on A with her invitation, and her password opens vault and account", async () => {
     const token = /#t=[\w-]{43}/.exec(await server.operate(["invite"]))?.[0] ?? ""
     const link = `${a.origin}/setup${token}`
-    const words = ["signup", link, "--address", ada.address, "--device-name", "Laptop", "--kit-file", kitFile]
+    const laptop = `Laptop ${secrets.word("name of A")}`
+    const words = ["signup", link, "--address", ada.address, "--device-name", laptop, "--kit-file", kitFile]
     const wrong = await a.kf.run([...words, "--json"], { secrets: { password: `${ada.password}!` } })
     ended(wrong, 4)
     equal(wrong.code, "wrong-password")
@@ -82,15 +107,22 @@ export const stepOne = async (story: Story): Promise<void> => {
   await check("the kit is saved in a file that only she can read, and checks as hers", async () => {
     ada.kit = codeOfKit(readFileSync(kitFile, "utf8"))
     secrets.keep("kit code", ada.kit)
+    secrets.keep("kit", bytesOfKit(ada.kit))
     equal(statSync(kitFile).mode & 0o777, 0o600)
     equal((await a.kf.ask(["kit", "--check"], { secrets: { kit: ada.kit } }))["right"], true)
-    ended(await a.kf.run(["kit", "--check"], { secrets: { kit: ada.kit.replace(/.$/, (c) => (c === "0" ? "1" : "0")) } }), 4)
+    ended(
+      await a.kf.run(["kit", "--check"], { secrets: { kit: ada.kit.replace(/.$/, (c) => (c === "0" ? "1" : "0")) } }),
+      4,
+    )
   })
-  await check("the account exists, with A as a device that is not confirmed, and A still has its three items", async () => {
-    equal(textAt(await a.kf.ask(["status"]), "account.deviceState"), "pending-first")
-    notEqual(story.accountUuid(), "")
-    deepEqual(await titlesOf(a), titles.toSorted())
-  })
+  await check(
+    "the account exists, with A as a device that is not confirmed, and A still has its three items",
+    async () => {
+      equal(textAt(await a.kf.ask(["status"]), "account.deviceState"), "pending-first")
+      notEqual(story.accountUuid(), "")
+      deepEqual(await titlesOf(a), titles.toSorted())
+    },
+  )
   await check("the strongroom's store has no vault, no link of one, no leaf, no record", () => {
     const rows = vaultRowsOf(server.folder, story.accountUuid())
     deepEqual(
@@ -98,19 +130,28 @@ export const stepOne = async (story: Story): Promise<void> => {
       [],
     )
   })
-  await check("the same search finds Ada's address in the server's store, and no title, field, password or kit anywhere", async () => {
-    const hunted = createCanarySearch([...secrets.all(), { name: "address", text: ada.address, bytes: Buffer.from(ada.address) }])
-    const places = [
-      ...hunted.inPath(server.folder).findings,
-      ...hunted.inPath(server.logFile).findings,
-      ...world.smtp.mails().flatMap((mail) => hunted.inBytes(mail.raw, `mail “${mail.subject}”`)),
-      ...world.captures().flatMap(({ name, wire }) => hunted.inBytes(wire.bytes("up"), `traffic of ${name}`)),
-    ]
-    deepEqual(
-      places.filter(({ canary }) => canary !== "address"),
-      [],
-    )
-    equal(places.some(({ canary, place }) => canary === "address" && place.includes("server.db")), true)
-    equal(rowsAt(await a.kf.ask(["ls", "--synced"])).length, 0)
-  })
+  await check(
+    "the same search finds Ada's address in the server's store, and no title, field, password or kit anywhere",
+    async () => {
+      const hunted = createCanarySearch([
+        ...secrets.all(),
+        { name: "address", text: ada.address, bytes: Buffer.from(ada.address) },
+      ])
+      const places = [
+        ...hunted.inPath(server.folder).findings,
+        ...hunted.inPath(server.logFile).findings,
+        ...world.smtp.mails().flatMap((mail) => hunted.inBytes(mail.raw, `mail “${mail.subject}”`)),
+        ...world.captures().flatMap(({ name, wire }) => hunted.inBytes(wire.bytes("up"), `traffic of ${name}`)),
+      ]
+      deepEqual(
+        places.filter(({ canary }) => canary !== "address"),
+        [],
+      )
+      equal(
+        places.some(({ canary, place }) => canary === "address" && place.includes("server.db")),
+        true,
+      )
+      equal(rowsAt(await a.kf.ask(["ls", "--synced"])).length, 0)
+    },
+  )
 }

@@ -97,7 +97,11 @@ export const stepTwo = async (story: Story): Promise<void> => {
     equal(isKept("okx"), false)
   })
   await check("what the strongroom keeps of it is one record, sealed", () => {
-    const records = rowsIn(mainStore(server.folder), "SELECT r.sealed_record AS sealed FROM record r JOIN leaf l ON l.record_n = r.n WHERE lower(hex(l.item_id)) = ?", hexOf(idOf(story, "bybit")))
+    const records = rowsIn(
+      mainStore(server.folder),
+      "SELECT r.sealed_record AS sealed FROM record r JOIN leaf l ON l.record_n = r.n WHERE lower(hex(l.item_id)) = ?",
+      hexOf(idOf(story, "bybit")),
+    )
     equal(records.length, 1)
     ok(bytesOf(records[0]?.["sealed"]).length > 100)
   })
@@ -113,7 +117,9 @@ export const stepTwo = async (story: Story): Promise<void> => {
     const note = secrets.word("text of Note")
     const words = ["add", "note", `Note ${secrets.word("title of Note")}`, "text=-"]
     story.items.set("note", textAt(await a.kf.ask(words, { secrets: { "field:text": note } }), "id"))
-    await until("the note is synced", async () => (await listOf(a)).some((item) => item["id"] === idOf(story, "note") && item["custody"] === "synced"))
+    await until("the note is synced", async () =>
+      (await listOf(a)).some((item) => item["id"] === idOf(story, "note") && item["custody"] === "synced"),
+    )
     equal(isKept("note"), true)
   })
   await check("existing ones follow when they are told to, one by one", async () => {

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict"
 
 import { openPage, scanLink } from "./page.ts"
-import { at, type KfRun, rowsAt, textAt } from "./profile.ts"
+import { at, type KfRun, rowsAt, textAt, wordsAt } from "./profile.ts"
 import { mainStore, rowsIn } from "./stores.ts"
 import { codeShown, confirmLinkOf, ended, idOf, isConfirmMail, listOf, type Story, titlesOf } from "./story.ts"
 import { hexOf } from "./step-2.ts"
@@ -16,17 +16,30 @@ export const stepThree = async (story: Story): Promise<void> => {
   const { a, b, c, ada, check, world } = story
   const { server } = world
   const password = { password: ada.password }
-  const login = (origin: string, name: string): readonly string[] => ["login", origin, "--address", ada.address, "--device-name", name]
+  const login = (origin: string, name: string): readonly string[] => [
+    "login",
+    origin,
+    "--address",
+    ada.address,
+    "--device-name",
+    `${name} ${story.secrets.word(`name of ${name}`)}`,
+  ]
   const attempts = () =>
-    rowsIn(mainStore(server.folder), "SELECT lower(hex(device_id)) AS device, state, tries FROM attempt ORDER BY made_ms")
+    rowsIn(
+      mainStore(server.folder),
+      "SELECT lower(hex(device_id)) AS device, state, tries FROM attempt ORDER BY made_ms",
+    )
   const stateOf = (deviceId: unknown): unknown =>
-    rowsIn(mainStore(server.folder), "SELECT state FROM device WHERE lower(hex(id)) = ?", String(deviceId))[0]?.["state"]
+    rowsIn(mainStore(server.folder), "SELECT state FROM device WHERE lower(hex(id)) = ?", String(deviceId))[0]?.[
+      "state"
+    ]
 
   await check("B is stopped by a wrong password, and by a wrong code of the second factor", async () => {
-    const wrong = await b.kf.run([...login(b.origin, "Desk"), "--json"], { secrets: { password: `${ada.password}!`, code: "000000" } })
+    const desk = [...login(b.origin, "Desk"), "--json"]
+    const wrong = await b.kf.run(desk, { secrets: { password: `${ada.password}!`, code: "000000" } })
     ended(wrong, 4)
     equal(wrong.code, "wrong-credentials")
-    const right = await b.kf.run([...login(b.origin, "Desk"), "--json"], { secrets: { ...password, code: "000000" } })
+    const right = await b.kf.run(desk, { secrets: { ...password, code: "000000" } })
     ended(right, 4)
     equal(right.code, "second-factor-wrong")
   })
@@ -51,7 +64,11 @@ export const stepThree = async (story: Story): Promise<void> => {
   })
   await check("a scanner follows the link: GET, HEAD, empty POST, script, every form, with nothing typed", async () => {
     const asked = await scanLink(link)
-    for (const what of ["GET", "HEAD", "empty POST", "script"]) ok(asked.some((one) => one.what === what), `it did not try ${what}`)
+    for (const what of ["GET", "HEAD", "empty POST", "script"])
+      ok(
+        asked.some((one) => one.what === what),
+        `it did not try ${what}`,
+      )
     const posts = asked.filter(({ what }) => /POST/.test(what) && !what.includes("describe token"))
     ok(posts.length >= 5 && posts.every(({ status }) => status >= 400), JSON.stringify(posts))
   })
@@ -90,11 +107,16 @@ export const stepThree = async (story: Story): Promise<void> => {
   const asksForWords = async (): Promise<void> => {
     const sinceMs = c.wire().nowMs()
     const isAsking = (): boolean =>
-      c.wire().requests(sinceMs).some(({ method, path }) => method === "GET" && path.startsWith("/api/v1/enrol/relay"))
+      c
+        .wire()
+        .requests(sinceMs)
+        .some(({ method, path }) => method === "GET" && path.startsWith("/api/v1/enrol/relay"))
     await until("C asks for an approver", isAsking)
   }
   await check("C with password and TOTP asks A; A answers, and C shows three words", async () => {
-    const words = c.kf.run([...login(c.origin, "Travel"), "--by", "words", "--json"], { secrets: { ...password, code: await ada.code() } })
+    const words = c.kf.run([...login(c.origin, "Travel"), "--by", "words", "--json"], {
+      secrets: { ...password, code: await ada.code() },
+    })
     let pending = ""
     await until("A sees C", async () => {
       const waits = rowsAt(await a.kf.ask(["device", "ls"])).find((one) => one["state"] === "pending")
@@ -106,9 +128,8 @@ export const stepThree = async (story: Story): Promise<void> => {
     const answered = await a.kf.run(["device", "approve", pending, "--json"], { secrets: password })
     ended(answered, 9)
     const shown = await words
-    const three = rowsAt(shown.document, "words")
-    equal(three.length, 3)
-    story.items.set("words", three.join(" "))
+    story.items.set("words", wordsAt(shown.document, "words"))
+    match(idOf(story, "words"), /^[a-z]+ [a-z]+ [a-z]+$/)
   })
   await check("one mistyped word ends it; started again, words that fit are answered with two", async () => {
     const pending = idOf(story, "device c")
@@ -124,12 +145,14 @@ export const stepThree = async (story: Story): Promise<void> => {
     await asks
     const answered = await a.kf.run(["device", "approve", pending, "--json"], { secrets: password })
     ended(answered, 9)
-    story.items.set("words", rowsAt((await again).document, "words").join(" "))
+    story.items.set("words", wordsAt((await again).document, "words"))
     notEqual(idOf(story, "words"), typed.join(" "))
   })
   await check("the two reply words typed on C give it the keys, and A sees it through", async () => {
-    const approving = a.kf.start(["device", "approve", idOf(story, "device c"), "--json"], { secrets: { ...password, words: idOf(story, "words") } })
-    const [, reply = ""] = await approving.waitForLine(/"reply":(\[[^\]]+\])/)
+    const approving = a.kf.start(["device", "approve", idOf(story, "device c"), "--json"], {
+      secrets: { ...password, words: idOf(story, "words") },
+    })
+    const [, reply = ""] = await approving.waitForLine(/"reply":(\[[^\]]+\])/, 30_000)
     const two = (JSON.parse(reply) as string[]).join(" ")
     equal((await c.kf.ask(["login", "--by", "words"], { secrets: { reply: two } }))["step"], "done")
     await approving.expectExit(0)

@@ -13,7 +13,10 @@ export const stepFour = async (story: Story): Promise<void> => {
   const { a, b, c, check, secrets } = story
   const bybit = idOf(story, "bybit")
   const titleOn = async (machine: Machine): Promise<string> =>
-    textAt((await listOf(machine)).find((item) => item["id"] === bybit), "title")
+    textAt(
+      (await listOf(machine)).find((item) => item["id"] === bybit),
+      "title",
+    )
 
   const title = `Bybit desk ${secrets.word("new title of Bybit")}`
   let [fromMs, toMs] = [0, 0]
@@ -26,7 +29,10 @@ export const stepFour = async (story: Story): Promise<void> => {
   })
   await check("in between A made no request; what came, came through its open stream", () => {
     deepEqual(a.wire().requests(fromMs, toMs), [])
-    const came = a.wire().chunks().filter((chunk) => chunk.atMs >= fromMs && chunk.atMs <= toMs)
+    const came = a
+      .wire()
+      .chunks()
+      .filter((chunk) => chunk.atMs >= fromMs && chunk.atMs <= toMs)
     ok(came.some(({ direction }) => direction === "down") && came.every(({ direction }) => direction === "down"))
   })
 
@@ -43,7 +49,10 @@ export const stepFour = async (story: Story): Promise<void> => {
     for (const machine of [a, b, a, c]) ended(await machine.kf.run(["sync"]), 0)
     for (const machine of [a, b, c]) {
       const item = await itemOn(machine, bybit)
-      deepEqual([fieldOf(item, "sub-account"), fieldOf(item, "permissions"), item["conflicts"]], ["from A", "read, trade", 0])
+      deepEqual(
+        [fieldOf(item, "sub-account"), fieldOf(item, "permissions"), item["conflicts"]],
+        ["from A", "read, trade", 0],
+      )
     }
   })
 

@@ -28,15 +28,29 @@ export const stepFive = async (story: Story): Promise<void> => {
   const password = { password: ada.password }
   const main = mainStore(world.server.folder)
   const deviceOfC = idOf(story, "device c")
-  const leaseOfC = () => rowsIn(leaseStore(world.server.folder), "SELECT state, sealed FROM lease WHERE lower(hex(device_id)) = ?", hexOf(deviceOfC))[0]
-  const vaultEpoch = (): number => Number(rowsIn(main, "SELECT epoch FROM vault WHERE account_uuid = ?", story.accountUuid())[0]?.["epoch"])
+  const leaseOfC = () =>
+    rowsIn(
+      leaseStore(world.server.folder),
+      "SELECT state, sealed FROM lease WHERE lower(hex(device_id)) = ?",
+      hexOf(deviceOfC),
+    )[0]
+  const vaultEpoch = (): number =>
+    Number(rowsIn(main, "SELECT epoch FROM vault WHERE account_uuid = ?", story.accountUuid())[0]?.["epoch"])
   const disk = join(world.folder, "disk-of-c")
   const recorded = join(world.folder, "recorded.json")
 
   const kraken = `Kraken ${secrets.word("title of Kraken")}`
   await check("A adds a key that can withdraw; C has it and can show its secret", async () => {
     const secret = secrets.word("secret of Kraken")
-    const words = ["add", "exchange-key", kraken, "exchange=other", "key=public", "permissions=trade, withdraw", "secret=-"]
+    const words = [
+      "add",
+      "exchange-key",
+      kraken,
+      "exchange=other",
+      "key=public",
+      "permissions=trade, withdraw",
+      "secret=-",
+    ]
     const added = await a.kf.ask(words, { secrets: { "field:secret": secret } })
     story.items.set("kraken", textAt(added, "id"))
     await until("C has it", async () => (await listOf(c)).some((item) => item["id"] === added["id"]))
@@ -44,19 +58,29 @@ export const stepFive = async (story: Story): Promise<void> => {
   })
   const all = await listOf(c)
   const titles = (itemClass: string): readonly string[] =>
-    all.filter((item) => item["class"] === itemClass).map((item) => textAt(item, "title")).toSorted()
+    all
+      .filter((item) => item["class"] === itemClass)
+      .map((item) => textAt(item, "title"))
+      .toSorted()
   await check("C is stopped, and its disk copied", async () => {
     await c.kf.stop()
     ok(copyDisk(c.kf.folder, disk).files >= 2)
     ok(titles("strict").length >= 2 && titles("standard").length >= 2)
   })
-  await check("before the removal, somebody with the disk and the password gets a lease answer, and records it", async () => {
-    const report = await robDisk(disk, ada.password, "--ask", c.origin, "--record", recorded)
-    deepEqual([report.asked, titlesIn(report, "strict")], [{ status: 200 }, titles("strict")])
-  })
+  await check(
+    "before the removal, somebody with the disk and the password gets a lease answer, and records it",
+    async () => {
+      const report = await robDisk(disk, ada.password, "--ask", c.origin, "--record", recorded)
+      deepEqual([report.asked, titlesIn(report, "strict")], [{ status: 200 }, titles("strict")])
+    },
+  )
 
   const [epochBefore, sealedBefore] = [vaultEpoch(), Buffer.from(bytesOf(leaseOfC()?.["sealed"]))]
-  const chainBefore = rowsIn(main, "SELECT max(epoch) AS epoch FROM account_wrap WHERE account_uuid = ?", story.accountUuid())[0]
+  const chainBefore = rowsIn(
+    main,
+    "SELECT max(epoch) AS epoch FROM account_wrap WHERE account_uuid = ?",
+    story.accountUuid(),
+  )[0]
   let removed: Document = {}
   await check("A removes C, after password and second factor", async () => {
     ended(await a.kf.run(["device", "remove", deviceOfC, "--reason", "lost"]), 9)
@@ -68,22 +92,38 @@ export const stepFive = async (story: Story): Promise<void> => {
     ok(state === undefined || state === "removed", `C is ${String(state)}`)
   })
   await check("keys rotate: the account's and the vault's are of a new epoch", () => {
-    const chainAfter = rowsIn(main, "SELECT max(epoch) AS epoch FROM account_wrap WHERE account_uuid = ?", story.accountUuid())[0]
+    const chainAfter = rowsIn(
+      main,
+      "SELECT max(epoch) AS epoch FROM account_wrap WHERE account_uuid = ?",
+      story.accountUuid(),
+    )[0]
     equal(Number(chainAfter?.["epoch"]), Number(chainBefore?.["epoch"]) + 1)
     equal(vaultEpoch(), epochBefore + 1)
     equal(removed["rotatedVaults"], 1)
   })
-  await check("the lease key is gone: its row is dead and empty, and its bytes are in no file of the strongroom", () => {
-    deepEqual([leaseOfC()?.["state"], leaseOfC()?.["sealed"]], ["dead", null])
-    const search = createCanarySearch([canaryOf("sealed lease key", sealedBefore)])
-    deepEqual(search.inPath(strongroom).findings, [])
-    equal(search.inBytes(sealedBefore, "itself").length, 1)
-  })
+  await check(
+    "the lease key is gone: its row is dead and empty, and its bytes are in no file of the strongroom",
+    () => {
+      deepEqual([leaseOfC()?.["state"], leaseOfC()?.["sealed"]], ["dead", null])
+      const search = createCanarySearch([canaryOf("sealed lease key", sealedBefore)])
+      deepEqual(search.inPath(strongroom).findings, [])
+      equal(search.inBytes(sealedBefore, "itself").length, 1)
+    },
+  )
   await check("A prints what C could read, worst first, and what to do", async () => {
     const printed = rowsAt(removed, "rotation")
-    deepEqual(printed.map((row) => row["title"]).toSorted(), all.filter((item) => item["kind"] !== "host").map((item) => item["title"]).toSorted())
+    deepEqual(
+      printed.map((row) => textAt(row, "title")).toSorted(),
+      all
+        .filter((item) => item["kind"] !== "host")
+        .map((item) => textAt(item, "title"))
+        .toSorted(),
+    )
     const harms = printed.map((row) => HARMS.indexOf(textAt(row, "harm")))
-    deepEqual(harms, harms.toSorted((x, y) => x - y))
+    deepEqual(
+      harms,
+      harms.toSorted((x, y) => x - y),
+    )
     deepEqual([printed[0]?.["title"], printed[0]?.["harm"], printed.at(-1)?.["harm"]], [kraken, "withdraws", "reads"])
     const list = await a.kf.run(["rotate"])
     ended(list, 0, /HARM/, /can move money out[^]*can trade[^]*signs in[^]*reads/)
@@ -102,37 +142,50 @@ export const stepFive = async (story: Story): Promise<void> => {
     deepEqual(titlesIn(report, "strict"), titles("strict"))
     equal(report.opened.find((row) => row.title === kraken)?.fields?.["secret"]?.length, 24)
   })
-  await check("without one it asks, is refused, and opens no strict item; standard ones stay readable, as is said", async () => {
-    const report = await robDisk(disk, ada.password, "--ask", c.origin)
-    deepEqual([report.asked?.status, report.asked?.code], [401, "device-removed"])
-    deepEqual(titlesIn(report, "strict"), [])
-    deepEqual(
-      report.closed.filter(({ table }) => table === "strict").length,
-      titles("strict").length,
-    )
-    deepEqual(titlesIn(report, "item"), titles("standard"))
-  })
+  await check(
+    "without one it asks, is refused, and opens no strict item; standard ones stay readable, as is said",
+    async () => {
+      const report = await robDisk(disk, ada.password, "--ask", c.origin)
+      deepEqual([report.asked?.status, report.asked?.code], [401, "device-removed"])
+      deepEqual(titlesIn(report, "strict"), [])
+      deepEqual(report.closed.filter(({ table }) => table === "strict").length, titles("strict").length)
+      deepEqual(titlesIn(report, "item"), titles("standard"))
+    },
+  )
   await check("without the password it opens nothing at all", async () => {
     deepEqual((await robDisk(disk, `${ada.password}!`, "--answer", recorded)).opened, [])
   })
-  await check("what A writes from now on is under a key that the disk does not have, recorded answer or not", async () => {
-    const { epochs } = await robDisk(disk, ada.password, "--answer", recorded)
-    await a.kf.ask(["edit", idOf(story, "note"), "text=-"], { secrets: { "field:text": secrets.word("text of Note after the removal") } })
-    await a.kf.run(["sync"])
-    const leaf = rowsIn(main, "SELECT epoch FROM leaf WHERE lower(hex(item_id)) = ?", hexOf(idOf(story, "note")))[0]
-    equal(leaf?.["epoch"], epochBefore + 1)
-    ok(epochs.length > 0 && epochs.every((epoch) => epoch <= epochBefore))
-  })
+  await check(
+    "what A writes from now on is under a key that the disk does not have, recorded answer or not",
+    async () => {
+      const { epochs } = await robDisk(disk, ada.password, "--answer", recorded)
+      await a.kf.ask(["edit", idOf(story, "note"), "text=-"], {
+        secrets: { "field:text": secrets.word("text of Note after the removal") },
+      })
+      await a.kf.run(["sync"])
+      const leaf = rowsIn(main, "SELECT epoch FROM leaf WHERE lower(hex(item_id)) = ?", hexOf(idOf(story, "note")))[0]
+      equal(leaf?.["epoch"], epochBefore + 1)
+      ok(epochs.length > 0 && epochs.every((epoch) => epoch <= epochBefore))
+    },
+  )
 
   c.wire().unplug()
-  await check("our client on the copied disk, offline within the grace: standard items, and no strict one", async () => {
-    const box = world.boxWith(disk, "within-grace")
-    equal((await box.ask(["unlock"], { secrets: password }))["lock"], "standard-only")
-    deepEqual(rowsAt(await box.ask(["ls"])).map((item) => item["title"]).toSorted(), titles("standard"))
-    const strict = await box.run(["get", idOf(story, "kraken"), "--json"])
-    ended(strict, 7)
-    equal(strict.code, "lease-needs-server")
-  })
+  await check(
+    "our client on the copied disk, offline within the grace: standard items, and no strict one",
+    async () => {
+      const box = world.boxWith(disk, "within-grace")
+      equal((await box.ask(["unlock"], { secrets: password }))["lock"], "standard-only")
+      deepEqual(
+        rowsAt(await box.ask(["ls"]))
+          .map((item) => textAt(item, "title"))
+          .toSorted(),
+        titles("standard"),
+      )
+      const strict = await box.run(["get", idOf(story, "kraken"), "--json"])
+      ended(strict, 7)
+      equal(strict.code, "lease-needs-server")
+    },
+  )
   await check("after the grace it opens nothing and says so, and setting the clock back does not help", async () => {
     const box = world.boxWith(disk, "after-grace")
     const late = await box.run(["unlock", "--json"], { secrets: password, preload: DAY_LATER })
@@ -151,25 +204,38 @@ export const stepFive = async (story: Story): Promise<void> => {
     const told = await box.run(["unlock", "--json"], { secrets: password })
     ended(told, 5)
     equal(told.code, "device-removed")
-    ok(lying.asked().some((path) => path.includes("/account/chain")), `it asked for ${lying.asked().join()}`)
+    ok(
+      lying.asked().some((path) => path.includes("/account/chain")),
+      `it asked for ${lying.asked().join()}`,
+    )
     await box.stop()
     lying.stop()
     await world.rewire("c", undefined)
     ok(tablesOf(box.folder).includes("strict") && existsSync(join(box.folder, "device.secret")))
   })
 
-  const rowsOfC = rowsIn(join(disk, "device.db"), "SELECT tbl, value FROM rows WHERE tbl IN ('item', 'strict', 'bundle')")
+  const rowsOfC = rowsIn(
+    join(disk, "device.db"),
+    "SELECT tbl, value FROM rows WHERE tbl IN ('item', 'strict', 'bundle')",
+  )
   await check("online, C asks for the signed link that names it, verifies it, and wipes itself", async () => {
     const sinceMs = c.wire().nowMs()
     const told = await c.kf.run(["unlock", "--json"], { secrets: password })
     ended(told, 5)
     equal(told.code, "device-removed")
-    ok(c.wire().requests(sinceMs).some(({ path }) => path === "/api/v1/account/chain"))
+    ok(
+      c
+        .wire()
+        .requests(sinceMs)
+        .some(({ path }) => path === "/api/v1/account/chain"),
+    )
     deepEqual(tablesOf(c.kf.folder), ["clear"])
     equal(existsSync(join(c.kf.folder, "device.secret")), false)
   })
   await check("no file of C holds any of the sealed rows that it had", () => {
-    const search = createCanarySearch(rowsOfC.map(({ tbl, value }, n) => canaryOf(`${String(tbl)} ${n}`, Buffer.from(bytesOf(value)).subarray(-48))))
+    const search = createCanarySearch(
+      rowsOfC.map(({ tbl, value }, n) => canaryOf(`${String(tbl)} ${n}`, Buffer.from(bytesOf(value)).subarray(-48))),
+    )
     ok(rowsOfC.length > 4 && search.inPath(disk).findings.length >= rowsOfC.length)
     deepEqual(search.inPath(c.kf.folder).findings, [])
   })
@@ -183,7 +249,17 @@ export const stepFive = async (story: Story): Promise<void> => {
   })
   await check("it returns by full enrolment: password, TOTP, mail and code, kit, and as another device", async () => {
     const seen = story.mailsSeen()
-    const login = ["login", c.origin, "--address", ada.address, "--device-name", "Travel", "--by", "kit", "--json"]
+    const login = [
+      "login",
+      c.origin,
+      "--address",
+      ada.address,
+      "--device-name",
+      `Travel ${secrets.word("new name of C")}`,
+      "--by",
+      "kit",
+      "--json",
+    ]
     const early = await c.kf.run(login, { secrets: { ...password, kit: ada.kit } })
     ended(early, 4)
     equal(early.code, "second-factor-needed")
@@ -198,7 +274,13 @@ export const stepFive = async (story: Story): Promise<void> => {
     const now = at(await c.kf.ask(["status"]), "account.deviceId")
     notEqual(now, deviceOfC)
     await c.kf.ask(["sync", "on", "--items", "none", "--auto-new"], { secrets: password })
-    deepEqual(await titlesOf(c), (await listOf(a)).filter((item) => item["policy"] === "synced").map((item) => textAt(item, "title")).toSorted())
+    deepEqual(
+      await titlesOf(c),
+      (await listOf(a))
+        .filter((item) => item["policy"] === "synced")
+        .map((item) => textAt(item, "title"))
+        .toSorted(),
+    )
   })
 }
 

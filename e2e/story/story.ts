@@ -63,7 +63,10 @@ export const createStory = (world: World, recorder: Recorder, seed: string): Sto
     mailsSeen: () => world.smtp.mails().length,
     mailSince: (seen, fits) => world.smtp.waitForMail((mail) => world.smtp.mails().indexOf(mail) >= seen && fits(mail)),
     accountUuid: () =>
-      String(rowsIn(serverStore(world.server.folder), "SELECT uuid FROM account WHERE address = ?", ADDRESS)[0]?.["uuid"] ?? ""),
+      textAt(
+        rowsIn(serverStore(world.server.folder), "SELECT uuid FROM account WHERE address = ?", ADDRESS)[0],
+        "uuid",
+      ),
   }
 }
 
@@ -106,4 +109,5 @@ export const confirmLinkOf = (mail: CaughtMail): string =>
     `link in the mail “${mail.subject}”`,
   )
 
-export const isConfirmMail = (mail: CaughtMail): boolean => mail.to.includes(ADDRESS) && mail.links.some((link) => link.includes("/v/#"))
+export const isConfirmMail = (mail: CaughtMail): boolean =>
+  mail.to.includes(ADDRESS) && mail.links.some((link) => link.includes("/v/#"))

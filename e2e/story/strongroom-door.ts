@@ -39,12 +39,20 @@ export const openStrongroomDoor = async (serverFolder: string, origins: readonly
         headers: Object.entries(request.headers).filter(([name]) => COVERED.includes(name)),
         body: new Uint8Array(request.body ?? []),
       }
-      const done = await call("execute", { request: signed, limits: { devices: 0, items: 0, bytes: 0 }, origins: [...origins] })
+      const done = await call("execute", {
+        request: signed,
+        limits: { devices: 0, items: 0, bytes: 0 },
+        origins: [...origins],
+      })
       if (!done.ok) throw new Error(`the strongroom did not answer: ${done.error.code}`)
       const { status, contentType, body, code, serverTimeMs } = done.value
       if (code === undefined) return { status, contentType, body: new Uint8Array(body) }
       const problem = { code, ...(serverTimeMs === undefined ? {} : { serverTimeMs }) }
-      return { status, contentType: "application/problem+json", body: new Uint8Array(Buffer.from(JSON.stringify(problem))) }
+      return {
+        status,
+        contentType: "application/problem+json",
+        body: new Uint8Array(Buffer.from(JSON.stringify(problem))),
+      }
     },
     close: stop,
   }

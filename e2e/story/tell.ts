@@ -7,6 +7,10 @@ import { stepTwo } from "./step-2.ts"
 import { stepThree } from "./step-3.ts"
 import { stepFour } from "./step-4.ts"
 import { stepFive } from "./step-5.ts"
+import { stepSix } from "./step-6.ts"
+import { stepSeven } from "./step-7.ts"
+import { stepEight } from "./step-8.ts"
+import { stepNine } from "./step-9.ts"
 import { createWorld } from "./world.ts"
 
 const STEPS: readonly (readonly [title: string, tell: (story: Story) => Promise<void>])[] = [
@@ -15,6 +19,10 @@ const STEPS: readonly (readonly [title: string, tell: (story: Story) => Promise<
   ["a second device by mail, code and kit; a third by words", stepThree],
   ["edits through the feed, offline, and in conflict", stepFour],
   ["a removed device goes dark", stepFive],
+  ["what must not happen by accident", stepSix],
+  ["kill -9, forty times", stepSeven],
+  ["all devices lost, then the password, then the server", stepEight],
+  ["the search for everything that was secret", stepNine],
 ]
 
 export interface Telling {

@@ -94,4 +94,3 @@ const codeOf = (reply: HttpReply): string | undefined => {
     return undefined
   }
 }
-

@@ -209,7 +209,7 @@ const freePort = (): Promise<number> =>
   })
 
 /** Asks again and again until it holds. */
-export const until = async (what: string, holds: () => unknown, limitMs = 15_000): Promise<void> => {
+export const until = async (what: string, holds: () => unknown, limitMs = 30_000): Promise<void> => {
   const endMs = performance.now() + limitMs
   while ((await holds()) !== true) {
     if (performance.now() > endMs) throw new Error(`Never: ${what}`)
