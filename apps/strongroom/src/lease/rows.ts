@@ -145,6 +145,16 @@ export const leasesUnderOtherKek = (db: LeaseReader, currentId: string, max: num
     .limit(max)
     .execute()
 
+/** A lease key that this version of the KEK wraps. */
+export const anyLeaseUnder = (db: LeaseReader, kekId: string): Promise<LeaseRow | undefined> =>
+  db
+    .selectFrom("lease")
+    .select(LEASE_COLUMNS)
+    .where("kek_id", "=", kekId)
+    .where("sealed", "is not", null)
+    .limit(1)
+    .executeTakeFirst()
+
 /** False: the row changed meanwhile, for example because its key was destroyed. */
 export const replaceSealed = async (
   tx: LeaseTx,

@@ -7,6 +7,7 @@ import type { LeaseKeyId, LeaseStore, Tombstone } from "../lease-store.ts"
 import type { KmsFailure } from "../kms/provider.ts"
 import type { LeaseKek } from "./kek.ts"
 import {
+  anyLeaseUnder,
   appendTombstone,
   type ChainHead,
   chainHeads,
@@ -94,9 +95,36 @@ export const openLeaseStore = async (
   const used = await store.read((db) => usedKeks(db))
   const kek = options.openKek(used.length === 0)
   const missing = kek.ok ? used.filter((id) => !kek.value.versions().includes(id)) : []
-  if (kek.ok && missing.length === 0) return ok(createLeaseDatabase(store, kek.value, options))
+  if (kek.ok && missing.length === 0) {
+    const proven = await proveKeks(store, kek.value, used)
+    if (proven.ok) return ok(createLeaseDatabase(store, kek.value, options))
+    await kek.value.close()
+    await store.close()
+    return proven
+  }
   await store.close()
   return kek.ok ? err({ code: "kms-wrong-key", detail: `The lease store needs the key ${missing.join(", ")}.` }) : kek
+}
+
+/**
+ * One lease key of each version is opened, so that a key file with other bytes is noticed before any device spends an
+ * attempt on it. A key service that is away is not a wrong key.
+ */
+const proveKeks = async (
+  store: Store<LeaseTables>,
+  kek: LeaseKek,
+  used: readonly string[],
+): Promise<Result<undefined, KmsFailure>> => {
+  for (const kekId of used) {
+    const row = await store.read((db) => anyLeaseUnder(db, kekId))
+    if (row === undefined || row.sealed === null) continue
+    const place = { deviceId: row.device_id, leaseId: row.lease_id }
+    const opened = await kek.unwrap({ kekId, sealed: row.sealed }, place)
+    if (opened.ok) opened.value.fill(0)
+    else if (opened.error.code === "kms-wrong-key")
+      return err({ code: "kms-wrong-key", detail: opened.error.detail ?? "The lease store's keys do not open." })
+  }
+  return ok(undefined)
 }
 
 const refused = err<Failure>({ code: "lease-refused" })
