@@ -15,3 +15,5 @@ const ahead = () => {
   }
 }
 Date.now = () => realNow() + ahead()
+// The start of this process, as its own wall clock would have told it.
+Object.defineProperty(performance, "timeOrigin", { value: performance.timeOrigin + ahead() })
