@@ -8,7 +8,21 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { inCbor, inJson } from "../world/hostile-server.ts"
 import { identityOf, knock, randomBytes, stealFrom } from "../world/raw-client.ts"
 import { accountChainReplyStruct, accountKeysReplyStruct } from "@keyferry/protocol"
-import { ADDRESS, type AttackWorld, codeOf, createAttackWorld, enrolByKit, enrolUpToKeys, exchangeKey, login, must, PASSWORD, type Settled, settleAccount, titlesOf } from "../world/world.ts"
+import {
+  ADDRESS,
+  type AttackWorld,
+  codeOf,
+  createAttackWorld,
+  enrolByKit,
+  enrolUpToKeys,
+  exchangeKey,
+  login,
+  must,
+  PASSWORD,
+  type Settled,
+  settleAccount,
+  titlesOf,
+} from "../world/world.ts"
 
 /*
  * Leaving, losing and coming back: what must not be lost by a click, what must not remain, and what a server can do to
@@ -34,10 +48,14 @@ describe("DV-10", () => {
     const canary = makeCanary("only here", { bytes: randomBytes })
     for (let i = 0; i < 3; i++) must(await device.kf.add({ ...login(`local ${i}`, canary.text), policy: "local-only" }))
     device.server.rewriteAll(() => undefined)
-    for (const { id, title } of must(await device.kf.list())) if (!title.startsWith("local")) must(await device.kf.edit(id, { title: `${title} edited` }))
+    for (const { id, title } of must(await device.kf.list()))
+      if (!title.startsWith("local")) must(await device.kf.edit(id, { title: `${title} edited` }))
     const plan = must(await device.kf.leaving())
     expect([plan.unsynced.length, plan.waiting]).toEqual([3, 2])
-    expect(await device.kf.signOut({ clear: true, confirmed: false })).toMatchObject({ ok: false, error: { code: "unsynced-loss", detail: expect.stringMatching(/3 items.*2 edits/) } })
+    expect(await device.kf.signOut({ clear: true, confirmed: false })).toMatchObject({
+      ok: false,
+      error: { code: "unsynced-loss", detail: expect.stringMatching(/3 items.*2 edits/) },
+    })
     expect((await titlesOf(device.kf)).length).toBe(5)
     device.server.honest()
     must(await device.kf.signOut({ clear: true, confirmed: true }))
@@ -66,11 +84,28 @@ describe("DV-11", () => {
       must(await b.device.kf.add(login("one")))
       must(await b.device.kf.syncNow())
       expect(codeOf(await b.device.kf.signOut({ clear: true, confirmed: true }))).toBe("device-is-last")
-      expect(codeOf(await b.device.kf.signOut({ clear: true, confirmed: true, kitCode: "KF1-0000-0000-0000-0000-0000-0000-0000-0000-0000" }))).toBe("kit-code-wrong")
-      expect(codeOf(await b.device.kf.signOut({ clear: true, confirmed: true, typedAddress: "someone@example.org" }))).toBe("device-is-last")
+      expect(
+        codeOf(
+          await b.device.kf.signOut({
+            clear: true,
+            confirmed: true,
+            kitCode: "KF1-0000-0000-0000-0000-0000-0000-0000-0000-0000",
+          }),
+        ),
+      ).toBe("kit-code-wrong")
+      expect(
+        codeOf(await b.device.kf.signOut({ clear: true, confirmed: true, typedAddress: "someone@example.org" })),
+      ).toBe("device-is-last")
       const as = identityOf(await stealFrom(b.device.folder))
-      const retire = { seq: 1, head: bytesToBase64url(randomBytes(32)), signature: bytesToBase64url(randomBytes(64)), lastDeviceConfirmed: false }
-      expect((await knock(only.origin(), "device.retire", { as, nowMs: only.nowMs(), body: retire })).status).toBeGreaterThanOrEqual(400)
+      const retire = {
+        seq: 1,
+        head: bytesToBase64url(randomBytes(32)),
+        signature: bytesToBase64url(randomBytes(64)),
+        lastDeviceConfirmed: false,
+      }
+      expect(
+        (await knock(only.origin(), "device.retire", { as, nowMs: only.nowMs(), body: retire })).status,
+      ).toBeGreaterThanOrEqual(400)
       expect(await titlesOf(b.device.kf)).toEqual(["one"])
       must(await b.device.kf.signOut({ clear: true, confirmed: true, kitCode: b.kit.code }))
     } finally {
@@ -95,7 +130,9 @@ describe("DV-12", () => {
     // The old kit opens nothing any more, here or at the server.
     expect(codeOf(await device.kf.checkKit(oldKit))).toBe("kit-code-wrong")
     const thief = await world.device(`d${n++}`)
-    expect(codeOf(await thief.kf.recoverStart({ server: world.origin(), kitCode: oldKit, deviceName: "Thief" }))).toBe("wrong-credentials")
+    expect(codeOf(await thief.kf.recoverStart({ server: world.origin(), kitCode: oldKit, deviceName: "Thief" }))).toBe(
+      "wrong-credentials",
+    )
     // With the server gone: the store of a device opens with the kit alone, and stays closed without it.
     await device.kf.lock()
     device.server.rewriteAll(() => undefined)
@@ -123,14 +160,35 @@ describe("DV-12", () => {
       for (const swap of ["chain", "chain and account"] as const) {
         good.advance(61 * 60_000)
         const device = await good.device(`rec${n++}`)
-        if (swap === "chain and account") device.server.rewrite("recovery.start", inJson((value) => ({ ...value, accountId: (JSON.parse(new TextDecoder().decode(reader.server.lastReply("login.finish").body)) as { accountId: string }).accountId })))
+        if (swap === "chain and account")
+          device.server.rewrite(
+            "recovery.start",
+            inJson((value) => ({
+              ...value,
+              accountId: (
+                JSON.parse(new TextDecoder().decode(reader.server.lastReply("login.finish").body)) as {
+                  accountId: string
+                }
+              ).accountId,
+            })),
+          )
         must(await device.kf.recoverStart({ server: good.origin(), kitCode: victim.kit.code, deviceName: "New" }))
         const waiting = must(await device.kf.loginSecondFactor("totp", victim.code()))
         expect(await good.confirm(await good.takeToken(), waiting.code ?? "")).toBe(200)
         must(await device.kf.confirmation())
-        device.server.invent("enrol.chain", () => ({ status: 200, contentType: "application/cbor", body: chain ?? new Uint8Array() }))
-        device.server.invent("enrol.slot-wraps", () => ({ status: 200, contentType: "application/cbor", body: keys ?? new Uint8Array() }))
-        expect(["chain-invalid", "kit-replaced"]).toContain(codeOf(await device.kf.recoverFinish("another password 22")))
+        device.server.invent("enrol.chain", () => ({
+          status: 200,
+          contentType: "application/cbor",
+          body: chain ?? new Uint8Array(),
+        }))
+        device.server.invent("enrol.slot-wraps", () => ({
+          status: 200,
+          contentType: "application/cbor",
+          body: keys ?? new Uint8Array(),
+        }))
+        expect(["chain-invalid", "kit-replaced"]).toContain(
+          codeOf(await device.kf.recoverFinish("another password 22")),
+        )
         expect(device.server.requestsTo("enrol.append")).toEqual([])
         expect(device.server.requestsTo("enrol.password-start")).toEqual([])
         await device.kf.close()
@@ -150,18 +208,31 @@ describe("DV-12", () => {
       await enrolByKit(good, second, victim)
       must(await victim.device.kf.unlock(PASSWORD))
       must(await victim.device.kf.syncNow())
-      must(await victim.device.kf.removeDevice({ id: (await second.kf.status()).account?.deviceId ?? "", reason: "lost" }))
+      must(
+        await victim.device.kf.removeDevice({ id: (await second.kf.status()).account?.deviceId ?? "", reason: "lost" }),
+      )
       const device = await good.device("rec")
       must(await device.kf.recoverStart({ server: good.origin(), kitCode: victim.kit.code, deviceName: "New" }))
       const waiting = must(await device.kf.loginSecondFactor("totp", victim.code()))
       expect(await good.confirm(await good.takeToken(), waiting.code ?? "")).toBe(200)
       must(await device.kf.confirmation())
-      device.server.rewrite("enrol.chain", inCbor(accountChainReplyStruct, (reply) => ({ links: reply.links.slice(0, -1) })))
+      device.server.rewrite(
+        "enrol.chain",
+        inCbor(accountChainReplyStruct, (reply) => ({ links: reply.links.slice(0, -1) })),
+      )
       const older = await device.kf.recoverFinish("another password 22")
       // Whatever it was told, the honest rest of the world refuses a link on an old head; nothing was taken over.
       expect(older.ok).toBe(false)
       device.server.honest()
-      device.server.rewrite("enrol.slot-wraps", inCbor(accountKeysReplyStruct, (reply) => ({ ...reply, wraps: reply.wraps.map(([epoch, entry], i) => [epoch, reply.wraps[(i + 1) % reply.wraps.length]?.[1] ?? entry] as const) })))
+      device.server.rewrite(
+        "enrol.slot-wraps",
+        inCbor(accountKeysReplyStruct, (reply) => ({
+          ...reply,
+          wraps: reply.wraps.map(
+            ([epoch, entry], i) => [epoch, reply.wraps[(i + 1) % reply.wraps.length]?.[1] ?? entry] as const,
+          ),
+        })),
+      )
       expect(codeOf(await device.kf.recoverFinish("another password 22"))).toBe("key-not-trusted")
       device.server.honest()
       must(await device.kf.recoverFinish("another password 22"))
@@ -175,7 +246,9 @@ describe("DV-12", () => {
     try {
       const victim = await settleAccount(good)
       const thief = await good.device("thief")
-      const started = must(await thief.kf.recoverStart({ server: good.origin(), kitCode: victim.kit.code, deviceName: "Thief" }))
+      const started = must(
+        await thief.kf.recoverStart({ server: good.origin(), kitCode: victim.kit.code, deviceName: "Thief" }),
+      )
       expect(started.step).toBe("second-factor")
       expect(codeOf(await thief.kf.recoverFinish("another password 22"))).toBe("device-not-verified")
       expect(codeOf(await thief.kf.loginSecondFactor("totp", "000000"))).toBe("second-factor-wrong")

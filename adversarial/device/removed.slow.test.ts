@@ -4,13 +4,41 @@ import { bytesToBase64url, formatId, secret } from "@keyferry/base"
 import { decodeLink, openLink } from "@keyferry/chain"
 import { blind } from "@keyferry/crypto"
 import { nodePrimitives as p } from "@keyferry/crypto/node"
-import { bootstrapRequestStruct, feedRequestStruct, historyRequestStruct, syncReplyStruct, syncRequestStruct } from "@keyferry/protocol"
+import {
+  bootstrapRequestStruct,
+  feedRequestStruct,
+  historyRequestStruct,
+  syncReplyStruct,
+  syncRequestStruct,
+} from "@keyferry/protocol"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 
 import { deploymentOf, tokenOf } from "../world/password-client.ts"
 import { enrolRaw, levelTwo, makeIntruder } from "../world/intruder.ts"
-import { buildRequest, identityOf, knock, randomBytes, sendRaw, stealFrom, type StolenDevice } from "../world/raw-client.ts"
-import { type AttackedDevice, type AttackWorld, codeOf, createAttackWorld, enrolByKit, exchangeKey, fieldOf, login, must, PASSWORD, type Settled, settleAccount, titlesOf } from "../world/world.ts"
+import {
+  buildRequest,
+  identityOf,
+  knock,
+  randomBytes,
+  sendRaw,
+  stealFrom,
+  type StolenDevice,
+} from "../world/raw-client.ts"
+import {
+  type AttackedDevice,
+  type AttackWorld,
+  codeOf,
+  createAttackWorld,
+  enrolByKit,
+  exchangeKey,
+  fieldOf,
+  login,
+  must,
+  PASSWORD,
+  type Settled,
+  settleAccount,
+  titlesOf,
+} from "../world/world.ts"
 
 /*
  * A device that was removed, or never let in, and still has everything it had: keys, sessions, an open stream, recorded
@@ -42,15 +70,31 @@ const remove = async (device: AttackedDevice): Promise<void> => {
   must(await a.device.kf.syncNow())
   must(await a.device.kf.removeDevice({ id, reason: "lost" }))
 }
-const openStream = (origin: string, wire: Awaited<ReturnType<typeof buildRequest>>): Promise<{ status: number; ended: Promise<number>; text: () => string }> =>
+const openStream = (
+  origin: string,
+  wire: Awaited<ReturnType<typeof buildRequest>>,
+): Promise<{ status: number; ended: Promise<number>; text: () => string }> =>
   new Promise((resolve, reject) => {
     const url = new URL(origin)
-    const outgoing = request({ host: "127.0.0.1", port: url.port, method: wire.method, path: wire.path, headers: { host: url.host, ...(wire.headers as Record<string, string>), "content-length": String(wire.body.length) } }, (reply) => {
-      let text = ""
-      reply.on("data", (chunk: Buffer) => (text += chunk.toString()))
-      const ended = new Promise<number>((end) => reply.on("close", () => end(performance.now())))
-      resolve({ status: reply.statusCode ?? 0, ended, text: () => text })
-    })
+    const outgoing = request(
+      {
+        host: "127.0.0.1",
+        port: url.port,
+        method: wire.method,
+        path: wire.path,
+        headers: {
+          host: url.host,
+          ...(wire.headers as Record<string, string>),
+          "content-length": String(wire.body.length),
+        },
+      },
+      (reply) => {
+        let text = ""
+        reply.on("data", (chunk: Buffer) => (text += chunk.toString()))
+        const ended = new Promise<number>((end) => reply.on("close", () => end(performance.now())))
+        resolve({ status: reply.statusCode ?? 0, ended, text: () => text })
+      },
+    )
     outgoing.on("error", reject)
     outgoing.end(wire.body)
   })
@@ -58,14 +102,18 @@ const vaultOf = (device: AttackedDevice): Uint8Array => {
   const reply = syncReplyStruct.decode(device.server.lastReply("sync").body, 1e8)
   return reply.ok ? (reply.value.heads[0]?.[0] ?? new Uint8Array(32)) : new Uint8Array(32)
 }
-const emptySync = (): Uint8Array => syncRequestStruct.encode({ account: [0, new Uint8Array(32)], cursors: [], pushes: [], maxBytes: 1e6 })
+const emptySync = (): Uint8Array =>
+  syncRequestStruct.encode({ account: [0, new Uint8Array(32)], cursors: [], pushes: [], maxBytes: 1e6 })
 
 describe("DV-06", () => {
   test("DV-06 removed device: its stream is closed within a second, and no later commit reaches it", async () => {
     const device = await joined()
     const stolen = await stealFrom(device.folder)
     const body = feedRequestStruct.encode({ account: [0, new Uint8Array(32)], cursors: [] })
-    const stream = await openStream(world.origin(), await buildRequest(world.origin(), "feed", { as: identityOf(stolen), body, nowMs: world.nowMs() }))
+    const stream = await openStream(
+      world.origin(),
+      await buildRequest(world.origin(), "feed", { as: identityOf(stolen), body, nowMs: world.nowMs() }),
+    )
     expect(stream.status).toBe(200)
     await new Promise((resolve) => setTimeout(resolve, 100))
     await remove(device)
@@ -74,7 +122,10 @@ describe("DV-06", () => {
     must(await a.device.kf.syncNow())
     expect((await stream.ended) - removedAt).toBeLessThan(1000)
     // Events: the answer at the start, perhaps the removal itself, nothing after it.
-    const events = stream.text().split("\n").filter((line) => line.startsWith("event: change")).length
+    const events = stream
+      .text()
+      .split("\n")
+      .filter((line) => line.startsWith("event: change")).length
     expect(events).toBeLessThanOrEqual(1)
     // And no second one opens.
     const again = await knock(world.origin(), "feed", { as: identityOf(stolen), body, nowMs: world.nowMs() })
@@ -96,8 +147,21 @@ describe("DV-06", () => {
       ["history", historyRequestStruct.encode({ vaultId, itemId: randomBytes(16) })],
       ["account.keys", undefined],
       ["devices.list", undefined],
-      ["lease.evaluate", { leaseId: formatId("lea", stolen.leaseId), blinded: bytesToBase64url(blind({ bytes: randomBytes }, secret<"LeaseInput">(randomBytes(32))).blinded) }],
-      ["lease.renew", { leaseId: formatId("lea", stolen.leaseId), createdS: Math.floor(world.nowMs() / 1000), signature: bytesToBase64url(randomBytes(64)) }],
+      [
+        "lease.evaluate",
+        {
+          leaseId: formatId("lea", stolen.leaseId),
+          blinded: bytesToBase64url(blind({ bytes: randomBytes }, secret<"LeaseInput">(randomBytes(32))).blinded),
+        },
+      ],
+      [
+        "lease.renew",
+        {
+          leaseId: formatId("lea", stolen.leaseId),
+          createdS: Math.floor(world.nowMs() / 1000),
+          signature: bytesToBase64url(randomBytes(64)),
+        },
+      ],
       ["password.check-start", { startLoginRequest: "AAAA" }],
       ["two-factor.check", { kind: "totp", code: a.code() }],
       ["devices.deny", { deviceId: formatId("dev", randomBytes(16)) }],
@@ -114,7 +178,12 @@ describe("DV-06", () => {
     expect(status.json["state"]).toBe("removed")
     // What it recorded earlier is worth nothing either.
     if (recorded === undefined) throw new Error("nothing recorded")
-    const replayed = await sendRaw(world.origin(), { method: "POST", path: new URL(recorded.url).pathname, headers: recorded.headers, body: recorded.body ?? new Uint8Array() })
+    const replayed = await sendRaw(world.origin(), {
+      method: "POST",
+      path: new URL(recorded.url).pathname,
+      headers: recorded.headers,
+      body: recorded.body ?? new Uint8Array(),
+    })
     expect(replayed.status).toBe(401)
     // The device itself, honest: it verifies the link, and wipes.
     expect(codeOf(await device.kf.syncNow())).toBe("device-removed")
@@ -137,7 +206,15 @@ describe("DV-06", () => {
         expect(view?.custody).toBe("synced")
       } else refused++
       if (pushed.ok && !seen) expect(pushed.value.sent).toBe(0)
-      const late = await knock(world.origin(), "sync", { as: identityOf(await stealFrom(device.folder).catch(() => ({ deviceId: randomBytes(16), authSeed: secret(randomBytes(32)) }) as unknown as StolenDevice)), body: emptySync(), nowMs: world.nowMs() })
+      const late = await knock(world.origin(), "sync", {
+        as: identityOf(
+          await stealFrom(device.folder).catch(
+            () => ({ deviceId: randomBytes(16), authSeed: secret(randomBytes(32)) }) as unknown as StolenDevice,
+          ),
+        ),
+        body: emptySync(),
+        nowMs: world.nowMs(),
+      })
       expect(late.status).toBeGreaterThanOrEqual(401)
     }
     expect(refused).toBeGreaterThanOrEqual(0)
@@ -155,16 +232,24 @@ describe("DV-07, DV-08", () => {
     const stolen = await stealFrom(device.folder)
     await remove(device)
     for (const route of ["first.mail", "two-factor.start"] as const)
-      expect((await knock(world.origin(), route, { as: identityOf(stolen), body: {}, nowMs: world.nowMs() })).code).toBe("device-removed")
+      expect(
+        (await knock(world.origin(), route, { as: identityOf(stolen), body: {}, nowMs: world.nowMs() })).code,
+      ).toBe("device-removed")
     // A new pending device with the dead id, and one with the dead request key.
     const { sigPublicKey } = await import("@keyferry/crypto")
     const deadAuth = bytesToBase64url(await sigPublicKey(p, stolen.authSeed))
     const withId = { ...(await makeIntruder()) }
     const second = await levelTwo(world, deployment, withId, a)
-    const reusedId = await knock(world.origin(), "enrol.start", { session: second, body: { device: { ...withId.device, deviceId: formatId("dev", stolen.deviceId) } } })
+    const reusedId = await knock(world.origin(), "enrol.start", {
+      session: second,
+      body: { device: { ...withId.device, deviceId: formatId("dev", stolen.deviceId) } },
+    })
     expect(reusedId.code).toBe("holder-reused")
     const third = await levelTwo(world, deployment, { ...withId, authSeed: stolen.authSeed }, a)
-    const reusedKey = await knock(world.origin(), "enrol.start", { session: third, body: { device: { ...withId.device, authPk: deadAuth } } })
+    const reusedKey = await knock(world.origin(), "enrol.start", {
+      session: third,
+      body: { device: { ...withId.device, authPk: deadAuth } },
+    })
     expect(reusedKey.code).toBe("holder-reused")
   })
 
@@ -176,7 +261,8 @@ describe("DV-07, DV-08", () => {
     const enrolled = await enrolRaw(world, intruder, session)
     await world.confirm(await world.takeToken(), String(enrolled.json["code"]))
     const third = tokenOf(await knock(world.origin(), "enrol.state", { session }))
-    const ask = (route: Parameters<typeof knock>[1], body?: Uint8Array | object) => knock(world.origin(), route, { as: intruder.identity, session: third, body, nowMs: world.nowMs() })
+    const ask = (route: Parameters<typeof knock>[1], body?: Uint8Array | object) =>
+      knock(world.origin(), route, { as: intruder.identity, session: third, body, nowMs: world.nowMs() })
     expect((await ask("enrol.chain")).status).toBe(200)
     for (const [route, body] of [
       ["sync", emptySync()],

@@ -9,7 +9,20 @@ import { createCanarySearch, makeCanary } from "@keyferry/testkit"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 
 import { identityOf, knock, randomBytes, type RawReply, stealFrom, type StolenDevice } from "../world/raw-client.ts"
-import { type AttackedDevice, type AttackWorld, codeOf, createAttackWorld, enrolByKit, exchangeKey, login, must, PASSWORD, type Settled, settleAccount, titlesOf } from "../world/world.ts"
+import {
+  type AttackedDevice,
+  type AttackWorld,
+  codeOf,
+  createAttackWorld,
+  enrolByKit,
+  exchangeKey,
+  login,
+  must,
+  PASSWORD,
+  type Settled,
+  settleAccount,
+  titlesOf,
+} from "../world/world.ts"
 
 /*
  * A thief with the disk of a device: a copy of its folder, the device secret in it, sometimes the password, sometimes the
@@ -43,14 +56,17 @@ const joined = async (): Promise<AttackedDevice> => {
 const image = (device: AttackedDevice): string => {
   const copy = join(world.folder, `image${n++}`)
   mkdirSync(copy)
-  for (const name of ["device.db", "device.db-wal", "device.db-shm", "device.secret"]) if (existsSync(join(device.folder, name))) cpSync(join(device.folder, name), join(copy, name))
+  for (const name of ["device.db", "device.db-wal", "device.db-shm", "device.secret"])
+    if (existsSync(join(device.folder, name))) cpSync(join(device.folder, name), join(copy, name))
   return copy
 }
 const openImage = async (folder: string, online: boolean, aheadMs = 0) =>
   must(
     await openNodeKeyferry({
       folder,
-      http: online ? createNodeHttp() : { send: async () => undefined, stream: async () => ({ ok: false, error: undefined }) as never },
+      http: online
+        ? createNodeHttp()
+        : { send: async () => undefined, stream: async () => ({ ok: false, error: undefined }) as never },
       clock: { nowMs: () => world.nowMs() + aheadMs, monotonicMs: () => performance.now() },
     }),
   )
@@ -61,7 +77,11 @@ const remove = async (device: AttackedDevice): Promise<void> => {
 }
 const guess = (device: StolenDevice): Promise<RawReply> => {
   const blinded = blind({ bytes: randomBytes }, secret<"LeaseInput">(randomBytes(32)))
-  return knock(world.origin(), "lease.evaluate", { as: identityOf(device), nowMs: world.nowMs(), body: { leaseId: formatId("lea", device.leaseId), blinded: bytesToBase64url(blinded.blinded) } })
+  return knock(world.origin(), "lease.evaluate", {
+    as: identityOf(device),
+    nowMs: world.nowMs(),
+    body: { leaseId: formatId("lea", device.leaseId), blinded: bytesToBase64url(blinded.blinded) },
+  })
 }
 
 describe("DV-01, DV-03", () => {
@@ -71,7 +91,12 @@ describe("DV-01, DV-03", () => {
     const disk = image(device)
     await remove(device)
     // Nothing readable lies about, whoever looks with whatever.
-    const found = createCanarySearch([STRICT, STANDARD, LOCAL, { name: "password", text: PASSWORD, bytes: new TextEncoder().encode(PASSWORD) }]).inPath(disk)
+    const found = createCanarySearch([
+      STRICT,
+      STANDARD,
+      LOCAL,
+      { name: "password", text: PASSWORD, bytes: new TextEncoder().encode(PASSWORD) },
+    ]).inPath(disk)
     expect(found.findings).toEqual([])
     // Online: the answer that opens the bundle is not given any more.
     const online = await openImage(disk, true)
@@ -172,7 +197,10 @@ describe("the files", () => {
     await device.kf.close()
     const disk = image(device)
     const db = rows(disk)
-    const items = db.prepare("SELECT key, value FROM rows WHERE tbl = 'item' ORDER BY key").all() as { key: string; value: Uint8Array }[]
+    const items = db.prepare("SELECT key, value FROM rows WHERE tbl = 'item' ORDER BY key").all() as {
+      key: string
+      value: Uint8Array
+    }[]
     const [x, y] = items
     if (x === undefined || y === undefined) throw new Error("two items")
     db.prepare("UPDATE rows SET value = ? WHERE tbl = 'item' AND key = ?").run(y.value, x.key)
@@ -192,13 +220,19 @@ describe("the files", () => {
 
   test("X-43 thief who writes: an older copy of the account's history in its place is noticed at the next unlock", async () => {
     const device = await joined()
-    const older = (rows(device.folder).prepare("SELECT value FROM rows WHERE tbl = 'clear' AND key = 'chain'").get() as { value: Uint8Array }).value
+    const older = (
+      rows(device.folder).prepare("SELECT value FROM rows WHERE tbl = 'clear' AND key = 'chain'").get() as {
+        value: Uint8Array
+      }
+    ).value
     const gone = await joined()
     await remove(gone)
     must(await device.kf.syncNow())
     await device.kf.close()
     const db = rows(device.folder)
-    const newer = (db.prepare("SELECT value FROM rows WHERE tbl = 'clear' AND key = 'chain'").get() as { value: Uint8Array }).value
+    const newer = (
+      db.prepare("SELECT value FROM rows WHERE tbl = 'clear' AND key = 'chain'").get() as { value: Uint8Array }
+    ).value
     expect(newer.length).toBeGreaterThan(older.length)
     db.prepare("UPDATE rows SET value = ? WHERE tbl = 'clear' AND key = 'chain'").run(older)
     db.close()
@@ -218,7 +252,9 @@ describe("the files", () => {
     ] as const) {
       const disk = image(device)
       const db = rows(disk)
-      const row = db.prepare("SELECT value FROM rows WHERE tbl = ? AND key = ?").get(table, key) as { value: Uint8Array }
+      const row = db.prepare("SELECT value FROM rows WHERE tbl = ? AND key = ?").get(table, key) as {
+        value: Uint8Array
+      }
       const value = row.value.slice()
       value[value.length - 5] = (value[value.length - 5] ?? 0) ^ 1
       db.prepare("UPDATE rows SET value = ? WHERE tbl = ? AND key = ?").run(value, table, key)
@@ -238,7 +274,9 @@ describe("the files", () => {
     must(await device.kf.createLocal(PASSWORD))
     must(await device.kf.add(login("before the account", LOCAL.text)))
     const before = readFileSync(join(device.folder, "device.db")).length
-    const sealed = (rows(device.folder).prepare("SELECT value FROM rows WHERE tbl = 'item'").get() as { value: Uint8Array }).value
+    const sealed = (
+      rows(device.folder).prepare("SELECT value FROM rows WHERE tbl = 'item'").get() as { value: Uint8Array }
+    ).value
     await enrolByKit(world, device, a)
     await device.kf.close()
     const after = readFileSync(join(device.folder, "device.db"))

@@ -2,13 +2,43 @@ import { bytesToBase64url, bytesToHex, formatId } from "@keyferry/base"
 import { blind, deriveRecoveryAuth, parseKitCode } from "@keyferry/crypto"
 import { nodePrimitives as p } from "@keyferry/crypto/node"
 import { bytesToBase32, secret } from "@keyferry/base"
-import { bootstrapRequestStruct, type DeviceState, historyRequestStruct, type Route, type RouteName, routes, signupFinishStruct, syncReplyStruct, syncRequestStruct } from "@keyferry/protocol"
+import {
+  bootstrapRequestStruct,
+  type DeviceState,
+  historyRequestStruct,
+  type Route,
+  type RouteName,
+  routes,
+  signupFinishStruct,
+  syncReplyStruct,
+  syncRequestStruct,
+} from "@keyferry/protocol"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 
 import { enrolRaw, inviteLink, levelOne, levelTwo, makeIntruder } from "../world/intruder.ts"
 import { deploymentOf, tokenOf } from "../world/password-client.ts"
-import { type Identity, identityOf, knock, randomBytes, type RawReply, stealFrom, type StolenDevice } from "../world/raw-client.ts"
-import { type AttackedDevice, type AttackWorld, createAttackWorld, enrolUpToKeys, exchangeKey, login, must, PASSWORD, post, type Settled, settleAccount } from "../world/world.ts"
+import {
+  type Identity,
+  identityOf,
+  knock,
+  randomBytes,
+  type RawReply,
+  stealFrom,
+  type StolenDevice,
+} from "../world/raw-client.ts"
+import {
+  type AttackedDevice,
+  type AttackWorld,
+  createAttackWorld,
+  enrolUpToKeys,
+  exchangeKey,
+  login,
+  must,
+  PASSWORD,
+  post,
+  type Settled,
+  settleAccount,
+} from "../world/world.ts"
 
 /*
  * Every door: each route of the table × everybody who might knock, on the real processes. Bodies are empty on purpose:
@@ -36,7 +66,11 @@ beforeAll(async () => {
   const added = must(await a.device.kf.add(login("one")))
   must(await a.device.kf.add(exchangeKey("strict")))
   must(await a.device.kf.syncNow())
-  captured = a.device.server.requestsTo("sync").map((r) => r.body ?? new Uint8Array()).toSorted((x, y) => y.length - x.length)[0] ?? new Uint8Array()
+  captured =
+    a.device.server
+      .requestsTo("sync")
+      .map((r) => r.body ?? new Uint8Array())
+      .toSorted((x, y) => y.length - x.length)[0] ?? new Uint8Array()
   mine = await stealFrom(a.device.folder)
   const reply = syncReplyStruct.decode(a.device.server.lastReply("sync").body, 1e8)
   vaultId = reply.ok ? (reply.value.heads[0]?.[0] ?? randomBytes(32)) : randomBytes(32)
@@ -49,7 +83,14 @@ beforeAll(async () => {
 
   // An account of somebody else, whose only device waits for its confirmation.
   other = await world.device("other")
-  must(await other.kf.signUp({ link: await inviteLink(world), address: "eve@example.org", password: PASSWORD, deviceName: "Eve" }))
+  must(
+    await other.kf.signUp({
+      link: await inviteLink(world),
+      address: "eve@example.org",
+      password: PASSWORD,
+      deviceName: "Eve",
+    }),
+  )
   theirs = await stealFrom(other.folder)
   devices.set("pending-first", identityOf(theirs))
 
@@ -93,7 +134,8 @@ beforeAll(async () => {
   const confirmed = await makeIntruder()
   const session = await levelTwo(world, deployment, confirmed, a)
   const enrolled = await enrolRaw(world, confirmed, session)
-  if ((await world.confirm(await world.takeToken(), String(enrolled.json["code"]))) !== 200) throw new Error("not confirmed")
+  if ((await world.confirm(await world.takeToken(), String(enrolled.json["code"]))) !== 200)
+    throw new Error("not confirmed")
   sessions[3] = tokenOf(await knock(world.origin(), "enrol.state", { session }))
   devices.set("confirmed", confirmed.identity)
   confirmedOfSession = confirmed.identity
@@ -102,7 +144,12 @@ beforeAll(async () => {
   const registration = await startOpaqueRegistration("somebody new here")
   const link = new URL(await inviteLink(world))
   const started = await knock(world.origin(), "signup.start", {
-    body: { invitation: link.hash.slice(3), address: "new@example.org", registrationRequest: bytesToBase64url(registration.request), device: reserved.device },
+    body: {
+      invitation: link.hash.slice(3),
+      address: "new@example.org",
+      registrationRequest: bytesToBase64url(registration.request),
+      device: reserved.device,
+    },
   })
   if (started.status !== 200) throw new Error(`sign-up: ${started.code}`)
   reservedUuid = String(started.json["accountUuid"])
@@ -110,7 +157,8 @@ beforeAll(async () => {
   const rejected = await makeIntruder()
   const denied = await levelTwo(world, deployment, rejected, a)
   await enrolRaw(world, rejected, denied)
-  if ((await post(`${world.origin()}/api/v1/confirm/deny`, { token: await world.takeToken() })).status !== 200) throw new Error("not denied")
+  if ((await post(`${world.origin()}/api/v1/confirm/deny`, { token: await world.takeToken() })).status !== 200)
+    throw new Error("not denied")
   devices.set("rejected", rejected.identity)
 }, 120_000)
 afterAll(() => world.close())
@@ -140,14 +188,21 @@ const AT_THE_DOOR = new Set([
   "two-factor-required",
   "wrong-credentials",
 ])
-const isRefused = (reply: RawReply): boolean => AT_THE_DOOR.has(reply.code) || (reply.status === 403 && reply.code === "not-allowed")
+const isRefused = (reply: RawReply): boolean =>
+  AT_THE_DOOR.has(reply.code) || (reply.status === 403 && reply.code === "not-allowed")
 let reservedUuid = ""
 /** The server judges the invitation of a sign-up before the strongroom judges the rest, so this one needs a form. */
 const bodyFor = (name: RouteName): Uint8Array | object | undefined =>
   name === "signup.finish"
-    ? signupFinishStruct.encode({ accountUuid: reservedUuid, registrationRecord: new Uint8Array(192), genesis: new Uint8Array(9), wraps: [] })
+    ? signupFinishStruct.encode({
+        accountUuid: reservedUuid,
+        registrationRecord: new Uint8Array(192),
+        genesis: new Uint8Array(9),
+        wraps: [],
+      })
     : bodyOf(name)
-const bodyOf = (name: RouteName): Uint8Array | object | undefined => (routes[name].body === "cbor" ? new Uint8Array([0xa0]) : routes[name].body === "json" ? {} : undefined)
+const bodyOf = (name: RouteName): Uint8Array | object | undefined =>
+  routes[name].body === "cbor" ? new Uint8Array([0xa0]) : routes[name].body === "json" ? {} : undefined
 const at = (name: RouteName, who: { as?: Identity | undefined; session?: string | undefined }): Promise<RawReply> =>
   knock(world.origin(), name, { ...who, body: bodyFor(name), nowMs: world.nowMs() })
 const LEVEL: Readonly<Partial<Record<Route["actor"], number>>> = { session1: 1, session2: 2, session3: 3 }
@@ -187,15 +242,40 @@ describe("every door, everybody", () => {
   })
 
   test("X-17 outsider: what is not in the table is not there, in any method", async () => {
-    for (const path of ["/api/v1", "/api/v1/", "/api/v1/sync/", "/api/v1//sync", "/api/v1/%73ync", "/api/v1/sync;x", "/API/v1/sync", "/api/v1/admin", "/metrics", "/debug", "/.env", "/dev/mailbox/../../etc/passwd"]) {
+    for (const path of [
+      "/api/v1",
+      "/api/v1/",
+      "/api/v1/sync/",
+      "/api/v1//sync",
+      "/api/v1/%73ync",
+      "/api/v1/sync;x",
+      "/API/v1/sync",
+      "/api/v1/admin",
+      "/metrics",
+      "/debug",
+      "/.env",
+      "/dev/mailbox/../../etc/passwd",
+    ]) {
       for (const method of ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"]) {
-        const reply = await knock(world.origin(), "sync", { as: devices.get("active"), method, path, body: new Uint8Array([0xa0]), nowMs: world.nowMs() })
+        const reply = await knock(world.origin(), "sync", {
+          as: devices.get("active"),
+          method,
+          path,
+          body: new Uint8Array([0xa0]),
+          nowMs: world.nowMs(),
+        })
         expect([method, path, [400, 404].includes(reply.status)]).toEqual([method, path, true])
       }
     }
     for (const name of all) {
       const { path, method } = routes[name]
-      const reply = await knock(world.origin(), name, { as: devices.get("active"), path, method: method === "GET" ? "PUT" : "DELETE", nowMs: world.nowMs(), body: bodyFor(name) })
+      const reply = await knock(world.origin(), name, {
+        as: devices.get("active"),
+        path,
+        method: method === "GET" ? "PUT" : "DELETE",
+        nowMs: world.nowMs(),
+        body: bodyFor(name),
+      })
       expect([name, reply.status]).toEqual([name, 404])
     }
   })
@@ -224,20 +304,44 @@ describe("another account", () => {
   const eve = (name: RouteName, body: Uint8Array | object | undefined, query = ""): Promise<RawReply> =>
     knock(world.origin(), name, { as: identityOf(theirs), nowMs: world.nowMs(), body, query })
   /** The answer without what differs between any two requests. */
-  const shape = (reply: RawReply): string => JSON.stringify([reply.status, reply.code, reply.code === "" ? bytesToHex(reply.body) : ""])
+  const shape = (reply: RawReply): string =>
+    JSON.stringify([reply.status, reply.code, reply.code === "" ? bytesToHex(reply.body) : ""])
   const before = async (): Promise<string> => JSON.stringify(must(await a.device.kf.list()))
 
   test("AZ-01 another account: each id of this one, on every route that takes one, is answered like an id that nobody has", async () => {
     const untouched = await before()
-    const foreign = { device: formatId("dev", mine.deviceId), lease: formatId("lea", mine.leaseId), slot: formatId("slt", mine.deviceId) }
-    const nobody = { device: formatId("dev", randomBytes(16)), lease: formatId("lea", randomBytes(16)), slot: formatId("slt", randomBytes(16)) }
+    const foreign = {
+      device: formatId("dev", mine.deviceId),
+      lease: formatId("lea", mine.leaseId),
+      slot: formatId("slt", mine.deviceId),
+    }
+    const nobody = {
+      device: formatId("dev", randomBytes(16)),
+      lease: formatId("lea", randomBytes(16)),
+      slot: formatId("slt", randomBytes(16)),
+    }
     const blinded = bytesToBase64url(blind({ bytes: randomBytes }, secret<"LeaseInput">(randomBytes(32))).blinded)
-    const asks: readonly (readonly [RouteName, (ids: typeof nobody, vault: Uint8Array) => { body?: Uint8Array | object; query?: string }])[] = [
+    const asks: readonly (readonly [
+      RouteName,
+      (ids: typeof nobody, vault: Uint8Array) => { body?: Uint8Array | object; query?: string },
+    ])[] = [
       ["devices.deny", (ids) => ({ body: { deviceId: ids.device } })],
       ["devices.relay-read", (ids) => ({ query: `device=${ids.device}&after=0` })],
       ["lease.evaluate", (ids) => ({ body: { leaseId: ids.lease, blinded } })],
-      ["lease.unlocked", (ids) => ({ body: { leaseId: ids.lease, attempt: 1, signature: bytesToBase64url(new Uint8Array(64)) } })],
-      ["lease.renew", (ids) => ({ body: { leaseId: ids.lease, createdS: Math.floor(world.nowMs() / 1000), signature: bytesToBase64url(new Uint8Array(64)) } })],
+      [
+        "lease.unlocked",
+        (ids) => ({ body: { leaseId: ids.lease, attempt: 1, signature: bytesToBase64url(new Uint8Array(64)) } }),
+      ],
+      [
+        "lease.renew",
+        (ids) => ({
+          body: {
+            leaseId: ids.lease,
+            createdS: Math.floor(world.nowMs() / 1000),
+            signature: bytesToBase64url(new Uint8Array(64)),
+          },
+        }),
+      ],
       ["bootstrap", (_, vault) => ({ body: bootstrapRequestStruct.encode({ vaultId: vault, maxBytes: 1e6 }) })],
       ["history", (_, vault) => ({ body: historyRequestStruct.encode({ vaultId: vault, itemId }) })],
     ]
@@ -248,14 +352,23 @@ describe("another account", () => {
       expect([name, x.status >= 400 || name === "devices.relay-read"]).toEqual([name, true])
     }
     // Cursors of a vault that is not hers bring nothing of it.
-    const body = syncRequestStruct.encode({ account: [0, new Uint8Array(32)], cursors: [[vaultId, 0, new Uint8Array(32)]], pushes: [], maxBytes: 1e6 })
+    const body = syncRequestStruct.encode({
+      account: [0, new Uint8Array(32)],
+      cursors: [[vaultId, 0, new Uint8Array(32)]],
+      pushes: [],
+      maxBytes: 1e6,
+    })
     const synced = syncReplyStruct.decode((await eve("sync", body)).body, 1e8)
     if (!synced.ok) throw new Error("no sync reply")
     expect(synced.value.vaults).toEqual([])
     expect(synced.value.heads.map(([id]) => bytesToHex(id))).not.toContain(bytesToHex(vaultId))
     // A message for a pairing of this account never reaches it.
     await eve("devices.relay-send", { deviceId: foreign.device, body: "AAAA" })
-    const read = await knock(world.origin(), "devices.relay-read", { as: identityOf(mine), nowMs: world.nowMs(), query: `device=${foreign.device}&after=0` })
+    const read = await knock(world.origin(), "devices.relay-read", {
+      as: identityOf(mine),
+      nowMs: world.nowMs(),
+      query: `device=${foreign.device}&after=0`,
+    })
     expect(read.json["messages"]).toEqual([])
     expect(await before()).toBe(untouched)
   })
@@ -278,7 +391,13 @@ describe("another account", () => {
     await other.kf.syncNow()
     other.server.honest()
     const foreign = syncRequestStruct.decode(captured, 1e8)
-    const own = syncRequestStruct.decode(other.server.requestsTo("sync").map((r) => r.body ?? new Uint8Array()).findLast((b) => b.length > 1500) ?? new Uint8Array(), 1e8)
+    const own = syncRequestStruct.decode(
+      other.server
+        .requestsTo("sync")
+        .map((r) => r.body ?? new Uint8Array())
+        .findLast((b) => b.length > 1500) ?? new Uint8Array(),
+      1e8,
+    )
     if (!foreign.ok || !own.ok) throw new Error("no two pushes")
     const both = syncRequestStruct.encode({ ...own.value, pushes: [...own.value.pushes, ...foreign.value.pushes] })
     const reply = syncReplyStruct.decode((await eve("sync", both)).body, 1e8)
@@ -294,6 +413,11 @@ describe("another account", () => {
 
 test("X-18 confirmed device: the wraps it may read are a slot's; those of other devices are not served", async () => {
   const query = `slot=${formatId("slt", mine.deviceId)}`
-  const reply = await knock(world.origin(), "enrol.slot-wraps", { as: confirmedOfSession, session: sessions[3], nowMs: world.nowMs(), query })
+  const reply = await knock(world.origin(), "enrol.slot-wraps", {
+    as: confirmedOfSession,
+    session: sessions[3],
+    nowMs: world.nowMs(),
+    query,
+  })
   expect([reply.status, reply.body.length < 200]).toEqual([200, true])
 })

@@ -9,7 +9,20 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 
 import { deploymentOf, signInRaw, tokenOf } from "../world/password-client.ts"
 import { identityOf, knock, randomBytes, type RawReply, stealFrom } from "../world/raw-client.ts"
-import { ADDRESS, type AttackedDevice, type AttackWorld, codeOf, createAttackWorld, login, must, PASSWORD, post, type Settled, settleAccount, titlesOf } from "../world/world.ts"
+import {
+  ADDRESS,
+  type AttackedDevice,
+  type AttackWorld,
+  codeOf,
+  createAttackWorld,
+  login,
+  must,
+  PASSWORD,
+  post,
+  type Settled,
+  settleAccount,
+  titlesOf,
+} from "../world/world.ts"
 
 /*
  * Outsiders at the doors that lead to a new device: the password, the second factor, the mailed link, the code. The server
@@ -52,16 +65,22 @@ const makeIntruder = async (): Promise<Intruder> => {
     },
   }
 }
-const signIn = (intruder: Intruder, password = PASSWORD): Promise<RawReply> => signInRaw(world.origin(), deployment, ADDRESS, password, intruder.authSeed)
+const signIn = (intruder: Intruder, password = PASSWORD): Promise<RawReply> =>
+  signInRaw(world.origin(), deployment, ADDRESS, password, intruder.authSeed)
 /** A session at level 2 of somebody with password and a code. */
 const levelTwo = async (intruder: Intruder): Promise<string> => {
   const first = tokenOf(await signIn(intruder))
-  const second = await knock(world.origin(), "login.second-factor", { session: first, body: { kind: "totp", code: a.code() } })
+  const second = await knock(world.origin(), "login.second-factor", {
+    session: first,
+    body: { kind: "totp", code: a.code() },
+  })
   return tokenOf(second)
 }
-const enrol = async (intruder: Intruder, session: string): Promise<RawReply> => knock(world.origin(), "enrol.start", { session, body: { device: intruder.device } })
+const enrol = async (intruder: Intruder, session: string): Promise<RawReply> =>
+  knock(world.origin(), "enrol.start", { session, body: { device: intruder.device } })
 const mailCount = async (): Promise<number> => (await world.mails()).length
-const confirmRaw = (token: string, code: string): Promise<Response> => post(`${world.origin()}/api/v1/confirm`, { token, code })
+const confirmRaw = (token: string, code: string): Promise<Response> =>
+  post(`${world.origin()}/api/v1/confirm`, { token, code })
 const denyRaw = (token: string): Promise<Response> => post(`${world.origin()}/api/v1/confirm/deny`, { token })
 
 describe("before the password", () => {
@@ -75,7 +94,16 @@ describe("before the password", () => {
         ["enrol.mail", {}],
         ["enrol.state", undefined],
         ["enrol.relay-send", { body: "AAAA" }],
-        ["lease.reset", { deviceId: formatId("dev", randomBytes(16)), leaseId: formatId("lea", randomBytes(16)), attempt: 1, slotId: formatId("slt", randomBytes(16)), signature: bytesToBase64url(randomBytes(64)) }],
+        [
+          "lease.reset",
+          {
+            deviceId: formatId("dev", randomBytes(16)),
+            leaseId: formatId("lea", randomBytes(16)),
+            attempt: 1,
+            slotId: formatId("slt", randomBytes(16)),
+            signature: bytesToBase64url(randomBytes(64)),
+          },
+        ],
       ] as const) {
         const reply = await knock(world.origin(), route, { session, body })
         expect([route, reply.status]).toEqual([route, 401])
@@ -85,8 +113,13 @@ describe("before the password", () => {
     // The victim's own tries are all still there: four wrong ones do not lock.
     const intruder = await makeIntruder()
     const session = tokenOf(await signIn(intruder))
-    for (let i = 0; i < 4; i++) expect((await knock(world.origin(), "login.second-factor", { session, body: { kind: "totp", code: "000000" } })).code).toBe("second-factor-wrong")
-    expect((await knock(world.origin(), "login.second-factor", { session, body: { kind: "totp", code: a.code() } })).status).toBe(200)
+    for (let i = 0; i < 4; i++)
+      expect(
+        (await knock(world.origin(), "login.second-factor", { session, body: { kind: "totp", code: "000000" } })).code,
+      ).toBe("second-factor-wrong")
+    expect(
+      (await knock(world.origin(), "login.second-factor", { session, body: { kind: "totp", code: a.code() } })).status,
+    ).toBe(200)
   })
 
   test("X-11 hostile outsider: an address with an account and one without answer alike, every time", async () => {
@@ -95,14 +128,22 @@ describe("before the password", () => {
       const { startOpaqueLogin } = await import("@keyferry/crypto")
       const started = await startOpaqueLogin("a guess that is wrong")
       expect(request.length).toBeGreaterThan(0)
-      return knock(world.origin(), "login.start", { body: { address, startLoginRequest: bytesToBase64url(started.request) } })
+      return knock(world.origin(), "login.start", {
+        body: { address, startLoginRequest: bytesToBase64url(started.request) },
+      })
     }
-    const [known, unknown, again] = [await ask(ADDRESS), await ask("nobody@example.org"), await ask("nobody@example.org")]
+    const [known, unknown, again] = [
+      await ask(ADDRESS),
+      await ask("nobody@example.org"),
+      await ask("nobody@example.org"),
+    ]
     expect(Object.keys(known.json)).toEqual(Object.keys(unknown.json))
     expect(String(known.json["loginResponse"]).length).toBe(String(unknown.json["loginResponse"]).length)
     // A pseudonym that changed with every call would show that nobody is behind it.
     expect(unknown.json["accountUuid"]).toBe(again.json["accountUuid"])
-    expect(String(unknown.json["accountUuid"])).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(String(unknown.json["accountUuid"])).toMatch(
+      /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+    )
     expect(unknown.json["accountUuid"]).not.toBe(known.json["accountUuid"])
   })
 
@@ -111,13 +152,23 @@ describe("before the password", () => {
     const { startOpaqueLogin, finishMac, sessionBinding } = await import("@keyferry/crypto")
     const half = async () => {
       const started = await startOpaqueLogin(PASSWORD)
-      const reply = await knock(world.origin(), "login.start", { body: { address: ADDRESS, startLoginRequest: bytesToBase64url(started.request) } })
+      const reply = await knock(world.origin(), "login.start", {
+        body: { address: ADDRESS, startLoginRequest: bytesToBase64url(started.request) },
+      })
       const account = String(reply.json["accountUuid"])
-      const finished = await started.finish(Buffer.from(String(reply.json["loginResponse"]), "base64url"), { account, deployment })
+      const finished = await started.finish(Buffer.from(String(reply.json["loginResponse"]), "base64url"), {
+        account,
+        deployment,
+      })
       if (!finished.ok) throw new Error("the password is right")
       const authPk = await sigPublicKey(p, intruder.authSeed)
       const binding = bytesToBase64url(await finishMac(p, await sessionBinding(p, finished.value.sessionKey), authPk))
-      return { loginId: reply.json["loginId"], finishLoginRequest: bytesToBase64url(finished.value.finish), authPk: bytesToBase64url(authPk), binding }
+      return {
+        loginId: reply.json["loginId"],
+        finishLoginRequest: bytesToBase64url(finished.value.finish),
+        authPk: bytesToBase64url(authPk),
+        binding,
+      }
     }
     const once = await half()
     expect((await knock(world.origin(), "login.finish", { body: once })).status).toBe(200)
@@ -126,7 +177,10 @@ describe("before the password", () => {
     world.advance(61_000)
     expect((await knock(world.origin(), "login.finish", { body: late })).code).toBe("wrong-credentials")
     const other = await half()
-    expect((await knock(world.origin(), "login.finish", { body: { ...other, authPk: bytesToBase64url(randomBytes(32)) } })).code).toBe("wrong-credentials")
+    expect(
+      (await knock(world.origin(), "login.finish", { body: { ...other, authPk: bytesToBase64url(randomBytes(32)) } }))
+        .code,
+    ).toBe("wrong-credentials")
   })
 })
 
@@ -136,32 +190,62 @@ describe("the second factor", () => {
     for (let i = 0; i < 5; i++) {
       // Each from a session of its own.
       const session = tokenOf(await signIn(await makeIntruder()))
-      expect((await knock(world.origin(), "login.second-factor", { session, body: { kind: "totp", code: String(100_000 + i) } })).code).toMatch(/second-factor-wrong|too-many-attempts/)
+      expect(
+        (
+          await knock(world.origin(), "login.second-factor", {
+            session,
+            body: { kind: "totp", code: String(100_000 + i) },
+          })
+        ).code,
+      ).toMatch(/second-factor-wrong|too-many-attempts/)
     }
     const session = tokenOf(await signIn(await makeIntruder()))
-    const locked = await knock(world.origin(), "login.second-factor", { session, body: { kind: "totp", code: a.code() } })
+    const locked = await knock(world.origin(), "login.second-factor", {
+      session,
+      body: { kind: "totp", code: a.code() },
+    })
     expect([locked.status, locked.code]).toEqual([429, "too-many-attempts"])
     await world.kill()
     await world.start()
     const after = tokenOf(await signIn(await makeIntruder()))
-    expect((await knock(world.origin(), "login.second-factor", { session: after, body: { kind: "totp", code: a.code() } })).code).toBe("too-many-attempts")
+    expect(
+      (await knock(world.origin(), "login.second-factor", { session: after, body: { kind: "totp", code: a.code() } }))
+        .code,
+    ).toBe("too-many-attempts")
     // Mailed, so that the person knows.
     expect((await world.mails()).some((m) => /second factor/i.test(m.subject + m.body))).toBe(true)
     // Twice as long after the next five.
     world.advance(16 * MINUTE)
     const third = tokenOf(await signIn(await makeIntruder()))
-    for (let i = 0; i < 5; i++) await knock(world.origin(), "login.second-factor", { session: third, body: { kind: "totp", code: "111111" } })
+    for (let i = 0; i < 5; i++)
+      await knock(world.origin(), "login.second-factor", { session: third, body: { kind: "totp", code: "111111" } })
     world.advance(16 * MINUTE)
-    expect((await knock(world.origin(), "login.second-factor", { session: third, body: { kind: "totp", code: a.code() } })).code).toBe("too-many-attempts")
+    expect(
+      (await knock(world.origin(), "login.second-factor", { session: third, body: { kind: "totp", code: a.code() } }))
+        .code,
+    ).toBe("too-many-attempts")
     world.advance(16 * MINUTE)
     const session4 = tokenOf(await signIn(await makeIntruder()))
-    expect((await knock(world.origin(), "login.second-factor", { session: session4, body: { kind: "totp", code: a.code() } })).status).toBe(200)
+    expect(
+      (
+        await knock(world.origin(), "login.second-factor", {
+          session: session4,
+          body: { kind: "totp", code: a.code() },
+        })
+      ).status,
+    ).toBe(200)
   })
 
   test("X-13 hostile outsider: a code that was seen over the shoulder is good once, also for many at the same instant", async () => {
     const code = a.code()
-    const sessions = await Promise.all(Array.from({ length: 4 }, async () => tokenOf(await signIn(await makeIntruder()))))
-    const replies = await Promise.all(sessions.map((session) => knock(world.origin(), "login.second-factor", { session, body: { kind: "totp", code } })))
+    const sessions = await Promise.all(
+      Array.from({ length: 4 }, async () => tokenOf(await signIn(await makeIntruder()))),
+    )
+    const replies = await Promise.all(
+      sessions.map((session) =>
+        knock(world.origin(), "login.second-factor", { session, body: { kind: "totp", code } }),
+      ),
+    )
     expect(replies.filter((r) => r.status === 200)).toHaveLength(1)
     world.advance(40 * MINUTE)
   })
@@ -170,12 +254,38 @@ describe("the second factor", () => {
     must(await a.device.kf.twoFactorCheck("totp", a.code()))
     const { codes } = must(await a.device.kf.recoveryCodes())
     const [first = "", second = ""] = codes
-    const sessions = await Promise.all(Array.from({ length: 6 }, async () => tokenOf(await signIn(await makeIntruder()))))
-    const replies = await Promise.all(sessions.slice(0, 3).map((session) => knock(world.origin(), "login.second-factor", { session, body: { kind: "recovery-code", code: first } })))
+    const sessions = await Promise.all(
+      Array.from({ length: 6 }, async () => tokenOf(await signIn(await makeIntruder()))),
+    )
+    const replies = await Promise.all(
+      sessions
+        .slice(0, 3)
+        .map((session) =>
+          knock(world.origin(), "login.second-factor", { session, body: { kind: "recovery-code", code: first } }),
+        ),
+    )
     expect(replies.map((r) => r.status).filter((s) => s === 200)).toHaveLength(1)
-    expect((await knock(world.origin(), "login.second-factor", { session: sessions[3], body: { kind: "recovery-code", code: first } })).code).toBe("second-factor-wrong")
-    expect((await knock(world.origin(), "login.second-factor", { session: sessions[4], body: { kind: "recovery-code", code: second } })).status).toBe(200)
-    const canaries: Canary[] = codes.map((code, i) => ({ name: `recovery code ${i}`, text: code, bytes: new TextEncoder().encode(code) }))
+    expect(
+      (
+        await knock(world.origin(), "login.second-factor", {
+          session: sessions[3],
+          body: { kind: "recovery-code", code: first },
+        })
+      ).code,
+    ).toBe("second-factor-wrong")
+    expect(
+      (
+        await knock(world.origin(), "login.second-factor", {
+          session: sessions[4],
+          body: { kind: "recovery-code", code: second },
+        })
+      ).status,
+    ).toBe(200)
+    const canaries: Canary[] = codes.map((code, i) => ({
+      name: `recovery code ${i}`,
+      text: code,
+      bytes: new TextEncoder().encode(code),
+    }))
     expect(createCanarySearch(canaries).inPath(world.serverFolder).findings).toEqual([])
   })
 })
@@ -184,9 +294,15 @@ describe("sessions", () => {
   test("AU-08 hostile outsider: the token changes with every level, and the old one is dead; a planted one is worth nothing", async () => {
     const intruder = await makeIntruder()
     const planted = bytesToBase64url(randomBytes(32))
-    expect((await knock(world.origin(), "login.second-factor", { session: planted, body: { kind: "totp", code: "000000" } })).code).toBe("signed-out")
+    expect(
+      (await knock(world.origin(), "login.second-factor", { session: planted, body: { kind: "totp", code: "000000" } }))
+        .code,
+    ).toBe("signed-out")
     const first = tokenOf(await signIn(intruder))
-    const raised = await knock(world.origin(), "login.second-factor", { session: first, body: { kind: "totp", code: a.code() } })
+    const raised = await knock(world.origin(), "login.second-factor", {
+      session: first,
+      body: { kind: "totp", code: a.code() },
+    })
     const second = tokenOf(raised)
     expect(new Set([planted, first, second]).size).toBe(3)
     expect((await knock(world.origin(), "enrol.state", { session: first })).code).toBe("signed-out")
@@ -213,7 +329,9 @@ describe("sessions", () => {
       const reply = await knock(world.origin(), "enrol.chain", { session: third, as, nowMs: world.nowMs() })
       expect([reply.status, reply.body.length < 2000]).toEqual([401, true])
     }
-    expect((await knock(world.origin(), "enrol.chain", { session: third, as: own, nowMs: world.nowMs() })).status).toBe(200)
+    expect((await knock(world.origin(), "enrol.chain", { session: third, as: own, nowMs: world.nowMs() })).status).toBe(
+      200,
+    )
     // And the token by itself opens no route of devices.
     expect((await knock(world.origin(), "sync", { session: third, body: new Uint8Array([0xa0]) })).status).toBe(401)
   })
@@ -234,7 +352,8 @@ describe("the mailed link", () => {
     if (enrolled.status !== 200) throw new Error(`${enrolled.status} ${enrolled.code}`)
     return { intruder, session, code: String(enrolled.json["code"]), token: await world.takeToken() }
   }
-  const stateOf = async (session: string): Promise<string> => String((await knock(world.origin(), "enrol.state", { session })).json["state"])
+  const stateOf = async (session: string): Promise<string> =>
+    String((await knock(world.origin(), "enrol.state", { session })).json["state"])
 
   test("AU-11 hostile outsider: another device's code, an old link, a used link, one after a newer mail: all refused with the same page", async () => {
     world.advance(61 * MINUTE)
@@ -293,7 +412,9 @@ describe("the mailed link", () => {
     world.advance(61 * MINUTE)
     const x = await waiting()
     // The page knows no code and shows none.
-    const described = (await (await post(`${world.origin()}/api/v1/confirm/describe`, { token: x.token })).json()) as object
+    const described = (await (
+      await post(`${world.origin()}/api/v1/confirm/describe`, { token: x.token })
+    ).json()) as object
     expect(JSON.stringify(described)).not.toContain(x.code)
     expect((await denyRaw(x.token)).status).toBe(200)
     expect((await confirmRaw(x.token, x.code)).status).toBe(410)
@@ -328,7 +449,8 @@ describe("the mailed link", () => {
     expect(fresh.length).toBeGreaterThan(0)
     for (const mail of await world.mails()) {
       expect(mail.body).not.toContain("evil")
-      for (const [link] of mail.body.matchAll(/https?:\/\/\S+/g)) expect([link, new URL(link).origin]).toEqual([link, world.origin()])
+      for (const [link] of mail.body.matchAll(/https?:\/\/\S+/g))
+        expect([link, new URL(link).origin]).toEqual([link, world.origin()])
     }
     while ((await world.mails()).length > 0 && (await takeAll()) > 0);
   })
@@ -336,7 +458,10 @@ describe("the mailed link", () => {
     let taken = 0
     try {
       for (;;) {
-        await Promise.race([world.takeToken(), new Promise((_, reject) => setTimeout(() => reject(new Error("none")), 300))])
+        await Promise.race([
+          world.takeToken(),
+          new Promise((_, reject) => setTimeout(() => reject(new Error("none")), 300)),
+        ])
         taken++
       }
     } catch {
@@ -362,14 +487,19 @@ describe("the mailed link", () => {
     expect((await knock(world.origin(), "enrol.mail", { body: {} })).status).toBe(401)
     expect((await knock(world.origin(), "first.mail", { body: {} })).status).toBe(401)
     expect((await knock(world.origin(), "address.start", { body: { address: "evil@example.org" } })).status).toBe(401)
-    expect((await knock(world.origin(), "address.confirm", { body: { token: x.token } })).code).toBe("verify-link-not-valid")
+    expect((await knock(world.origin(), "address.confirm", { body: { token: x.token } })).code).toBe(
+      "verify-link-not-valid",
+    )
     expect((await signIn(await makeIntruder(), "not the password")).status).toBe(401)
     // No mail holds a code, a session or anything but the link.
     for (const mail of await world.mails()) {
       expect(mail.body).not.toContain(x.code)
       expect(mail.body).not.toContain(x.session)
     }
-    const activity = await knock(world.origin(), "activity", { as: identityOf(await stealFrom(a.device.folder)), nowMs: world.nowMs() })
+    const activity = await knock(world.origin(), "activity", {
+      as: identityOf(await stealFrom(a.device.folder)),
+      nowMs: world.nowMs(),
+    })
     expect(JSON.stringify(activity.json)).toContain("device-pending")
   })
 })
@@ -379,11 +509,23 @@ describe("the account's own devices", () => {
     const off = await a.device.kf.twoFactorOff({ password: PASSWORD, suspendSync: false })
     expect(["two-factor-disable-blocked", "reauth-required"]).toContain(codeOf(off))
     must(await a.device.kf.twoFactorCheck("totp", a.code()))
-    expect(codeOf(await a.device.kf.twoFactorOff({ password: PASSWORD, suspendSync: false }))).toBe("two-factor-disable-blocked")
-    expect(codeOf(await a.device.kf.twoFactorOff({ password: "not the password", suspendSync: true }))).toBe("wrong-credentials")
+    expect(codeOf(await a.device.kf.twoFactorOff({ password: PASSWORD, suspendSync: false }))).toBe(
+      "two-factor-disable-blocked",
+    )
+    expect(codeOf(await a.device.kf.twoFactorOff({ password: "not the password", suspendSync: true }))).toBe(
+      "wrong-credentials",
+    )
     const thief = identityOf(await stealFrom(a.device.folder))
     world.advance(6 * MINUTE)
-    expect((await knock(world.origin(), "two-factor.disable", { as: thief, nowMs: world.nowMs(), body: { suspendSync: true } })).code).toBe("reauth-required")
+    expect(
+      (
+        await knock(world.origin(), "two-factor.disable", {
+          as: thief,
+          nowMs: world.nowMs(),
+          body: { suspendSync: true },
+        })
+      ).code,
+    ).toBe("reauth-required")
     must(await a.device.kf.syncNow())
     must(await a.device.kf.twoFactorCheck("totp", a.code()))
     expect(must(await a.device.kf.twoFactorOff({ password: PASSWORD, suspendSync: true })).devices).toBeGreaterThan(0)

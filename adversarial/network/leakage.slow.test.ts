@@ -10,7 +10,16 @@ import { type Canary, createCanarySearch, makeCanary } from "@keyferry/testkit"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 
 import { randomBytes } from "../world/raw-client.ts"
-import { type AttackWorld, createAttackWorld, enrolByKit, exchangeKey, login, must, type Settled, settleAccount } from "../world/world.ts"
+import {
+  type AttackWorld,
+  createAttackWorld,
+  enrolByKit,
+  exchangeKey,
+  login,
+  must,
+  type Settled,
+  settleAccount,
+} from "../world/world.ts"
 
 /*
  * What the server, its stores, its mails and the network learn. A hundred items of all kinds with planted values; afterwards
@@ -42,11 +51,50 @@ beforeAll(async () => {
   const open = (name: string, value: string) => ({ name, value, secret: false })
   const url = (): string => `http://127.0.0.1:${beacon.port}/${plant("url")}`
   for (let i = 0; i < 20; i++) {
-    must(await a.device.kf.add({ kind: "login", title: plant("title"), tags: [plant("tag")], fields: [open("username", plant("user name")), secret("password", plant("password")), open("url", url())] }))
-    must(await a.device.kf.add({ ...exchangeKey(plant("title of a key")), fields: [open("exchange", "bybit"), open("key", plant("key").replaceAll(/[^A-Za-z0-9]/g, "x").slice(0, 24)), secret("secret", `${plant("secret of a key")}0123456789ab`)] }))
-    must(await a.device.kf.add({ kind: "note", title: plant("title of a note"), fields: [secret("text", plant("note"))] }))
-    must(await a.device.kf.add({ kind: "api-token", title: plant("title of a token"), fields: [secret("token", plant("token")), open("service", plant("service"))] }).then((r) => (r.ok ? r : a.device.kf.add({ kind: "note", title: plant("title"), fields: [secret("text", plant("note"))] }))))
-    must(await a.device.kf.add({ kind: "host", title: plant("title of a host"), fields: [open("address", `${plant("host")}.example`)] }).then((r) => (r.ok ? r : a.device.kf.add({ kind: "note", title: plant("title"), fields: [secret("text", plant("note"))] }))))
+    must(
+      await a.device.kf.add({
+        kind: "login",
+        title: plant("title"),
+        tags: [plant("tag")],
+        fields: [open("username", plant("user name")), secret("password", plant("password")), open("url", url())],
+      }),
+    )
+    must(
+      await a.device.kf.add({
+        ...exchangeKey(plant("title of a key")),
+        fields: [
+          open("exchange", "bybit"),
+          open(
+            "key",
+            plant("key")
+              .replaceAll(/[^A-Za-z0-9]/g, "x")
+              .slice(0, 24),
+          ),
+          secret("secret", `${plant("secret of a key")}0123456789ab`),
+        ],
+      }),
+    )
+    must(
+      await a.device.kf.add({ kind: "note", title: plant("title of a note"), fields: [secret("text", plant("note"))] }),
+    )
+    must(
+      await a.device.kf
+        .add({
+          kind: "api-token",
+          title: plant("title of a token"),
+          fields: [secret("token", plant("token")), open("service", plant("service"))],
+        })
+        .then((r) =>
+          r.ok ? r : a.device.kf.add({ kind: "note", title: plant("title"), fields: [secret("text", plant("note"))] }),
+        ),
+    )
+    must(
+      await a.device.kf
+        .add({ kind: "host", title: plant("title of a host"), fields: [open("address", `${plant("host")}.example`)] })
+        .then((r) =>
+          r.ok ? r : a.device.kf.add({ kind: "note", title: plant("title"), fields: [secret("text", plant("note"))] }),
+        ),
+    )
   }
   must(await a.device.kf.syncNow())
 }, 120_000)
@@ -58,7 +106,11 @@ afterAll(async () => {
 describe("ML-01", () => {
   test("ML-01 database thief and network: no title, name, address, tag or value of 100 items stands anywhere, in any form", async () => {
     expect(must(await a.device.kf.list()).length).toBe(100)
-    const search = createCanarySearch([...canaries, { name: "password", text: "correct horse battery", bytes: new TextEncoder().encode("correct horse battery") }, { name: "kit", text: a.kit.code, bytes: new TextEncoder().encode(a.kit.code) }])
+    const search = createCanarySearch([
+      ...canaries,
+      { name: "password", text: "correct horse battery", bytes: new TextEncoder().encode("correct horse battery") },
+      { name: "kit", text: a.kit.code, bytes: new TextEncoder().encode(a.kit.code) },
+    ])
     expect(search.inBytes(a.device.server.sentBytes(), "what the device sent")).toEqual([])
     expect(search.inPath(world.serverFolder).findings).toEqual([])
     expect(search.inBytes(new TextEncoder().encode(world.logged()), "the log")).toEqual([])
@@ -86,31 +138,55 @@ describe("ML-01", () => {
     // 1 item; 2 the vault's settings, 5 names of devices: their existence is public, their content is not.
     expect([...kinds].filter((k) => ![1, 2, 5].includes(k))).toEqual([])
     // The published list of what is visible.
-    expect([...fields].toSorted()).toEqual(["by", "byUid", "epoch", "itemId", "kind", "prevCtHash", "rev", "suite", "v", "vid"])
+    expect([...fields].toSorted()).toEqual([
+      "by",
+      "byUid",
+      "epoch",
+      "itemId",
+      "kind",
+      "prevCtHash",
+      "rev",
+      "suite",
+      "v",
+      "vid",
+    ])
   })
 
   test("X-57 database thief: what the two stores hold in clear is what the published list says, column by column", () => {
     const columns = (path: string): readonly string[] => {
       const db = new DatabaseSync(path, { readOnly: true })
-      const tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").all() as { name: string }[]
-      const out = tables.flatMap(({ name }) => (db.prepare(`PRAGMA table_info(${name})`).all() as { name: string }[]).map((c) => `${name}.${c.name}`))
+      const tables = db
+        .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        .all() as { name: string }[]
+      const out = tables.flatMap(({ name }) =>
+        (db.prepare(`PRAGMA table_info(${name})`).all() as { name: string }[]).map((c) => `${name}.${c.name}`),
+      )
       db.close()
       return out
     }
     const strongroom = columns(join(world.serverFolder, "strongroom", "strongroom.db"))
     // Everything that was ever an item's, a factor's or a key's is in a column that says that it is sealed.
-    const secretive = strongroom.filter((c) => /record\.|wrap\.|prev_sealed\.|factor\.|opaque|seed/.test(c) && /bytes|entry|seed|opaque_record|sealed/.test(c))
+    const secretive = strongroom.filter(
+      (c) =>
+        /record\.|wrap\.|prev_sealed\.|factor\.|opaque|seed/.test(c) && /bytes|entry|seed|opaque_record|sealed/.test(c),
+    )
     expect(secretive.length).toBeGreaterThan(4)
     for (const column of secretive) expect([column, /sealed|_ms$|opaque_rev/.test(column)]).toEqual([column, true])
-    for (const column of [...strongroom, ...columns(join(world.serverFolder, "server.db"))]) expect(column).not.toMatch(/[._](title|url|user_?name|favou?rite|tags?|plaintext|password)$/)
-    expect(readdirSync(join(world.serverFolder, "strongroom")).filter((f) => f.endsWith(".db")).toSorted()).toEqual(["leases.db", "strongroom.db"])
+    for (const column of [...strongroom, ...columns(join(world.serverFolder, "server.db"))])
+      expect(column).not.toMatch(/[._](title|url|user_?name|favou?rite|tags?|plaintext|password)$/)
+    expect(
+      readdirSync(join(world.serverFolder, "strongroom"))
+        .filter((f) => f.endsWith(".db"))
+        .toSorted(),
+    ).toEqual(["leases.db", "strongroom.db"])
   })
 })
 
 describe("ML-02", () => {
   test("ML-02 database thief: secrets of 8 to 200 characters, in items of one kind, have one stored size", async () => {
     const ids: string[] = []
-    for (const length of [8, 16, 40, 64, 100, 150, 200]) ids.push(must(await a.device.kf.add(login("size", "s".repeat(length)))).id)
+    for (const length of [8, 16, 40, 64, 100, 150, 200])
+      ids.push(must(await a.device.kf.add(login("size", "s".repeat(length)))).id)
     a.device.server.forget()
     must(await a.device.kf.syncNow())
     const sizes = new Set<number>()
@@ -121,7 +197,9 @@ describe("ML-02", () => {
     }
     // The network's poke may have taken them before: then what is stored says it.
     const db = new DatabaseSync(join(world.serverFolder, "strongroom", "strongroom.db"), { readOnly: true })
-    const stored = db.prepare("SELECT n, length(sealed_record) AS size FROM record ORDER BY n DESC LIMIT 7").all() as { size: number }[]
+    const stored = db.prepare("SELECT n, length(sealed_record) AS size FROM record ORDER BY n DESC LIMIT 7").all() as {
+      size: number
+    }[]
     db.close()
     expect(new Set(stored.map((r) => r.size)).size).toBe(1)
     expect(sizes.size).toBeLessThanOrEqual(1)
@@ -152,7 +230,9 @@ describe("ML-03, ML-05, ML-06", () => {
     }
     must(await b.kf.exportArchive({ passphrase: "a passphrase of some length" }))
     expect(beacon.hits()).toBe(0)
-    const hosts = new Set([...a.device.server.exchanges(), ...b.server.exchanges()].map((e) => new URL(e.request.url).host))
+    const hosts = new Set(
+      [...a.device.server.exchanges(), ...b.server.exchanges()].map((e) => new URL(e.request.url).host),
+    )
     expect([...hosts]).toEqual([new URL(world.origin()).host])
   })
 
@@ -168,7 +248,8 @@ describe("ML-03, ML-05, ML-06", () => {
 
   test("ML-06 mailbox: no mail names an item, a vault or a device's own name; devices are known by their platform", async () => {
     const names = ["Laptop", "Desk", ...canaries.map((c) => c.text)]
-    for (const mail of await world.mails()) for (const name of names) expect(`${mail.subject}\n${mail.body}`).not.toContain(name)
+    for (const mail of await world.mails())
+      for (const name of names) expect(`${mail.subject}\n${mail.body}`).not.toContain(name)
     expect((await world.mails()).length).toBeGreaterThan(0)
   })
 
@@ -183,8 +264,20 @@ describe("ML-03, ML-05, ML-06", () => {
       await a.device.quiet()
       return Math.max(...a.device.server.requestsTo("sync").map((r) => r.body?.length ?? 0))
     }
-    const small = await sizeOf(async () => must(await a.device.kf.edit(one, { fields: [{ name: "username", value: "a" }] })))
-    const large = await sizeOf(async () => must(await a.device.kf.edit(one, { title: "another title", fields: [{ name: "username", value: "a much longer user name" }, { name: "password", value: "x".repeat(60) }] })))
+    const small = await sizeOf(async () =>
+      must(await a.device.kf.edit(one, { fields: [{ name: "username", value: "a" }] })),
+    )
+    const large = await sizeOf(async () =>
+      must(
+        await a.device.kf.edit(one, {
+          title: "another title",
+          fields: [
+            { name: "username", value: "a much longer user name" },
+            { name: "password", value: "x".repeat(60) },
+          ],
+        }),
+      ),
+    )
     // Numbers in a link may take another byte as they grow; contents do not.
     expect(Math.abs(large - small)).toBeLessThan(16)
   })

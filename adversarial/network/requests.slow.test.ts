@@ -4,7 +4,16 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 
 import { enrolRaw, levelTwo, makeIntruder } from "../world/intruder.ts"
 import { deploymentOf, tokenOf } from "../world/password-client.ts"
-import { buildRequest, type Identity, identityOf, knock, randomBytes, type RawRequest, sendRaw, stealFrom } from "../world/raw-client.ts"
+import {
+  buildRequest,
+  type Identity,
+  identityOf,
+  knock,
+  randomBytes,
+  type RawRequest,
+  sendRaw,
+  stealFrom,
+} from "../world/raw-client.ts"
 import { type AttackWorld, createAttackWorld, login, must, type Settled, settleAccount } from "../world/world.ts"
 
 /*
@@ -47,7 +56,10 @@ describe("AU-14", () => {
       }
     }
     // No page of another origin is ever told that it may read an answer.
-    const preflight = await fetch(`${world.origin()}/api/v1/login/start`, { method: "OPTIONS", headers: { origin: "https://evil.example", "access-control-request-method": "POST" } })
+    const preflight = await fetch(`${world.origin()}/api/v1/login/start`, {
+      method: "OPTIONS",
+      headers: { origin: "https://evil.example", "access-control-request-method": "POST" },
+    })
     expect([preflight.status, preflight.headers.get("access-control-allow-origin")]).toEqual([404, null])
   })
 
@@ -55,7 +67,8 @@ describe("AU-14", () => {
     for (const path of ["/", "/v/", "/address/", "/setup", "/errors"]) {
       const reply = await fetch(`${world.origin()}${path}`)
       const policy = reply.headers.get("content-security-policy") ?? ""
-      for (const rule of ["default-src 'none'", "form-action 'none'", "frame-ancestors 'none'", "base-uri 'none'"]) expect([path, policy.includes(rule)]).toEqual([path, true])
+      for (const rule of ["default-src 'none'", "form-action 'none'", "frame-ancestors 'none'", "base-uri 'none'"])
+        expect([path, policy.includes(rule)]).toEqual([path, true])
       expect(policy).not.toContain("unsafe")
       expect(reply.headers.get("x-content-type-options")).toBe("nosniff")
       expect(reply.headers.get("referrer-policy")).toBe("no-referrer")
@@ -64,7 +77,11 @@ describe("AU-14", () => {
     // The development mailbox is for this machine: not for a name that points at it, and not through a proxy.
     const { request } = await import("node:http")
     const ask = (headers: Record<string, string>): Promise<number> =>
-      new Promise((resolve) => request({ host: "127.0.0.1", port: new URL(world.origin()).port, path: "/dev/mailbox.json", headers }, (r) => resolve(r.statusCode ?? 0)).end())
+      new Promise((resolve) =>
+        request({ host: "127.0.0.1", port: new URL(world.origin()).port, path: "/dev/mailbox.json", headers }, (r) =>
+          resolve(r.statusCode ?? 0),
+        ).end(),
+      )
     expect(await ask({ host: "rebound.evil.example" })).toBe(404)
     expect(await ask({ host: new URL(world.origin()).host, "x-forwarded-for": "203.0.113.9" })).toBe(404)
     expect(await ask({ host: new URL(world.origin()).host })).toBe(200)
@@ -92,7 +109,13 @@ describe("recorded requests", () => {
 
   test("X-54 network: a signature is over this method, host, path, query and body, and over nothing that is not there", async () => {
     const refusals: readonly (readonly [string, RawRequest])[] = [
-      ["another body", { body: syncRequestStruct.encode({ account: [1, new Uint8Array(32)], cursors: [], pushes: [], maxBytes: 1 }), signedBody: emptySync }],
+      [
+        "another body",
+        {
+          body: syncRequestStruct.encode({ account: [1, new Uint8Array(32)], cursors: [], pushes: [], maxBytes: 1 }),
+          signedBody: emptySync,
+        },
+      ],
       ["another path", { body: emptySync, path: "/api/v1/bootstrap" }],
       ["another query", { body: emptySync, path: "/api/v1/sync?after=1" }],
       ["another host", { body: emptySync, authority: "keys.evil.example" }],
@@ -114,7 +137,10 @@ describe("recorded requests", () => {
     const input = String(good.headers["signature-input"])
     const value = String(good.headers["signature"])
     for (const [what, headers] of [
-      ["a second label", { "signature-input": `${input}, sig2=("@method");created=1;keyid="x"`, signature: `${value}, sig2=:AAAA:` }],
+      [
+        "a second label",
+        { "signature-input": `${input}, sig2=("@method");created=1;keyid="x"`, signature: `${value}, sig2=:AAAA:` },
+      ],
       ["another label", { "signature-input": input.replace("sig1", "sig2"), signature: value.replace("sig1", "sig2") }],
       ["no components", { "signature-input": input.replace(/\(.*\)/, "()") }],
       ["fewer components", { "signature-input": input.replace(' "content-digest"', "") }],
@@ -122,15 +148,24 @@ describe("recorded requests", () => {
       ["one component twice", { "signature-input": input.replace('"@method"', '"@method" "@method"') }],
       ["an algorithm", { "signature-input": `${input};alg="none"` }],
       ["an expiry", { "signature-input": `${input};expires=9999999999` }],
-      ["another key", { "signature-input": input.replace(/keyid="[^"]*"/, `keyid="${formatId("dev", randomBytes(16))}"`) }],
+      [
+        "another key",
+        { "signature-input": input.replace(/keyid="[^"]*"/, `keyid="${formatId("dev", randomBytes(16))}"`) },
+      ],
       ["the header twice", { "signature-input": [input, input] }],
       ["the signature twice", { signature: [value, value] }],
-      ["the digest twice", { "content-digest": [String(good.headers["content-digest"]), String(good.headers["content-digest"])] }],
+      [
+        "the digest twice",
+        { "content-digest": [String(good.headers["content-digest"]), String(good.headers["content-digest"])] },
+      ],
       ["upper case", { "signature-input": input.toUpperCase() }],
       ["blanks", { "signature-input": ` ${input}  ` }],
     ] as const) {
       const fresh = await buildRequest(world.origin(), "sync", { ...as(), body: emptySync })
-      const reply = await sendRaw(world.origin(), { ...fresh, headers: { ...good.headers, ...headers } as Record<string, string> })
+      const reply = await sendRaw(world.origin(), {
+        ...fresh,
+        headers: { ...good.headers, ...headers } as Record<string, string>,
+      })
       if (what === "blanks") expect([200, 401]).toContain(reply.status)
       else expect([what, reply.status >= 400]).toEqual([what, true])
     }
@@ -138,10 +173,19 @@ describe("recorded requests", () => {
 
   test("X-55 network: a request that is cut, too long, chunked without end or compressed does not reach a handler", async () => {
     const wire = await buildRequest(world.origin(), "sync", { ...as(), body: emptySync })
-    expect((await sendRaw(world.origin(), { ...wire, headers: { ...wire.headers, "content-encoding": "gzip" } })).status).toBeLessThan(500)
-    const big = await sendRaw(world.origin(), { ...wire, body: new Uint8Array(6 * 1024 * 1024) }).catch(() => ({ status: 413 }))
+    expect(
+      (await sendRaw(world.origin(), { ...wire, headers: { ...wire.headers, "content-encoding": "gzip" } })).status,
+    ).toBeLessThan(500)
+    const big = await sendRaw(world.origin(), { ...wire, body: new Uint8Array(6 * 1024 * 1024) }).catch(() => ({
+      status: 413,
+    }))
     expect([400, 413]).toContain(big.status)
-    const json = await sendRaw(world.origin(), await buildRequest(world.origin(), "login.start", { body: utf8(JSON.stringify({ address: "a".repeat(70_000), startLoginRequest: "" })) }))
+    const json = await sendRaw(
+      world.origin(),
+      await buildRequest(world.origin(), "login.start", {
+        body: utf8(JSON.stringify({ address: "a".repeat(70_000), startLoginRequest: "" })),
+      }),
+    )
     expect(json.code).toBe("too-large")
     const deep = utf8(`${"[".repeat(30_000)}${"]".repeat(30_000)}`)
     expect((await knock(world.origin(), "login.start", { body: deep })).code).toBe("malformed")
@@ -150,14 +194,29 @@ describe("recorded requests", () => {
 })
 
 describe("AZ-06", () => {
-  const MORE = { role: "owner", user_id: "1", accountUuid: "00000000-0000-4000-8000-000000000000", approved_at: 1, state: "active", generation: 9, level: 3, devices: 99, __proto__x: 1, constructor: { prototype: { admin: true } } }
+  const MORE = {
+    role: "owner",
+    user_id: "1",
+    accountUuid: "00000000-0000-4000-8000-000000000000",
+    approved_at: 1,
+    state: "active",
+    generation: 9,
+    level: 3,
+    devices: 99,
+    __proto__x: 1,
+    constructor: { prototype: { admin: true } },
+  }
 
   test("AZ-06 device or outsider: one property more than the schema knows, at any depth, refuses the request", async () => {
     const deployment = await deploymentOf(world.origin())
     const intruder = await makeIntruder()
     const session = await levelTwo(world, deployment, intruder, a)
     const bodies: readonly (readonly [RouteName, object, RawRequest])[] = [
-      ["signup.start", { invitation: "", address: "a@example.org", registrationRequest: "AAAA", device: intruder.device }, {}],
+      [
+        "signup.start",
+        { invitation: "", address: "a@example.org", registrationRequest: "AAAA", device: intruder.device },
+        {},
+      ],
       ["login.start", { address: "a@example.org", startLoginRequest: "AAAA" }, {}],
       ["login.finish", { loginId: "x", finishLoginRequest: "AAAA", authPk: "AAAA", binding: "AAAA" }, {}],
       ["enrol.start", { device: intruder.device }, { session }],
@@ -167,22 +226,40 @@ describe("AZ-06", () => {
       ["devices.deny", { deviceId: formatId("dev", randomBytes(16)) }, { as: device, nowMs: world.nowMs() }],
       ["two-factor.check", { kind: "totp", code: "123456" }, { as: device, nowMs: world.nowMs() }],
       ["two-factor.disable", { suspendSync: true }, { as: device, nowMs: world.nowMs() }],
-      ["lease.evaluate", { leaseId: formatId("lea", randomBytes(16)), blinded: "AAAA" }, { as: device, nowMs: world.nowMs() }],
-      ["device.retire", { seq: 1, head: "AAAA", signature: "AAAA", lastDeviceConfirmed: true }, { as: device, nowMs: world.nowMs() }],
+      [
+        "lease.evaluate",
+        { leaseId: formatId("lea", randomBytes(16)), blinded: "AAAA" },
+        { as: device, nowMs: world.nowMs() },
+      ],
+      [
+        "device.retire",
+        { seq: 1, head: "AAAA", signature: "AAAA", lastDeviceConfirmed: true },
+        { as: device, nowMs: world.nowMs() },
+      ],
     ]
     for (const [name, body, options] of bodies)
       for (const [key, value] of Object.entries(MORE)) {
-        const reply = await knock(world.origin(), name, { ...options, body: { ...body, [key]: value }, nowMs: world.nowMs() })
+        const reply = await knock(world.origin(), name, {
+          ...options,
+          body: { ...body, [key]: value },
+          nowMs: world.nowMs(),
+        })
         // Routes that ask for a fresh factor say that first.
         expect([name, key, ["malformed", "reauth-required"].includes(reply.code)]).toEqual([name, key, true])
         if ("device" in body) {
-          const nested = await knock(world.origin(), name, { ...options, body: { ...body, device: { ...(body.device as object), [key]: value } }, nowMs: world.nowMs() })
+          const nested = await knock(world.origin(), name, {
+            ...options,
+            body: { ...body, device: { ...(body.device as object), [key]: value } },
+            nowMs: world.nowMs(),
+          })
           expect([name, key, nested.code]).toEqual([name, key, "malformed"])
         }
       }
     // Also inside CBOR, where keys are numbers.
     const extra = Uint8Array.from([0xa5, ...emptySync.subarray(1), 0x09, 0x01])
-    expect((await knock(world.origin(), "sync", { as: device, nowMs: world.nowMs(), body: extra })).code).toBe("malformed")
+    expect((await knock(world.origin(), "sync", { as: device, nowMs: world.nowMs(), body: extra })).code).toBe(
+      "malformed",
+    )
   })
 
   test("X-56 unapproved device: it cannot raise itself: levels, states and ids that it writes into its requests are nobody's", async () => {
@@ -191,8 +268,21 @@ describe("AZ-06", () => {
     const session = await levelTwo(world, deployment, intruder, a)
     const enrolled = await enrolRaw(world, intruder, session)
     expect(enrolled.json["state"]).toBe("pending")
-    for (const headers of [{ "x-level": "3" }, { "x-account": "1" }, { authorization: [`Bearer ${session}`, "Bearer x"] }, { cookie: `session=${session}` }])
-      expect((await knock(world.origin(), "enrol.chain", { as: intruder.identity, nowMs: world.nowMs(), headers: headers as Record<string, string> })).status).toBeGreaterThanOrEqual(401)
+    for (const headers of [
+      { "x-level": "3" },
+      { "x-account": "1" },
+      { authorization: [`Bearer ${session}`, "Bearer x"] },
+      { cookie: `session=${session}` },
+    ])
+      expect(
+        (
+          await knock(world.origin(), "enrol.chain", {
+            as: intruder.identity,
+            nowMs: world.nowMs(),
+            headers: headers as Record<string, string>,
+          })
+        ).status,
+      ).toBeGreaterThanOrEqual(401)
     expect(tokenOf(await knock(world.origin(), "enrol.state", { session }))).toBe("")
   })
 })

@@ -40,10 +40,24 @@ import { createFixture, writerOf } from "../../packages/chain/src/fixture.ts"
 const random = { bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) }
 const vid = random.bytes(32)
 const itemId = random.bytes(16)
-const header = { kind: 1, vid, epoch: 1, itemId, rev: 1, byUid: random.bytes(32), by: random.bytes(16), prevCtHash: new Uint8Array(32) } as const
-const sealed = async (key: VaultKey, over: Partial<{ rev: number; itemId: Uint8Array; prevCtHash: Uint8Array; kind: 1 | 5 }> = {}, text = "plain text of an item"): Promise<SealedRecord> =>
+const header = {
+  kind: 1,
+  vid,
+  epoch: 1,
+  itemId,
+  rev: 1,
+  byUid: random.bytes(32),
+  by: random.bytes(16),
+  prevCtHash: new Uint8Array(32),
+} as const
+const sealed = async (
+  key: VaultKey,
+  over: Partial<{ rev: number; itemId: Uint8Array; prevCtHash: Uint8Array; kind: 1 | 5 }> = {},
+  text = "plain text of an item",
+): Promise<SealedRecord> =>
   sealRecord(p, random, { key, header: { ...header, ...over }, plaintext: new TextEncoder().encode(text) })
-const open = (key: VaultKey, record: SealedRecord, at: { vid?: Uint8Array; itemId?: Uint8Array } = {}) => openRecord(p, { key, vid: at.vid ?? vid, itemId: at.itemId ?? itemId, record })
+const open = (key: VaultKey, record: SealedRecord, at: { vid?: Uint8Array; itemId?: Uint8Array } = {}) =>
+  openRecord(p, { key, vid: at.vid ?? vid, itemId: at.itemId ?? itemId, record })
 const refused = { ok: false, error: "cannot-open" }
 
 describe("records", () => {
@@ -90,7 +104,8 @@ describe("records", () => {
       { ...r1, ct: r2.ct },
       { ...r1, commit: r1.commit.map((x, i) => (i < 16 ? x : (r2.commit[i] ?? 0))) },
     ]
-    for (const record of hybrids) expect([await open(k1, record), await open(k2, record)].filter((r) => r.ok)).toEqual([])
+    for (const record of hybrids)
+      expect([await open(k1, record), await open(k2, record)].filter((r) => r.ok)).toEqual([])
     // And what opens under one never opens under the other.
     expect(await open(k2, r1)).toEqual(refused)
     expect(await open(k1, r2)).toEqual(refused)
@@ -98,7 +113,9 @@ describe("records", () => {
 
   test("CT-06 hostile server (codec): the salamander itself: AES-GCM accepts one ciphertext under two keys, our opening does not", async () => {
     const salt = random.bytes(32)
-    const records = await Promise.all([makeVaultKey(random), makeVaultKey(random)].map(async (key) => ({ key, record: await sealed(key) })))
+    const records = await Promise.all(
+      [makeVaultKey(random), makeVaultKey(random)].map(async (key) => ({ key, record: await sealed(key) })),
+    )
     const [first, second] = records
     if (first === undefined || second === undefined) throw new Error("two keys")
     // Same salt, header and ciphertext for both: the commitment is derived with the key, so at most one of them can match it.
@@ -167,7 +184,10 @@ describe("encodings", () => {
     const bytes = encodeRecord(record)
     const map = decodeCbor(bytes, 1 << 20)
     if (!map.ok || !(map.value instanceof Map)) throw new Error("not a map")
-    const with9 = new Map([...(map.value as ReadonlyMap<number, Uint8Array>), [9, 1]] as [number, number | Uint8Array][])
+    const with9 = new Map([...(map.value as ReadonlyMap<number, Uint8Array>), [9, 1]] as [
+      number,
+      number | Uint8Array,
+    ][])
     expect(decodeRecord(encodeCbor(with9)).ok).toBe(false)
     for (const key of [1, 2, 3, 4]) {
       const without = new Map([...(map.value as ReadonlyMap<number, Uint8Array>)].filter(([k]) => k !== key))
@@ -192,7 +212,15 @@ describe("encodings", () => {
 })
 
 describe("wraps", () => {
-  const context = { kind: 3, chainId: vid, epoch: 2, byUid: random.bytes(32), by: random.bytes(16), seq: 7, prev: random.bytes(32) } as const
+  const context = {
+    kind: 3,
+    chainId: vid,
+    epoch: 2,
+    byUid: random.bytes(32),
+    by: random.bytes(16),
+    seq: 7,
+    prev: random.bytes(32),
+  } as const
 
   test("KY-11 hostile server (codec): a wrap made in authenticated mode, claiming somebody as its sender, does not open", async () => {
     const pair = await makeKemKeyPair(random)
@@ -205,14 +233,25 @@ describe("wraps", () => {
     const suite = new CipherSuite({ kem: new XWing(), kdf: new HkdfSha256(), aead: new Aes256Gcm() })
     const sender = await suite.kem.generateKeyPair()
     const recipientPublicKey = await suite.kem.deserializePublicKey(pair.publicKey)
-    const info = lp("kf1/wrap", 3, context.chainId, context.epoch, id, p.sha256(pair.publicKey), context.byUid, context.by)
+    const infoOfWrap = lp(
+      "kf1/wrap",
+      3,
+      context.chainId,
+      context.epoch,
+      id,
+      p.sha256(pair.publicKey),
+      context.byUid,
+      context.by,
+    )
     const aad = lp("kf1/wrap-aad", context.chainId, context.seq, context.prev)
     const forge = async (options: object): Promise<Uint8Array[]> => {
-      const evil = await suite.createSenderContext({ recipientPublicKey, info, ...options } as never)
+      const evil = await suite.createSenderContext({ recipientPublicKey, info: infoOfWrap, ...options } as never)
       return [new Uint8Array(evil.enc), new Uint8Array(await evil.seal(random.bytes(32), aad))]
     }
     const [enc = new Uint8Array(), ct = new Uint8Array()] = await forge({ senderKey: sender })
-    expect((await openWrap<3>(p, context, { id, kem }, { recipient: id, kemPkHash: p.sha256(pair.publicKey), enc, ct })).ok).toBe(false)
+    expect(
+      (await openWrap<3>(p, context, { id, kem }, { recipient: id, kemPkHash: p.sha256(pair.publicKey), enc, ct })).ok,
+    ).toBe(false)
   })
 
   test("X-20 hostile server (codec): a wrap moved to another link, epoch, recipient or author does not open", async () => {
@@ -220,7 +259,14 @@ describe("wraps", () => {
     const id = random.bytes(32)
     const entry = await makeWrap<3>(p, random, context, { id, kemPk: pair.publicKey }, makeVaultKey(random))
     const kem = await kemKeyPairFromSeed(pair.seed)
-    for (const over of [{ seq: 8 }, { epoch: 3 }, { prev: random.bytes(32) }, { by: random.bytes(16) }, { byUid: random.bytes(32) }, { chainId: random.bytes(32) }])
+    for (const over of [
+      { seq: 8 },
+      { epoch: 3 },
+      { prev: random.bytes(32) },
+      { by: random.bytes(16) },
+      { byUid: random.bytes(32) },
+      { chainId: random.bytes(32) },
+    ])
       expect((await openWrap<3>(p, { ...context, ...over }, { id, kem }, entry)).ok).toBe(false)
     const other = random.bytes(32)
     expect((await openWrap<3>(p, context, { id: other, kem }, { ...entry, recipient: other })).ok).toBe(false)
@@ -238,17 +284,45 @@ describe("suites", () => {
     const withSuite = (suite: number): Uint8Array => {
       const map = decodeCbor(good, 1 << 20)
       if (!map.ok) throw new Error("not a payload")
-      return encodeCbor(new Map([...(map.value as ReadonlyMap<number, never>)].map(([k, v]) => (k === 2 ? [k, suite as never] : [k, v]))))
+      return encodeCbor(
+        new Map(
+          [...(map.value as ReadonlyMap<number, never>)].map(([k, v]) => (k === 2 ? [k, suite as never] : [k, v])),
+        ),
+      )
     }
-    for (const [suite, code] of [[0, "suite-below-floor"], [2, "suite-unknown"], [255, "suite-unknown"]] as const) {
+    for (const [suite, code] of [
+      [0, "suite-below-floor"],
+      [2, "suite-unknown"],
+      [255, "suite-unknown"],
+    ] as const) {
       const verified = await verifyAccountLink(p, state, await signPayload(device.signer, withSuite(suite)))
-      expect([suite, verified.ok ? "ok" : verified.error.code]).toEqual([suite, code === "suite-below-floor" ? expect.stringMatching(/suite/) : code])
+      expect([suite, verified.ok ? "ok" : verified.error.code]).toEqual([
+        suite,
+        code === "suite-below-floor" ? expect.stringMatching(/suite/) : code,
+      ])
     }
     // A floor that this version could not follow is not set, and one that is set never comes down.
-    const high = accountPayload(state, ACCOUNT_POLICY_SET, policySetStruct, { ...policy, minSuite: 2 }, writerOf(device))
+    const high = accountPayload(
+      state,
+      ACCOUNT_POLICY_SET,
+      policySetStruct,
+      { ...policy, minSuite: 2 },
+      writerOf(device),
+    )
     expect((await verifyAccountLink(p, state, await signPayload(device.signer, high))).ok).toBe(false)
-    const raised = { ...state, policy: { ...state.policy, minSuite: 2 }, suiteFloors: [...state.suiteFloors, [1, 2] as const] }
-    const below = await verifyAccountLink(p, raised, await signPayload(device.signer, accountPayload(raised, ACCOUNT_POLICY_SET, policySetStruct, policy, writerOf(device))))
+    const raised = {
+      ...state,
+      policy: { ...state.policy, minSuite: 2 },
+      suiteFloors: [...state.suiteFloors, [1, 2] as const],
+    }
+    const below = await verifyAccountLink(
+      p,
+      raised,
+      await signPayload(
+        device.signer,
+        accountPayload(raised, ACCOUNT_POLICY_SET, policySetStruct, policy, writerOf(device)),
+      ),
+    )
     expect(below.ok ? "ok" : below.error.code).toBe("suite-below-floor")
   })
 
@@ -266,7 +340,11 @@ describe("suites", () => {
     for (const suite of [0, 2, 99]) {
       const map = decodeCbor(record.header, 1 << 20)
       if (!map.ok) throw new Error("not a header")
-      const changed = encodeCbor(new Map([...(map.value as ReadonlyMap<number, never>)].map(([k, v]) => (k === 2 ? [k, suite as never] : [k, v]))))
+      const changed = encodeCbor(
+        new Map(
+          [...(map.value as ReadonlyMap<number, never>)].map(([k, v]) => (k === 2 ? [k, suite as never] : [k, v])),
+        ),
+      )
       expect(await open(watched as Secret<"VaultKey">, { ...record, header: changed })).toEqual(refused)
     }
     expect(asked).toBeLessThanOrEqual(3)
@@ -274,7 +352,14 @@ describe("suites", () => {
 })
 
 describe("tries", () => {
-  const leaf = (id: Uint8Array, over: Partial<Leaf> = {}): Leaf => ({ itemId: id, rev: 1, epoch: 1, ctHash: random.bytes(32), tombstone: false, ...over })
+  const leaf = (id: Uint8Array, over: Partial<Leaf> = {}): Leaf => ({
+    itemId: id,
+    rev: 1,
+    epoch: 1,
+    ctHash: random.bytes(32),
+    tombstone: false,
+    ...over,
+  })
   const idAt = (...bits: number[]): Uint8Array => {
     const id = new Uint8Array(16)
     for (const bit of bits) id[bit >> 3] = (id[bit >> 3] ?? 0) | (0x80 >> (bit & 7))
@@ -290,9 +375,23 @@ describe("tries", () => {
     // Any order, same root; any leaf left out, changed or doubled with another value: another root.
     expect(bytesToHex(createTrie(p, leaves.toReversed()).root())).toBe(root)
     for (const [i, one] of leaves.entries()) {
-      expect(bytesToHex(createTrie(p, leaves.filter((_, j) => j !== i)).root())).not.toBe(root)
+      expect(
+        bytesToHex(
+          createTrie(
+            p,
+            leaves.filter((_, j) => j !== i),
+          ).root(),
+        ),
+      ).not.toBe(root)
       for (const over of [{ rev: 2 }, { epoch: 2 }, { tombstone: true }, { ctHash: new Uint8Array(32) }] as const)
-        expect(bytesToHex(createTrie(p, leaves.map((l, j) => (j === i ? { ...one, ...over } : l))).root())).not.toBe(root)
+        expect(
+          bytesToHex(
+            createTrie(
+              p,
+              leaves.map((l, j) => (j === i ? { ...one, ...over } : l)),
+            ).root(),
+          ),
+        ).not.toBe(root)
     }
   })
 
@@ -308,19 +407,40 @@ describe("tries", () => {
 
   test("X-23 hostile server (codec): a link that is decoded and encoded again is the same bytes, so that no second form can carry the signature", () => {
     expect(encodeLink({ payload: new Uint8Array([1]), signature: new Uint8Array(64) }).length).toBeGreaterThan(64)
-    for (const link of [{ payload: random.bytes(40), signature: random.bytes(64) }, { payload: random.bytes(40), signature: random.bytes(64), countersignatures: [[new Uint8Array(16).fill(1), random.bytes(64)] as const] }]) {
+    for (const link of [
+      { payload: random.bytes(40), signature: random.bytes(64) },
+      {
+        payload: random.bytes(40),
+        signature: random.bytes(64),
+        countersignatures: [[new Uint8Array(16).fill(1), random.bytes(64)] as const],
+      },
+    ]) {
       const bytes = encodeLink(link)
       const again = decodeLink(bytes)
       expect(again.ok && bytesToHex(encodeLink(again.value))).toBe(bytesToHex(bytes))
     }
-    const unsorted = { payload: random.bytes(4), signature: random.bytes(64), countersignatures: [[new Uint8Array(16).fill(2), random.bytes(64)], [new Uint8Array(16).fill(1), random.bytes(64)]] as const }
+    const unsorted = {
+      payload: random.bytes(4),
+      signature: random.bytes(64),
+      countersignatures: [
+        [new Uint8Array(16).fill(2), random.bytes(64)],
+        [new Uint8Array(16).fill(1), random.bytes(64)],
+      ] as const,
+    }
     expect(decodeLink(encodeLink(unsorted)).ok).toBe(false)
-    const doubled = { ...unsorted, countersignatures: [[new Uint8Array(16).fill(2), random.bytes(64)], [new Uint8Array(16).fill(2), random.bytes(64)]] as const }
+    const doubled = {
+      ...unsorted,
+      countersignatures: [
+        [new Uint8Array(16).fill(2), random.bytes(64)],
+        [new Uint8Array(16).fill(2), random.bytes(64)],
+      ] as const,
+    }
     expect(decodeLink(encodeLink(doubled)).ok).toBe(false)
   })
 })
 
 test("X-24 hostile server (codec): a secret never prints itself", () => {
   const key = secret<"VaultKey">(new Uint8Array(32).fill(0x41))
-  for (const text of [String(key), JSON.stringify({ key }), `${JSON.stringify([key])}`]) expect(text).not.toMatch(/65|QUFB|AAAA|4141/)
+  for (const text of [String(key), JSON.stringify({ key }), `${JSON.stringify([key])}`])
+    expect(text).not.toMatch(/65|QUFB|AAAA|4141/)
 })

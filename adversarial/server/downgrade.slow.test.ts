@@ -5,7 +5,21 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 
 import { inCbor, inJson, jsonReply, problem } from "../world/hostile-server.ts"
 import { randomBytes } from "../world/raw-client.ts"
-import { ADDRESS, type AttackedDevice, type AttackWorld, codeOf, createAttackWorld, enrolByKit, enrolUpToKeys, login, must, PASSWORD, type Settled, settleAccount, titlesOf } from "../world/world.ts"
+import {
+  ADDRESS,
+  type AttackedDevice,
+  type AttackWorld,
+  codeOf,
+  createAttackWorld,
+  enrolByKit,
+  enrolUpToKeys,
+  login,
+  must,
+  PASSWORD,
+  type Settled,
+  settleAccount,
+  titlesOf,
+} from "../world/world.ts"
 
 /*
  * A server that asks for less: weaker passwords, older formats, other identities, features switched off, and answers that
@@ -24,14 +38,28 @@ beforeAll(async () => {
 afterEach(() => a.device.server.honest())
 afterAll(() => world.close())
 
-const withMore = (more: Readonly<Record<string, unknown>>) => (reply: HttpReply): HttpReply => {
-  if (!reply.contentType.includes("json")) return reply
-  const value: unknown = JSON.parse(utf8ToText(reply.body) ?? "null")
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...reply, body: utf8(JSON.stringify({ ...value, ...more })) } : reply
-}
+const withMore =
+  (more: Readonly<Record<string, unknown>>) =>
+  (reply: HttpReply): HttpReply => {
+    if (!reply.contentType.includes("json")) return reply
+    const value: unknown = JSON.parse(utf8ToText(reply.body) ?? "null")
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? { ...reply, body: utf8(JSON.stringify({ ...value, ...more })) }
+      : reply
+  }
 
 describe("hints", () => {
-  const HINTS = { kdf: "pbkdf2", iterations: 1, memory: 1, parallelism: 1, algorithm: "md5", salt: "AAAA", keyStretching: "identity", suite: 0, minSuite: 0 }
+  const HINTS = {
+    kdf: "pbkdf2",
+    iterations: 1,
+    memory: 1,
+    parallelism: 1,
+    algorithm: "md5",
+    salt: "AAAA",
+    keyStretching: "identity",
+    suite: 0,
+    minSuite: 0,
+  }
 
   test("DG-01 hostile server: hints about the password hash are not read; signing in costs the memory that it costs", async () => {
     const device = await world.device(`d${n++}`)
@@ -43,19 +71,34 @@ describe("hints", () => {
       peak = Math.max(peak, process.memoryUsage().rss)
     }, 1)
     const started = performance.now()
-    must(await device.kf.loginStart({ server: world.origin(), address: ADDRESS, password: PASSWORD, deviceName: "Desk" }))
+    must(
+      await device.kf.loginStart({ server: world.origin(), address: ADDRESS, password: PASSWORD, deviceName: "Desk" }),
+    )
     const tookMs = performance.now() - started
     clearInterval(watch)
     expect(before).toBeGreaterThan(0)
     // One OPAQUE run and one of the local store, each far above what a single iteration over a kilobyte takes.
     expect(tookMs).toBeGreaterThan(60)
-    const sent = device.server.exchanges().map((e) => utf8ToText(e.request.body ?? new Uint8Array()) ?? "").join("\n")
+    const sent = device.server
+      .exchanges()
+      .map((e) => utf8ToText(e.request.body ?? new Uint8Array()) ?? "")
+      .join("\n")
     for (const hint of Object.keys(HINTS)) expect(sent).not.toContain(hint)
     expect(peak).toBeGreaterThan(0)
   })
 
   test("KY-01 hostile server: flags of policy, membership and recovery that it adds to its answers are no input, and no wrap is made for anybody", async () => {
-    const FLAGS = { auto_enrol: true, autoEnrol: true, reset_password: true, admins: ["evil"], recovery: ["evil"], escrow: true, recipients: [bytesToBase64url(randomBytes(1216))], force: true, trusted: true }
+    const FLAGS = {
+      auto_enrol: true,
+      autoEnrol: true,
+      reset_password: true,
+      admins: ["evil"],
+      recovery: ["evil"],
+      escrow: true,
+      recipients: [bytesToBase64url(randomBytes(1216))],
+      force: true,
+      trusted: true,
+    }
     const device = await world.device(`d${n++}`)
     device.server.rewriteAll(withMore(FLAGS))
     await enrolByKit(world, device, a)
@@ -75,13 +118,31 @@ describe("hints", () => {
       // The form of everything that is sent: routes, headers and lengths. The bytes themselves are random or encrypted.
       return device.server
         .exchanges()
-        .filter((e) => !["feed", "enrol.state", "account.status", "devices.list"].includes(e.route ?? "") && e.route !== undefined)
-        .map((e) => `${e.route} ${Object.keys(e.request.headers).toSorted().join()} ${/relay|sync/.test(e.route ?? "") ? "" : e.request.body?.length}`)
+        .filter(
+          (e) =>
+            !["feed", "enrol.state", "account.status", "devices.list"].includes(e.route ?? "") && e.route !== undefined,
+        )
+        .map(
+          (e) =>
+            `${e.route} ${Object.keys(e.request.headers).toSorted().join()} ${/relay|sync/.test(e.route ?? "") ? "" : e.request.body?.length}`,
+        )
         .join("\n")
     }
     const honest = await world.device(`d${n++}`)
     const lied = await world.device(`d${n++}`)
-    lied.server.rewrite("discovery", inJson((value) => ({ ...value, version: "0.0.1", protocol: { current: 0, minimum: 0 }, api: "/api/v0", features: {}, opaque: false, lease: false, encryption: "none" })))
+    lied.server.rewrite(
+      "discovery",
+      inJson((value) => ({
+        ...value,
+        version: "0.0.1",
+        protocol: { current: 0, minimum: 0 },
+        api: "/api/v0",
+        features: {},
+        opaque: false,
+        lease: false,
+        encryption: "none",
+      })),
+    )
     lied.server.rewriteAll(withMore({ version: "0.0.1", features: [], e2ee: false, padding: false, signatures: "off" }))
     expect(await names(lied)).toBe(await names(honest))
   })
@@ -92,17 +153,26 @@ describe("hints", () => {
     must(await device.kf.finishWithKit(a.kit.code))
     for (const change of [
       (r: Bootstrap) => ({ ...r, wraps: [] }),
-      (r: Bootstrap) => ({ ...r, wraps: r.wraps.map(([epoch, , hashes]) => [epoch, new Uint8Array(), hashes] as const) }),
+      (r: Bootstrap) => ({
+        ...r,
+        wraps: r.wraps.map(([epoch, , hashes]) => [epoch, new Uint8Array(), hashes] as const),
+      }),
       (r: Bootstrap) => ({ ...r, authorityLinks: [] }),
       (r: Bootstrap) => ({ ...r, headLink: new Uint8Array() }),
     ]) {
       device.server.rewrite("bootstrap", inCbor(bootstrapReplyStruct, change))
       const before = device.server.exchanges().length
-      expect(["key-not-trusted", "chain-invalid"]).toContain(codeOf(await device.kf.syncOn({ items: "none", autoNew: true })))
-      const routes = device.server.exchanges().slice(before).map((e) => e.route)
+      expect(["key-not-trusted", "chain-invalid"]).toContain(
+        codeOf(await device.kf.syncOn({ items: "none", autoNew: true })),
+      )
+      const routes = device.server
+        .exchanges()
+        .slice(before)
+        .map((e) => e.route)
       // No vault of its own in the place of one that could not be read.
       expect(routes.filter((r) => r === "account.append")).toEqual([])
-      for (const { request, route } of device.server.exchanges().slice(before)) if (route === "sync") expect((request.body ?? new Uint8Array()).length).toBeLessThan(300)
+      for (const { request, route } of device.server.exchanges().slice(before))
+        if (route === "sync") expect((request.body ?? new Uint8Array()).length).toBeLessThan(300)
       expect(await titlesOf(device.kf)).toEqual([])
     }
   })
@@ -127,7 +197,11 @@ describe("identity", () => {
         return jsonReply(answered.json)
       })
       must(await a.device.kf.twoFactorCheck("totp", a.code()))
-      expect(codeOf(await a.device.kf.changePassword({ password: PASSWORD, newPassword: "another long password", exposed: true }))).toBe("server-identity-changed")
+      expect(
+        codeOf(
+          await a.device.kf.changePassword({ password: PASSWORD, newPassword: "another long password", exposed: true }),
+        ),
+      ).toBe("server-identity-changed")
       // No record under the other key was ever sent.
       expect(a.device.server.requestsTo("account.append")).toEqual([])
     } finally {
@@ -137,29 +211,73 @@ describe("identity", () => {
 
   test("DG-05 hostile server: a new device is told another key than the one that answers", async () => {
     const device = await world.device(`d${n++}`)
-    device.server.rewrite("discovery", inJson((value) => ({ ...value, opaquePk: bytesToBase64url(randomBytes(32)) })))
-    expect(codeOf(await device.kf.loginStart({ server: world.origin(), address: ADDRESS, password: PASSWORD, deviceName: "Desk" }))).toBe("server-identity-changed")
+    device.server.rewrite(
+      "discovery",
+      inJson((value) => ({ ...value, opaquePk: bytesToBase64url(randomBytes(32)) })),
+    )
+    expect(
+      codeOf(
+        await device.kf.loginStart({
+          server: world.origin(),
+          address: ADDRESS,
+          password: PASSWORD,
+          deviceName: "Desk",
+        }),
+      ),
+    ).toBe("server-identity-changed")
     // The last message of the exchange, which would tell whether the password was right, was not sent.
     expect(device.server.requestsTo("login.finish")).toEqual([])
-    device.server.rewrite("discovery", inJson((value) => ({ ...value, deploymentId: "another deployment" })))
-    expect(codeOf(await device.kf.loginStart({ server: world.origin(), address: ADDRESS, password: PASSWORD, deviceName: "Desk" }))).toBe("wrong-credentials")
+    device.server.rewrite(
+      "discovery",
+      inJson((value) => ({ ...value, deploymentId: "another deployment" })),
+    )
+    expect(
+      codeOf(
+        await device.kf.loginStart({
+          server: world.origin(),
+          address: ADDRESS,
+          password: PASSWORD,
+          deviceName: "Desk",
+        }),
+      ),
+    ).toBe("wrong-credentials")
   })
 })
 
 describe("answers that are none", () => {
-  const RUBBISH: readonly unknown[] = [null, [], "text", 7, {}, { devices: null }, { session: null }, { session: {} }, { lease: { leaseId: 1, leasePk: {} } }, { devices: [{}] }, { token: "x" }, { messages: [null] }, { events: 1 }]
+  const RUBBISH: readonly unknown[] = [
+    null,
+    [],
+    "text",
+    7,
+    {},
+    { devices: null },
+    { session: null },
+    { session: {} },
+    { lease: { leaseId: 1, leasePk: {} } },
+    { devices: [{}] },
+    { token: "x" },
+    { messages: [null] },
+    { events: 1 },
+  ]
 
   test("X-25 hostile server: whatever JSON it answers, every call of a device ends in a named failure, never in a crash", async () => {
     const device = await world.device(`d${n++}`)
     await enrolByKit(world, device, a)
     await device.quiet()
-    const calls: readonly (readonly [string, () => Promise<{ readonly ok: boolean; readonly error?: { readonly code: string } }>])[] = [
+    const calls: readonly (readonly [
+      string,
+      () => Promise<{ readonly ok: boolean; readonly error?: { readonly code: string } }>,
+    ])[] = [
       ["devices", () => device.kf.devices()],
       ["syncNow", () => device.kf.syncNow()],
       ["twoFactorStart", () => device.kf.twoFactorStart()],
       ["twoFactorCheck", () => device.kf.twoFactorCheck("totp", "123456")],
       ["recoveryCodes", () => device.kf.recoveryCodes()],
-      ["changePassword", () => device.kf.changePassword({ password: PASSWORD, newPassword: "another long password", exposed: true })],
+      [
+        "changePassword",
+        () => device.kf.changePassword({ password: PASSWORD, newPassword: "another long password", exposed: true }),
+      ],
       ["replaceKit", () => device.kf.replaceKit({ password: PASSWORD })],
       ["twoFactorOff", () => device.kf.twoFactorOff({ password: PASSWORD, suspendSync: false })],
       ["unlock", () => device.kf.unlock(PASSWORD)],
@@ -185,7 +303,13 @@ describe("answers that are none", () => {
     for (const rubbish of RUBBISH) {
       device.server.inventAll(() => jsonReply(rubbish))
       for (const call of [
-        () => device.kf.signUp({ link: `${world.origin()}/join#t=${bytesToBase64url(randomBytes(32))}`, address: ADDRESS, password: PASSWORD, deviceName: "x" }),
+        () =>
+          device.kf.signUp({
+            link: `${world.origin()}/join#t=${bytesToBase64url(randomBytes(32))}`,
+            address: ADDRESS,
+            password: PASSWORD,
+            deviceName: "x",
+          }),
         () => device.kf.loginStart({ server: world.origin(), address: ADDRESS, password: PASSWORD, deviceName: "x" }),
         () => device.kf.recoverStart({ server: world.origin(), kitCode: a.kit.code, deviceName: "x" }),
         () => device.kf.confirmation(),
@@ -209,11 +333,26 @@ describe("answers that are none", () => {
       const device = await world.device(`d${n++}`)
       must(await device.kf.createLocal(PASSWORD))
       must(await device.kf.add(login("only here")))
-      device.server.rewrite("discovery", inJson((value) => ({ ...value, ...("deploymentId" in lie ? lie : {}) })))
-      device.server.rewrite("signup.start", inJson((value) => ({ ...value, ...lie })))
-      device.server.invent("signup.finish", () => ({ status: 200, contentType: "application/cbor", body: new Uint8Array([0xa0]) }))
+      device.server.rewrite(
+        "discovery",
+        inJson((value) => ({ ...value, ...("deploymentId" in lie ? lie : {}) })),
+      )
+      device.server.rewrite(
+        "signup.start",
+        inJson((value) => ({ ...value, ...lie })),
+      )
+      device.server.invent("signup.finish", () => ({
+        status: 200,
+        contentType: "application/cbor",
+        body: new Uint8Array([0xa0]),
+      }))
       const { inviteLink } = await import("../world/intruder.ts")
-      const done = await device.kf.signUp({ link: await inviteLink(world), address: `long${n}@example.org`, password: PASSWORD, deviceName: "x" })
+      const done = await device.kf.signUp({
+        link: await inviteLink(world),
+        address: `long${n}@example.org`,
+        password: PASSWORD,
+        deviceName: "x",
+      })
       expect(done.ok).toBe(false)
       const again = await device.reopen()
       must(await again.kf.unlock(PASSWORD))
@@ -225,9 +364,18 @@ describe("answers that are none", () => {
   test("X-28 hostile server: its own words are quoted, cut, and carry no code of ours that it did not earn", async () => {
     const device = await world.device(`d${n++}`)
     await enrolByKit(world, device, a)
-    device.server.invent("devices.list", () => problem("rate-limited", 429, { detail: "Your vault is lost. Type your kit code at https://evil.example", retryAfter: -5, serverTimeMs: 1e300 }))
+    device.server.invent("devices.list", () =>
+      problem("rate-limited", 429, {
+        detail: "Your vault is lost. Type your kit code at https://evil.example",
+        retryAfter: -5,
+        serverTimeMs: 1e300,
+      }),
+    )
     const result = await device.kf.devices()
-    expect(result).toMatchObject({ ok: false, error: { code: "rate-limited", detail: expect.stringMatching(/^The server says: “.*”$/) } })
+    expect(result).toMatchObject({
+      ok: false,
+      error: { code: "rate-limited", detail: expect.stringMatching(/^The server says: “.*”$/) },
+    })
     expect(!result.ok && "retryAfterS" in result.error).toBe(false)
     device.server.invent("devices.list", () => problem("totally-new-code", 418, { detail: "x".repeat(10_000) }))
     const other = await device.kf.devices()

@@ -3,7 +3,20 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 
 import { inJson, problem } from "../world/hostile-server.ts"
 import { identityOf, knock, randomBytes, stealFrom } from "../world/raw-client.ts"
-import { type AttackedDevice, type AttackWorld, codeOf, createAttackWorld, enrolByKit, exchangeKey, login, must, PASSWORD, type Settled, settleAccount, titlesOf } from "../world/world.ts"
+import {
+  type AttackedDevice,
+  type AttackWorld,
+  codeOf,
+  createAttackWorld,
+  enrolByKit,
+  exchangeKey,
+  login,
+  must,
+  PASSWORD,
+  type Settled,
+  settleAccount,
+  titlesOf,
+} from "../world/world.ts"
 
 /*
  * The server's half of unlocking, in the hands of a server that lies, withholds or answers for somebody else.
@@ -34,15 +47,25 @@ describe("DV-09", () => {
   test("DV-09 hostile server: an evaluation under another lease key is called that, and is no wrong password", async () => {
     await b.kf.lock()
     // Another device's evaluation, honest in itself; and nonsense of the right length.
-    b.server.rewrite("lease.evaluate", inJson((value) => ({ ...value, evaluated: bytesToBase64url(randomBytes(32)) })))
+    b.server.rewrite(
+      "lease.evaluate",
+      inJson((value) => ({ ...value, evaluated: bytesToBase64url(randomBytes(32)) })),
+    )
     expect(codeOf(await b.kf.unlock(PASSWORD))).toBe("lease-key-changed")
-    b.server.rewrite("lease.evaluate", inJson((value) => ({ ...value, proof: bytesToBase64url(randomBytes(64)) })))
+    b.server.rewrite(
+      "lease.evaluate",
+      inJson((value) => ({ ...value, proof: bytesToBase64url(randomBytes(64)) })),
+    )
     expect(codeOf(await b.kf.unlock(PASSWORD))).toBe("lease-key-changed")
     b.server.rewrite("lease.evaluate", async (reply, request) => {
       const stolen = await stealFrom(a.device.folder)
       const { blinded } = JSON.parse(new TextDecoder().decode(request.body)) as { blinded: string }
       const { formatId } = await import("@keyferry/base")
-      const other = await knock(world.origin(), "lease.evaluate", { as: identityOf(stolen), nowMs: world.nowMs(), body: { leaseId: formatId("lea", stolen.leaseId), blinded } })
+      const other = await knock(world.origin(), "lease.evaluate", {
+        as: identityOf(stolen),
+        nowMs: world.nowMs(),
+        body: { leaseId: formatId("lea", stolen.leaseId), blinded },
+      })
       return { ...reply, body: other.body }
     })
     expect(codeOf(await b.kf.unlock(PASSWORD))).toBe("lease-key-changed")
@@ -57,9 +80,19 @@ describe("DV-13", () => {
     await b.kf.lock()
     await a.device.kf.lock()
     must(await a.device.kf.unlock(PASSWORD))
-    const foreign = JSON.parse(new TextDecoder().decode(a.device.server.lastReply("lease.evaluate").body)) as { token: string }
-    for (const token of [foreign.token, bytesToBase64url(randomBytes(200)), "", bytesToBase64url(new Uint8Array(100))]) {
-      b.server.rewrite("lease.evaluate", inJson((value) => ({ ...value, token })))
+    const foreign = JSON.parse(new TextDecoder().decode(a.device.server.lastReply("lease.evaluate").body)) as {
+      token: string
+    }
+    for (const token of [
+      foreign.token,
+      bytesToBase64url(randomBytes(200)),
+      "",
+      bytesToBase64url(new Uint8Array(100)),
+    ]) {
+      b.server.rewrite(
+        "lease.evaluate",
+        inJson((value) => ({ ...value, token })),
+      )
       expect(codeOf(await b.kf.unlock(PASSWORD))).toBe("lease-key-changed")
     }
     b.server.honest()
@@ -88,7 +121,7 @@ describe("DV-13", () => {
       opened = codeOf(await thief.kf.unlock(PASSWORD))
       await thief.kf.close()
     } catch (error) {
-      opened = error instanceof Error ? error.message.split(":")[0] ?? "" : ""
+      opened = error instanceof Error ? (error.message.split(":")[0] ?? "") : ""
     }
     expect(["wrong-password", "store-corrupt", "lease-expired"]).toContain(opened)
   })
@@ -100,7 +133,10 @@ describe("DV-13", () => {
     const old = JSON.parse(new TextDecoder().decode(b.server.lastReply("lease.evaluate").body)) as { token: string }
     await b.kf.lock()
     world.advance(23 * HOUR)
-    b.server.rewrite("lease.evaluate", inJson((value) => ({ ...value, token: old.token })))
+    b.server.rewrite(
+      "lease.evaluate",
+      inJson((value) => ({ ...value, token: old.token })),
+    )
     must(await b.kf.unlock(PASSWORD))
     await b.kf.lock()
     b.server.honest()
@@ -138,23 +174,30 @@ describe("DV-14", () => {
     ["signs it out", problem("signed-out", 401), "signed-out"],
     ["says nothing it should", problem("", 500), "standard-only"],
     ["is restarting", problem("strongroom-unavailable", 503), "standard-only"],
-  ] as const)("DV-14 hostile server: it %s: no silent fallback, and its word alone destroys nothing", async (_, reply, expected) => {
-    must(await b.kf.unlock(PASSWORD))
-    await b.kf.lock()
-    b.server.invent("lease.evaluate", () => reply)
-    const result = await b.kf.unlock(PASSWORD)
-    expect(result.ok ? result.value.lock : result.error.code).toBe(expected)
-    b.server.honest()
-    await b.kf.lock()
-    must(await b.kf.unlock(PASSWORD))
-    expect((await titlesOf(b.kf)).toSorted()).toEqual(["standard", "strict"])
-  })
+  ] as const)(
+    "DV-14 hostile server: it %s: no silent fallback, and its word alone destroys nothing",
+    async (_, reply, expected) => {
+      must(await b.kf.unlock(PASSWORD))
+      await b.kf.lock()
+      b.server.invent("lease.evaluate", () => reply)
+      const result = await b.kf.unlock(PASSWORD)
+      expect(result.ok ? result.value.lock : result.error.code).toBe(expected)
+      b.server.honest()
+      await b.kf.lock()
+      must(await b.kf.unlock(PASSWORD))
+      expect((await titlesOf(b.kf)).toSorted()).toEqual(["standard", "strict"])
+    },
+  )
 
   test("X-37 hostile server: told that it was removed, a device asks for the signed link; an invented chain does not wipe it either", async () => {
     must(await b.kf.syncNow())
     const chain = b.server.exchanges().length
     b.server.invent("sync", () => problem("device-removed", 401))
-    for (const reply of [undefined, problem("not-found", 404), { status: 200, contentType: "application/cbor", body: new Uint8Array([0xa1, 0x01, 0x80]) }]) {
+    for (const reply of [
+      undefined,
+      problem("not-found", 404),
+      { status: 200, contentType: "application/cbor", body: new Uint8Array([0xa1, 0x01, 0x80]) },
+    ]) {
       b.server.invent("account.chain", () => reply)
       expect(codeOf(await b.kf.syncNow())).toBe("device-removed")
       expect((await b.kf.status()).mode).toBe("account")

@@ -1,14 +1,31 @@
 import { bytesToBase64url } from "@keyferry/base"
 import { sasCommit, sasWords, type SasTranscript } from "@keyferry/crypto"
 import { nodePrimitives as p } from "@keyferry/crypto/node"
-import { accountAppendReplyStruct, accountAppendStruct, accountChainReplyStruct, syncReplyStruct } from "@keyferry/protocol"
+import {
+  accountAppendReplyStruct,
+  accountAppendStruct,
+  accountChainReplyStruct,
+  syncReplyStruct,
+} from "@keyferry/protocol"
 import type { HttpReply } from "@keyferry/sdk"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 
 import { decodeCbor, encodeCbor, type CborValue } from "@keyferry/base"
 import { inCbor, inJson, jsonReply } from "../world/hostile-server.ts"
 import { randomBytes } from "../world/raw-client.ts"
-import { type AttackedDevice, type AttackWorld, codeOf, createAttackWorld, enrolUpToKeys, login, must, PASSWORD, type Settled, settleAccount, titlesOf } from "../world/world.ts"
+import {
+  type AttackedDevice,
+  type AttackWorld,
+  codeOf,
+  createAttackWorld,
+  enrolUpToKeys,
+  login,
+  must,
+  PASSWORD,
+  type Settled,
+  settleAccount,
+  titlesOf,
+} from "../world/world.ts"
 
 /*
  * The server between two devices that pair by words. It may change, drop, repeat and invent what it relays, and pair either
@@ -34,7 +51,14 @@ interface Waiting {
 const waitingDevice = async (): Promise<Waiting> => {
   world.advance(31 * 60_000)
   const device = await world.device(`new${n++}`)
-  must(await device.kf.loginStart({ server: world.origin(), address: "ada@example.org", password: PASSWORD, deviceName: "Travel" }))
+  must(
+    await device.kf.loginStart({
+      server: world.origin(),
+      address: "ada@example.org",
+      password: PASSWORD,
+      deviceName: "Travel",
+    }),
+  )
   must(await device.kf.loginSecondFactor("totp", a.code()))
   must(await a.device.kf.unlock(PASSWORD))
   const pending = must(await a.device.kf.devices()).find((d) => d.state === "pending")
@@ -52,7 +76,10 @@ const tampered = (type: number, change: (fields: Fields) => Fields) =>
       return { ...message, body: bytesToBase64url(encodeCbor(change(decoded.value as Fields))) }
     }),
   }))
-const withField = (key: number, value: CborValue) => (fields: Fields): Fields => new Map([...fields, [key, value] as const].toSorted(([x], [y]) => x - y))
+const withField =
+  (key: number, value: CborValue) =>
+  (fields: Fields): Fields =>
+    new Map([...fields, [key, value] as const].toSorted(([x], [y]) => x - y))
 
 describe("the words", () => {
   test.each([
@@ -60,16 +87,19 @@ describe("the words", () => {
     ["wrapping key", 9, 1216],
     ["request key", 10, 32],
     ["nonce", 7, 32],
-  ] as const)("KY-14 hostile server: the new device's %s swapped in transit never gets past its commitment", async (_, key, length) => {
-    const { device, id } = await waitingDevice()
-    a.device.server.rewrite("devices.relay-read", tampered(3, withField(key, randomBytes(length))))
-    const words = device.kf.approvalWords()
-    expect(codeOf(await a.device.kf.approveStart(id))).toBe("approval-mismatch")
-    a.device.server.honest()
-    must(await words)
-    await device.kf.close()
-    expect(must(await a.device.kf.devices()).find((d) => d.id === id)?.state).not.toBe("active")
-  })
+  ] as const)(
+    "KY-14 hostile server: the new device's %s swapped in transit never gets past its commitment",
+    async (_, key, length) => {
+      const { device, id } = await waitingDevice()
+      a.device.server.rewrite("devices.relay-read", tampered(3, withField(key, randomBytes(length))))
+      const words = device.kf.approvalWords()
+      expect(codeOf(await a.device.kf.approveStart(id))).toBe("approval-mismatch")
+      a.device.server.honest()
+      must(await words)
+      await device.kf.close()
+      expect(must(await a.device.kf.devices()).find((d) => d.id === id)?.state).not.toBe("active")
+    },
+  )
 
   test("KY-14 hostile server: keys and commitment both its own: the two screens show other words, and typing ends it", async () => {
     const { device, id } = await waitingDevice()
@@ -77,7 +107,9 @@ describe("the words", () => {
     const nonce = randomBytes(32)
     a.device.server.rewrite("devices.relay-read", (reply, request) =>
       tampered(1, withField(2, sasCommit(p, evil, nonce)))(
-        tampered(3, (fields) => withField(7, nonce)(withField(8, evil.sigPk)(withField(9, evil.kemPk)(withField(10, evil.authPk)(fields)))))(reply, request) as HttpReply,
+        tampered(3, (fields) =>
+          withField(7, nonce)(withField(8, evil.sigPk)(withField(9, evil.kemPk)(withField(10, evil.authPk)(fields)))),
+        )(reply, request) as HttpReply,
         request,
       ),
     )
@@ -114,7 +146,12 @@ describe("the words", () => {
     // Without seeing the nonce of the approver, keys that give the same words can only be guessed: 2^30 to one.
     const target = words(base)
     let hits = 0
-    for (let i = 0; i < 5000; i++) if (words({ ...base, newKeys: { ...base.newKeys, sigPk: randomBytes(32) }, nonceApprover: randomBytes(32) }) === target) hits++
+    for (let i = 0; i < 5000; i++)
+      if (
+        words({ ...base, newKeys: { ...base.newKeys, sigPk: randomBytes(32) }, nonceApprover: randomBytes(32) }) ===
+        target
+      )
+        hits++
     expect(hits).toBe(0)
     expect(new Set(sasWords(p, base)).size).toBeGreaterThan(0)
   })
@@ -125,7 +162,9 @@ describe("the words", () => {
     must(await a.device.kf.approveStart(id))
     const shown = [...must(await words).words]
     const wrong = [shown[1] ?? "", shown[0] ?? "", shown[2] ?? ""].join(" ")
-    expect(codeOf(await a.device.kf.approve(id, wrong === shown.join(" ") ? "abandon abandon abandon" : wrong))).toBe("approval-mismatch")
+    expect(codeOf(await a.device.kf.approve(id, wrong === shown.join(" ") ? "abandon abandon abandon" : wrong))).toBe(
+      "approval-mismatch",
+    )
     // The new device typed nothing yet; whatever is typed now finds the exchange ended.
     const reply = await device.kf.approvalReply("able acid")
     expect(codeOf(reply)).toBe("approval-mismatch")
@@ -137,7 +176,14 @@ describe("what is signed", () => {
   test("KY-15 hostile server: the approval of one device relayed to another: the other countersigns nothing and gets nothing", async () => {
     const first = await waitingDevice()
     const ghost = await world.device(`ghost${n++}`)
-    must(await ghost.kf.loginStart({ server: world.origin(), address: "ada@example.org", password: PASSWORD, deviceName: "Ghost" }))
+    must(
+      await ghost.kf.loginStart({
+        server: world.origin(),
+        address: "ada@example.org",
+        password: PASSWORD,
+        deviceName: "Ghost",
+      }),
+    )
     must(await ghost.kf.loginSecondFactor("totp", a.code()))
     const words = first.device.kf.approvalWords()
     const ghostWords = ghost.kf.approvalWords()
@@ -163,25 +209,43 @@ describe("what is signed", () => {
   test.each([
     ["lease key", 11, 32],
     ["lease id", 12, 16],
-  ] as const)("X-32 hostile server: the new device's %s, which the words do not cover, swapped in transit: it does not countersign", async (_, key, length) => {
-    const { device, id } = await waitingDevice()
-    a.device.server.rewrite("devices.relay-read", tampered(3, withField(key, randomBytes(length))))
-    const words = device.kf.approvalWords()
-    must(await a.device.kf.approveStart(id))
-    const answer = must(await a.device.kf.approve(id, must(await words).words.join(" ")))
-    expect(codeOf(await device.kf.approvalReply(answer.reply.join(" ")))).toBe("approval-mismatch")
-    expect(device.server.requestsTo("enrol.relay-send").map((r) => Buffer.from(r.body ?? new Uint8Array()).length).every((length_) => length_ > 0)).toBe(true)
-    await device.kf.close()
-    void answer.done
-  })
+  ] as const)(
+    "X-32 hostile server: the new device's %s, which the words do not cover, swapped in transit: it does not countersign",
+    async (_, key, length) => {
+      const { device, id } = await waitingDevice()
+      a.device.server.rewrite("devices.relay-read", tampered(3, withField(key, randomBytes(length))))
+      const words = device.kf.approvalWords()
+      must(await a.device.kf.approveStart(id))
+      const answer = must(await a.device.kf.approve(id, must(await words).words.join(" ")))
+      expect(codeOf(await device.kf.approvalReply(answer.reply.join(" ")))).toBe("approval-mismatch")
+      expect(
+        device.server
+          .requestsTo("enrol.relay-send")
+          .map((r) => Buffer.from(r.body ?? new Uint8Array()).length)
+          .every((length_) => length_ > 0),
+      ).toBe(true)
+      await device.kf.close()
+      void answer.done
+    },
+  )
 
   test("X-33 hostile server: another payload than the approver's to countersign, or another countersignature than the new device's", async () => {
     const { device, id } = await waitingDevice()
     const words = device.kf.approvalWords()
     must(await a.device.kf.approveStart(id))
-    device.server.rewrite("enrol.relay-read", tampered(4, (fields) => withField(13, (fields.get(13) as Uint8Array).map((x, i, whole) => (i === whole.length >> 1 ? x ^ 1 : x)))(fields)))
+    device.server.rewrite(
+      "enrol.relay-read",
+      tampered(4, (fields) =>
+        withField(
+          13,
+          (fields.get(13) as Uint8Array).map((x, i, whole) => (i === whole.length >> 1 ? x ^ 1 : x)),
+        )(fields),
+      ),
+    )
     const answer = must(await a.device.kf.approve(id, must(await words).words.join(" ")))
-    expect(["approval-mismatch", "revision-conflict"]).toContain(codeOf(await device.kf.approvalReply(answer.reply.join(" "))))
+    expect(["approval-mismatch", "revision-conflict"]).toContain(
+      codeOf(await device.kf.approvalReply(answer.reply.join(" "))),
+    )
     void answer.done
     await device.kf.close()
 
@@ -205,7 +269,9 @@ describe("what is signed", () => {
     expect(codeOf(await words)).toBe("approval-mismatch")
     // The approver waits for an answer that never comes; it is the server's to withhold.
     void approving.catch(() => undefined)
-    a.device.server.rewrite("devices.relay-read", () => jsonReply({ messages: [{ n: 99, from: "new", body: bytesToBase64url(encodeCbor(new Map([[1, 9]]))) }] }))
+    a.device.server.rewrite("devices.relay-read", () =>
+      jsonReply({ messages: [{ n: 99, from: "new", body: bytesToBase64url(encodeCbor(new Map([[1, 9]]))) }] }),
+    )
     expect(codeOf(await approving)).toBe("approval-mismatch")
     await device.kf.close()
   })
@@ -217,7 +283,10 @@ describe("after the words", () => {
     const words = device.kf.approvalWords()
     must(await a.device.kf.approveStart(id))
     const answer = must(await a.device.kf.approve(id, must(await words).words.join(" ")))
-    device.server.rewrite("account.chain", inCbor(accountChainReplyStruct, (reply) => ({ links: reply.links.slice(0, 1) })))
+    device.server.rewrite(
+      "account.chain",
+      inCbor(accountChainReplyStruct, (reply) => ({ links: reply.links.slice(0, 1) })),
+    )
     const [joined] = await Promise.all([device.kf.approvalReply(answer.reply.join(" ")), answer.done])
     expect(["chain-forked", "chain-rolled-back", "chain-invalid", "key-not-trusted"]).toContain(codeOf(joined))
     expect((await device.kf.status()).account).toBeUndefined()
@@ -232,7 +301,17 @@ describe("after the words", () => {
     let appended: Uint8Array | undefined
     a.device.server.invent("account.append", (request) => {
       appended = request.body
-      return { status: 200, contentType: "application/cbor", body: accountAppendReplyStruct.encode({ outcome: 0, head: [9, randomBytes(32)], accountLinks: [], results: [], state: "active" }) }
+      return {
+        status: 200,
+        contentType: "application/cbor",
+        body: accountAppendReplyStruct.encode({
+          outcome: 0,
+          head: [9, randomBytes(32)],
+          accountLinks: [],
+          results: [],
+          state: "active",
+        }),
+      }
     })
     const joining = device.kf.approvalReply(answer.reply.join(" "))
     must(await answer.done)
@@ -242,7 +321,10 @@ describe("after the words", () => {
     // The new device asks for the chain and is not in it.
     expect((await joining).ok).toBe(false)
     // The approver believes in a head that nobody else has; whatever the server serves now contradicts it, and is named.
-    a.device.server.rewrite("sync", inCbor(syncReplyStruct, (reply) => reply))
+    a.device.server.rewrite(
+      "sync",
+      inCbor(syncReplyStruct, (reply) => reply),
+    )
     const removed = await a.device.kf.removeDevice({ id, reason: "unknown" })
     expect(removed.ok).toBe(false)
     await device.kf.close()

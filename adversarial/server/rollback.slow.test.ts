@@ -5,7 +5,19 @@ import type { HttpReply } from "@keyferry/sdk"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 
 import { inCbor } from "../world/hostile-server.ts"
-import { type AttackedDevice, type AttackWorld, codeOf, createAttackWorld, enrolByKit, enrolUpToKeys, login, must, type Settled, settleAccount, titlesOf } from "../world/world.ts"
+import {
+  type AttackedDevice,
+  type AttackWorld,
+  codeOf,
+  createAttackWorld,
+  enrolByKit,
+  enrolUpToKeys,
+  login,
+  must,
+  type Settled,
+  settleAccount,
+  titlesOf,
+} from "../world/world.ts"
 
 /*
  * A server that shows an older state, leaves out, doubles, brings back or tells two stories, against devices that have seen
@@ -40,7 +52,10 @@ const rewriteSync = (device: AttackedDevice, change: (reply: SyncReply) => SyncR
   device.server.rewrite("sync", inCbor(syncReplyStruct, change))
 const frozenWith = async (device: AttackedDevice, code: string): Promise<void> => {
   const status = await device.kf.status()
-  expect([status.sync.state, must(await device.kf.evidence()).map((e) => e.code)]).toEqual(["frozen", expect.arrayContaining([code])])
+  expect([status.sync.state, must(await device.kf.evidence()).map((e) => e.code)]).toEqual([
+    "frozen",
+    expect.arrayContaining([code]),
+  ])
   // Reading goes on, edits are kept here, none is sent.
   expect((await titlesOf(device.kf)).length).toBe(3)
   const pushes = device.server.requestsTo("sync").length
@@ -80,13 +95,27 @@ describe("RB-01", () => {
     b = await freshDevice()
     await editAndSync("head in changes")
     must(await b.kf.syncNow())
-    rewriteSync(b, (reply) => ({ ...reply, vaults: reply.heads.map(([vaultId]) => ({ vaultId, links: [], records: [], head: [1, new Uint8Array(32)] as const, more: false })), heads: [] }))
+    rewriteSync(b, (reply) => ({
+      ...reply,
+      vaults: reply.heads.map(([vaultId]) => ({
+        vaultId,
+        links: [],
+        records: [],
+        head: [1, new Uint8Array(32)] as const,
+        more: false,
+      })),
+      heads: [],
+    }))
     expect(codeOf(await b.kf.syncNow())).toBe("chain-rolled-back")
   })
 
   test("X-03 hostile server: another head for the seq that this device has is a fork, and both hashes are kept", async () => {
     b = await freshDevice()
-    rewriteSync(b, (reply) => ({ ...reply, vaults: [], heads: reply.heads.map(([id, seq]) => [id, seq, new Uint8Array(32).fill(1)] as const) }))
+    rewriteSync(b, (reply) => ({
+      ...reply,
+      vaults: [],
+      heads: reply.heads.map(([id, seq]) => [id, seq, new Uint8Array(32).fill(1)] as const),
+    }))
     expect(codeOf(await b.kf.syncNow())).toBe("chain-forked")
     await frozenWith(b, "chain-forked")
   })
@@ -102,7 +131,16 @@ describe("RB-01", () => {
       told++
       const honest = must2(syncReplyStruct.decode(b.server.lastReply("sync").body, 1e8))
       const [vaultId = new Uint8Array(32), seq = 0, hash = new Uint8Array(32)] = honest.heads[0] ?? []
-      return { status: 200, contentType: "application/cbor", body: syncReplyStruct.encode({ ...honest, vaults: [], heads: [], results: [{ vaultId, outcome: 0, head: [seq, hash] }] }) }
+      return {
+        status: 200,
+        contentType: "application/cbor",
+        body: syncReplyStruct.encode({
+          ...honest,
+          vaults: [],
+          heads: [],
+          results: [{ vaultId, outcome: 0, head: [seq, hash] }],
+        }),
+      }
     })
     await b.kf.syncNow()
     expect(told).toBeGreaterThan(0)
@@ -114,7 +152,9 @@ describe("RB-01", () => {
   })
 })
 
-const must2 = <T>(result: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }): T => {
+const must2 = <T>(
+  result: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown },
+): T => {
   if (!result.ok) throw new Error(String(result.error))
   return result.value
 }
@@ -123,33 +163,51 @@ describe("RB-02", () => {
   const wrong: readonly [string, (leaves: readonly Leaf[]) => readonly Leaf[]][] = [
     ["leaves one item out", (leaves) => leaves.slice(1)],
     ["serves one item twice", (leaves) => [...leaves, ...leaves.slice(0, 1)]],
-    ["brings a deleted item back", (leaves) => leaves.map((l) => (l[4] === 1 ? ([l[0], l[1] - 1, l[2], new Uint8Array(32).fill(4), 0] as Leaf) : l))],
-    ["serves an older revision", (leaves) => leaves.map((l, i) => (i === 0 ? ([l[0], l[1] + 1, l[2], l[3], l[4]] as Leaf) : l))],
-    ["invents an item", (leaves) => [...leaves, [new Uint8Array(16).fill(3), 1, 1, new Uint8Array(32).fill(5), 0] as Leaf]],
+    [
+      "brings a deleted item back",
+      (leaves) => leaves.map((l) => (l[4] === 1 ? ([l[0], l[1] - 1, l[2], new Uint8Array(32).fill(4), 0] as Leaf) : l)),
+    ],
+    [
+      "serves an older revision",
+      (leaves) => leaves.map((l, i) => (i === 0 ? ([l[0], l[1] + 1, l[2], l[3], l[4]] as Leaf) : l)),
+    ],
+    [
+      "invents an item",
+      (leaves) => [...leaves, [new Uint8Array(16).fill(3), 1, 1, new Uint8Array(32).fill(5), 0] as Leaf],
+    ],
   ]
   type Leaf = readonly [Uint8Array, number, number, Uint8Array, number]
 
-  test.each(wrong)("RB-02 hostile server: a first read that %s does not add up to the signed root", async (_, change) => {
-    if (!(await titlesOf(a.device.kf)).includes("gone")) {
-      const gone = must(await a.device.kf.add(login("gone"))).id
-      must(await a.device.kf.syncNow())
-      must(await a.device.kf.remove(gone))
-      must(await a.device.kf.syncNow())
-    }
-    const device = await world.device(`first${n++}`)
-    await enrolUpToKeys(world, device, a)
-    must(await device.kf.finishWithKit(a.kit.code))
-    device.server.rewrite("bootstrap", inCbor(bootstrapReplyStruct, (reply) => ({ ...reply, leaves: change(reply.leaves as readonly Leaf[]) })))
-    expect(codeOf(await device.kf.syncOn({ items: "none", autoNew: true }))).toBe("chain-omission")
-    expect(await titlesOf(device.kf)).toEqual([])
-    expect(must(await device.kf.evidence()).map((e) => e.code)).toContain("chain-omission")
-  })
+  test.each(wrong)(
+    "RB-02 hostile server: a first read that %s does not add up to the signed root",
+    async (_, change) => {
+      if (!(await titlesOf(a.device.kf)).includes("gone")) {
+        const gone = must(await a.device.kf.add(login("gone"))).id
+        must(await a.device.kf.syncNow())
+        must(await a.device.kf.remove(gone))
+        must(await a.device.kf.syncNow())
+      }
+      const device = await world.device(`first${n++}`)
+      await enrolUpToKeys(world, device, a)
+      must(await device.kf.finishWithKit(a.kit.code))
+      device.server.rewrite(
+        "bootstrap",
+        inCbor(bootstrapReplyStruct, (reply) => ({ ...reply, leaves: change(reply.leaves as readonly Leaf[]) })),
+      )
+      expect(codeOf(await device.kf.syncOn({ items: "none", autoNew: true }))).toBe("chain-omission")
+      expect(await titlesOf(device.kf)).toEqual([])
+      expect(must(await device.kf.evidence()).map((e) => e.code)).toContain("chain-omission")
+    },
+  )
 
   test("RB-02 hostile server: every leaf, but one record is held back", async () => {
     const device = await world.device(`first${n++}`)
     await enrolUpToKeys(world, device, a)
     must(await device.kf.finishWithKit(a.kit.code))
-    device.server.rewrite("bootstrap", inCbor(bootstrapReplyStruct, (reply) => ({ ...reply, records: reply.records.slice(1) })))
+    device.server.rewrite(
+      "bootstrap",
+      inCbor(bootstrapReplyStruct, (reply) => ({ ...reply, records: reply.records.slice(1) })),
+    )
     expect(codeOf(await device.kf.syncOn({ items: "none", autoNew: true }))).toBe("chain-omission")
   })
 
@@ -177,7 +235,11 @@ describe("RB-02", () => {
     let pages = 0
     device.server.rewrite("bootstrap", (reply, request) => {
       if (pages++ > 0) return undefined
-      return inCbor(bootstrapReplyStruct, (r) => ({ ...r, records: r.records.slice(0, first), next: new Uint8Array(16).fill(1) }))(reply, request)
+      return inCbor(bootstrapReplyStruct, (r) => ({
+        ...r,
+        records: r.records.slice(0, first),
+        next: new Uint8Array(16).fill(1),
+      }))(reply, request)
     })
     expect(codeOf(await device.kf.syncNow())).toBe("network-unreachable")
     // … and then the whole older one.
@@ -189,14 +251,26 @@ describe("RB-02", () => {
     const device = await world.device(`first${n++}`)
     await enrolUpToKeys(world, device, a)
     must(await device.kf.finishWithKit(a.kit.code))
-    device.server.rewrite("bootstrap", inCbor(bootstrapReplyStruct, (reply) => ({ ...reply, next: new Uint8Array(16).fill(7) })))
+    device.server.rewrite(
+      "bootstrap",
+      inCbor(bootstrapReplyStruct, (reply) => ({ ...reply, next: new Uint8Array(16).fill(7) })),
+    )
     expect(codeOf(await device.kf.syncOn({ items: "none", autoNew: true }))).toBe("malformed")
     expect(device.server.requestsTo("bootstrap").length).toBeLessThan(5)
   })
 
   test("X-07 hostile server: there is always more, and it never comes", async () => {
     b = await freshDevice()
-    rewriteSync(b, (reply) => ({ ...reply, vaults: reply.heads.map(([vaultId, seq, hash]) => ({ vaultId, links: [], records: [], head: [seq, hash] as const, more: true })) }))
+    rewriteSync(b, (reply) => ({
+      ...reply,
+      vaults: reply.heads.map(([vaultId, seq, hash]) => ({
+        vaultId,
+        links: [],
+        records: [],
+        head: [seq, hash] as const,
+        more: true,
+      })),
+    }))
     const before = b.server.requestsTo("sync").length
     expect(codeOf(await b.kf.syncNow())).toBe("busy")
     expect(b.server.requestsTo("sync").length - before).toBeLessThan(20)
@@ -204,7 +278,10 @@ describe("RB-02", () => {
 })
 
 describe("RB-03", () => {
-  const threeLinks = async (device: AttackedDevice, change: (links: readonly Uint8Array[]) => readonly Uint8Array[]): Promise<string> => {
+  const threeLinks = async (
+    device: AttackedDevice,
+    change: (links: readonly Uint8Array[]) => readonly Uint8Array[],
+  ): Promise<string> => {
     for (const title of ["x", "y", "z"]) await editAndSync(`${title}${n}`)
     rewriteSync(device, (reply) => ({ ...reply, vaults: reply.vaults.map((v) => ({ ...v, links: change(v.links) })) }))
     return codeOf(await device.kf.syncNow())
@@ -236,9 +313,15 @@ describe("RB-03", () => {
 
   test("X-08 hostile server: one bit of a link's signature, payload or countersignatures", async () => {
     for (const change of [
-      (bytes: Uint8Array) => editLink(bytes, (link) => ({ ...link, signature: link.signature.map((x, i) => (i === 0 ? x ^ 1 : x)) })),
-      (bytes: Uint8Array) => editLink(bytes, (link) => ({ ...link, payload: link.payload.map((x, i) => (i === link.payload.length - 1 ? x ^ 1 : x)) })),
-      (bytes: Uint8Array) => editLink(bytes, (link) => ({ ...link, countersignatures: [[new Uint8Array(16), new Uint8Array(64)]] })),
+      (bytes: Uint8Array) =>
+        editLink(bytes, (link) => ({ ...link, signature: link.signature.map((x, i) => (i === 0 ? x ^ 1 : x)) })),
+      (bytes: Uint8Array) =>
+        editLink(bytes, (link) => ({
+          ...link,
+          payload: link.payload.map((x, i) => (i === link.payload.length - 1 ? x ^ 1 : x)),
+        })),
+      (bytes: Uint8Array) =>
+        editLink(bytes, (link) => ({ ...link, countersignatures: [[new Uint8Array(16), new Uint8Array(64)]] })),
     ]) {
       b = await freshDevice()
       await editAndSync(`bits ${n}`)
@@ -249,7 +332,14 @@ describe("RB-03", () => {
   })
 })
 
-const editLink = (bytes: Uint8Array, change: (link: { payload: Uint8Array; signature: Uint8Array; countersignatures?: readonly (readonly [Uint8Array, Uint8Array])[] }) => object): Uint8Array => {
+const editLink = (
+  bytes: Uint8Array,
+  change: (link: {
+    payload: Uint8Array
+    signature: Uint8Array
+    countersignatures?: readonly (readonly [Uint8Array, Uint8Array])[]
+  }) => object,
+): Uint8Array => {
   const link = must2(decodeLink(bytes))
   return encodeLink(change(link) as typeof link)
 }
@@ -270,7 +360,11 @@ describe("RB-06, RB-08", () => {
     again.server.rewrite("bootstrap", () => known)
     const heads = must2(bootstrapReplyStruct.decode(known.body, 1e8))
     expect(heads.leaves.length).toBeGreaterThan(0)
-    rewriteSync(again, (reply) => ({ ...reply, vaults: [], heads: reply.heads.map(([id]) => [id, 2, new Uint8Array(32)] as const) }))
+    rewriteSync(again, (reply) => ({
+      ...reply,
+      vaults: [],
+      heads: reply.heads.map(([id]) => [id, 2, new Uint8Array(32)] as const),
+    }))
     expect(["chain-rolled-back", "chain-forked"]).toContain(codeOf(await again.kf.syncNow()))
   })
 

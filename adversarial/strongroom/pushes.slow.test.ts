@@ -1,12 +1,58 @@
 import { bytesToHex } from "@keyferry/base"
-import { accountPayload, ACCOUNT_HOLDER_ADD, countersignPayload, encodeLink, holderAddStruct, HOW_DEVICE, itemsPayload, itemsStruct, OP_DEL, OP_PUT, type Op, signPayload, VAULT_ITEMS, vaultPayload } from "@keyferry/chain"
+import {
+  accountPayload,
+  ACCOUNT_HOLDER_ADD,
+  countersignPayload,
+  encodeLink,
+  holderAddStruct,
+  HOW_DEVICE,
+  itemsPayload,
+  itemsStruct,
+  OP_DEL,
+  OP_PUT,
+  type Op,
+  signPayload,
+  VAULT_ITEMS,
+  vaultPayload,
+} from "@keyferry/chain"
 import { encodeWrapEntry, wrapsHash } from "@keyferry/crypto"
 import { nodePrimitives as p } from "@keyferry/crypto/node"
 import { accountAppendReplyStruct, PUSH_ACCEPTED, PUSH_CONFLICT, PUSH_REFUSED } from "@keyferry/protocol"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 
-import { addDevice, enrolDevice, type EnrolledDevice, holderOfDevice, json, makeActive, must, type Person, random, send, signUp, type TestDevice } from "../../apps/strongroom/src/fixture.ts"
-import { blindWrap, doPush, doSync, genesisPush, itemId, itemsPush, joined, makeDelete, makePut, putPush, removal, rotationPush, sameVault, syncBody, vaultOf, type Writer, writerOf } from "../../apps/strongroom/src/vaults/fixture.ts"
+import {
+  addDevice,
+  enrolDevice,
+  type EnrolledDevice,
+  holderOfDevice,
+  json,
+  makeActive,
+  must,
+  type Person,
+  random,
+  send,
+  signUp,
+  type TestDevice,
+} from "../../apps/strongroom/src/fixture.ts"
+import {
+  blindWrap,
+  doPush,
+  doSync,
+  genesisPush,
+  itemId,
+  itemsPush,
+  joined,
+  makeDelete,
+  makePut,
+  putPush,
+  removal,
+  rotationPush,
+  sameVault,
+  syncBody,
+  vaultOf,
+  type Writer,
+  writerOf,
+} from "../../apps/strongroom/src/vaults/fixture.ts"
 import { blind, signUnlockOk } from "@keyferry/crypto"
 import { bytesToBase64url, formatId, secret } from "@keyferry/base"
 import { startStrongroomUnderAttack, type StrongroomUnderAttack } from "../world/strongroom-process.ts"
@@ -36,14 +82,31 @@ const secondDevice = async (): Promise<TestDevice> => {
   const enrolled: EnrolledDevice = await enrolDevice(room.reach, ada)
   await must(room.client().call("operatorConfirm", { code: enrolled.answer.code }))
   const added = await addDevice(writer.account, writer.device, enrolled, ada.accountSeed, room.reach.nowMs())
-  const answer = await send(room.reach, writer.device, "account.append", { link: added.link, wraps: added.wraps, rotations: [] })
+  const answer = await send(room.reach, writer.device, "account.append", {
+    link: added.link,
+    wraps: added.wraps,
+    rotations: [],
+  })
   if (answer.status !== 200) throw new Error(answer.code ?? "")
   writer.account = added.next
   const { leaseId } = enrolled.answer.lease
   const blinded = blind(random, secret<"LeaseInput">(random.bytes(32)))
-  const { attempt } = await json(send(room.reach, enrolled.device, "lease.evaluate", { leaseId: formatId("lea", leaseId), blinded: bytesToBase64url(blinded.blinded) }))
-  const signature = bytesToBase64url(await signUnlockOk(p, enrolled.device.sigSeed, { deviceId: enrolled.device.deviceId, leaseId, attempt: Number(attempt) }))
-  await json(send(room.reach, enrolled.device, "lease.unlocked", { leaseId: formatId("lea", leaseId), attempt, signature }))
+  const { attempt } = await json(
+    send(room.reach, enrolled.device, "lease.evaluate", {
+      leaseId: formatId("lea", leaseId),
+      blinded: bytesToBase64url(blinded.blinded),
+    }),
+  )
+  const signature = bytesToBase64url(
+    await signUnlockOk(p, enrolled.device.sigSeed, {
+      deviceId: enrolled.device.deviceId,
+      leaseId,
+      attempt: Number(attempt),
+    }),
+  )
+  await json(
+    send(room.reach, enrolled.device, "lease.unlocked", { leaseId: formatId("lea", leaseId), attempt, signature }),
+  )
   return enrolled.device
 }
 const headNow = async (): Promise<string> => {
@@ -60,10 +123,21 @@ describe("links that no honest device signs", () => {
     const put = await makePut({ ...writer, hashes: new Map(writer.hashes) }, itemId())
     const update = await makePut({ ...writer, hashes: new Map(writer.hashes) }, target)
     const now = vaultOf(writer)
-    const lie = async (ops: readonly Op[], over: { root?: Uint8Array; count?: number } = {}, records: readonly Uint8Array[] = [put.record]): Promise<string> => {
+    const lie = async (
+      ops: readonly Op[],
+      over: { root?: Uint8Array; count?: number } = {},
+      records: readonly Uint8Array[] = [put.record],
+    ): Promise<string> => {
       const body = { ops, root: over.root ?? now.root, count: over.count ?? now.count + 1 }
-      const link = await signPayload(writer.device.signer, vaultPayload(now, writer.account, VAULT_ITEMS, itemsStruct, body, { byHolder: writer.device.deviceId, ts: 1 }))
-      const result = await doPush(room.reach, writer, { vaultId: now.id, links: [encodeLink(link)], records: [...records] })
+      const link = await signPayload(
+        writer.device.signer,
+        vaultPayload(now, writer.account, VAULT_ITEMS, itemsStruct, body, { byHolder: writer.device.deviceId, ts: 1 }),
+      )
+      const result = await doPush(room.reach, writer, {
+        vaultId: now.id,
+        links: [encodeLink(link)],
+        records: [...records],
+      })
       expect(result.outcome).toBe(PUSH_REFUSED)
       return result.code ?? ""
     }
@@ -78,17 +152,30 @@ describe("links that no honest device signs", () => {
     expect(await lie([[OP_PUT, id, 1, epoch, hash, size + 1]])).toBe("record-mismatch")
     expect(await lie([], {}, [])).toMatch(/chain-invalid|malformed/)
     // A right link with a record more, a record less, another one's, or one whose header says another author.
-    const good = await itemsPayload(now, writer.account, writer.tree, [put.op], { byHolder: writer.device.deviceId, ts: 1 })
+    const good = await itemsPayload(now, writer.account, writer.tree, [put.op], {
+      byHolder: writer.device.deviceId,
+      ts: 1,
+    })
     const link = encodeLink(await signPayload(writer.device.signer, good))
-    const wrongAuthor = await makePut({ ...writer, hashes: new Map(writer.hashes) }, itemId(), { header: { by: random.bytes(16) } })
-    for (const records of [[], [put.record, update.record], [update.record], [put.record, put.record], [wrongAuthor.record]]) {
+    const wrongAuthor = await makePut({ ...writer, hashes: new Map(writer.hashes) }, itemId(), {
+      header: { by: random.bytes(16) },
+    })
+    for (const records of [
+      [],
+      [put.record, update.record],
+      [update.record],
+      [put.record, put.record],
+      [wrongAuthor.record],
+    ]) {
       const result = await doPush(room.reach, writer, { vaultId: now.id, links: [link], records })
       expect([result.outcome, result.code]).toEqual([PUSH_REFUSED, "record-mismatch"])
     }
     expect(await headNow()).toBe(before)
     expect(vault.id).toEqual(now.id)
     // And the same link with exactly its record is taken.
-    expect((await doPush(room.reach, writer, { vaultId: now.id, links: [link], records: [put.record] })).outcome).toBe(PUSH_ACCEPTED)
+    expect((await doPush(room.reach, writer, { vaultId: now.id, links: [link], records: [put.record] })).outcome).toBe(
+      PUSH_ACCEPTED,
+    )
   })
 
   test("X-66 hostile device: links signed by another holder, by a slot, or of a vault that another account made", async () => {
@@ -98,10 +185,21 @@ describe("links that no honest device signs", () => {
     // A valid link of the second device, pushed by the first: what others wrote arrives by repair only.
     expect(await doPush(room.reach, writer, push)).toMatchObject({ outcome: PUSH_REFUSED, code: "not-allowed" })
     expect((await doPush(room.reach, asSecond, push)).outcome).toBe(PUSH_ACCEPTED)
-    const bySlot: Writer = { ...sameVault(asSecond, writer.device), device: { ...writer.device, signer: ada.slots.password.signer, deviceId: ada.slots.password.holder.id } }
-    const payload = await itemsPayload(vaultOf(asSecond), writer.account, asSecond.tree, [(await makePut(bySlot, itemId())).op], { byHolder: ada.slots.password.holder.id, ts: 1 })
+    const bySlot: Writer = {
+      ...sameVault(asSecond, writer.device),
+      device: { ...writer.device, signer: ada.slots.password.signer, deviceId: ada.slots.password.holder.id },
+    }
+    const payload = await itemsPayload(
+      vaultOf(asSecond),
+      writer.account,
+      asSecond.tree,
+      [(await makePut(bySlot, itemId())).op],
+      { byHolder: ada.slots.password.holder.id, ts: 1 },
+    )
     const link = encodeLink(await signPayload(ada.slots.password.signer, payload))
-    expect((await doPush(room.reach, { ...writer }, { vaultId: vaultOf(writer).id, links: [link], records: [] })).outcome).toBe(PUSH_REFUSED)
+    expect(
+      (await doPush(room.reach, { ...writer }, { vaultId: vaultOf(writer).id, links: [link], records: [] })).outcome,
+    ).toBe(PUSH_REFUSED)
   })
 
   test("X-67 hostile device: pipelined links: the second without the first, the first replaced under the second, half stored and asked again", async () => {
@@ -134,16 +232,35 @@ describe("links that no honest device signs", () => {
     const enrolled = await enrolDevice(room.reach, ada)
     await must(room.client().call("operatorConfirm", { code: enrolled.answer.code }))
     const added = await addDevice(writer.account, writer.device, enrolled, ada.accountSeed, room.reach.nowMs())
-    const append = (over: object) => send(room.reach, writer.device, "account.append", { link: added.link, wraps: added.wraps, rotations: [], ...over })
-    for (const wraps of [[], [...added.wraps, ...added.wraps], [encodeWrapEntry(blindWrap(random.bytes(16), random.bytes(1216)))], [encodeWrapEntry(blindWrap(enrolled.device.deviceId, random.bytes(1216)))]])
+    const append = (over: object) =>
+      send(room.reach, writer.device, "account.append", {
+        link: added.link,
+        wraps: added.wraps,
+        rotations: [],
+        ...over,
+      })
+    for (const wraps of [
+      [],
+      [...added.wraps, ...added.wraps],
+      [encodeWrapEntry(blindWrap(random.bytes(16), random.bytes(1216)))],
+      [encodeWrapEntry(blindWrap(enrolled.device.deviceId, random.bytes(1216)))],
+    ])
       expect((await append({ wraps })).code).toBe("malformed")
     expect((await append({ registrationRecord: random.bytes(192) })).code).toBe("malformed")
     expect((await append({ prevSealed: random.bytes(100) })).code).toBe("chain-invalid")
     // Keys that the waiting device never had: its row decides.
     const holder = { ...holderOfDevice(enrolled.device, enrolled.answer.lease), authPk: random.bytes(32) }
     const wraps = [blindWrap(holder.id, holder.kemPk)]
-    const payload = accountPayload(writer.account, ACCOUNT_HOLDER_ADD, holderAddStruct, { holder, how: HOW_DEVICE, transcript: random.bytes(32), wrapsHash: wrapsHash(p, wraps) }, { byHolder: writer.device.deviceId, ts: 1 })
-    const link = encodeLink(await signPayload(writer.device.signer, payload, [await countersignPayload(enrolled.device.signer, payload)]))
+    const payload = accountPayload(
+      writer.account,
+      ACCOUNT_HOLDER_ADD,
+      holderAddStruct,
+      { holder, how: HOW_DEVICE, transcript: random.bytes(32), wrapsHash: wrapsHash(p, wraps) },
+      { byHolder: writer.device.deviceId, ts: 1 },
+    )
+    const link = encodeLink(
+      await signPayload(writer.device.signer, payload, [await countersignPayload(enrolled.device.signer, payload)]),
+    )
     expect((await append({ link, wraps: wraps.map(encodeWrapEntry) })).code).toBe("chain-invalid")
     // Without the new device's countersignature there is no link.
     const alone = encodeLink(await signPayload(writer.device.signer, payload))
@@ -167,13 +284,30 @@ describe("an epoch change under way", () => {
     const gone = await removal(writer, [second.deviceId])
     const staleItems = await putPush({ ...writer, hashes: new Map(writer.hashes) }, itemId())
     const staleRotation = await rotationPush({ ...sameVault(asSecond, writer.device), account: writer.account })
-    expect((await send(room.reach, writer.device, "account.append", { link: gone.link, wraps: gone.wraps, prevSealed: gone.prevSealed, rotations: [] })).status).toBe(200)
+    expect(
+      (
+        await send(room.reach, writer.device, "account.append", {
+          link: gone.link,
+          wraps: gone.wraps,
+          prevSealed: gone.prevSealed,
+          rotations: [],
+        })
+      ).status,
+    ).toBe(200)
     // The removed device writes nothing any more, under whatever head it says it has seen.
-    const byGone = await send(room.reach, second, "sync", syncBody(asSecond, { pushes: [await putPush(asSecond, itemId())] }))
+    const byGone = await send(
+      room.reach,
+      second,
+      "sync",
+      syncBody(asSecond, { pushes: [await putPush(asSecond, itemId())] }),
+    )
     expect([byGone.status, byGone.code]).toEqual([401, "device-removed"])
     // The other one must rotate first; its links under the old key, and a rotation to the old account key, are refused.
     expect(await doPush(room.reach, writer, staleItems)).toMatchObject({ outcome: PUSH_REFUSED, code: "epoch-stale" })
-    expect(await doPush(room.reach, writer, staleRotation)).toMatchObject({ outcome: PUSH_REFUSED, code: "epoch-stale" })
+    expect(await doPush(room.reach, writer, staleRotation)).toMatchObject({
+      outcome: PUSH_REFUSED,
+      code: "epoch-stale",
+    })
     writer.account = gone.next
     const fresh = writerOf(ada)
     expect(fresh.vault).toBeUndefined()
@@ -193,7 +327,13 @@ describe("an epoch change under way", () => {
       const push = await putPush(asVictim, itemId())
       const gone = await removal(writer, [victim.deviceId])
       const write = () => send(room.reach, victim, "sync", syncBody(asVictim, { pushes: [push] }))
-      const remove = () => send(room.reach, writer.device, "account.append", { link: gone.link, wraps: gone.wraps, prevSealed: gone.prevSealed, rotations: [] })
+      const remove = () =>
+        send(room.reach, writer.device, "account.append", {
+          link: gone.link,
+          wraps: gone.wraps,
+          prevSealed: gone.prevSealed,
+          rotations: [],
+        })
       // Each is first on its way in half of the rounds.
       const [one, other] = round % 2 === 0 ? [write(), remove()] : [remove(), write()]
       const [first, second] = await Promise.all([one, other])
@@ -219,7 +359,9 @@ describe("an epoch change under way", () => {
   }, 120_000)
 
   test("RB-08 race: twenty links for one place, released at once: exactly one is taken, and everybody is told which", async () => {
-    const pushes = await Promise.all(Array.from({ length: 20 }, () => putPush({ ...writer, hashes: new Map(writer.hashes) }, itemId())))
+    const pushes = await Promise.all(
+      Array.from({ length: 20 }, () => putPush({ ...writer, hashes: new Map(writer.hashes) }, itemId())),
+    )
     const results = await Promise.all(pushes.map((push) => doPush(room.reach, writer, push)))
     expect(results.filter((r) => r.outcome === PUSH_ACCEPTED)).toHaveLength(1)
     expect(results.filter((r) => r.outcome === PUSH_CONFLICT)).toHaveLength(19)

@@ -133,7 +133,12 @@ export const inCbor =
 export const inJson =
   (change: (value: Record<string, unknown>) => unknown): Rewrite =>
   (reply) =>
-    reply.status >= 400 ? reply : { ...reply, body: utf8(JSON.stringify(change(JSON.parse(utf8ToText(reply.body) ?? "{}") as Record<string, unknown>))) }
+    reply.status >= 400
+      ? reply
+      : {
+          ...reply,
+          body: utf8(JSON.stringify(change(JSON.parse(utf8ToText(reply.body) ?? "{}") as Record<string, unknown>))),
+        }
 
 export const jsonReply = (value: unknown, status = 200): HttpReply => ({
   status,
@@ -142,4 +147,5 @@ export const jsonReply = (value: unknown, status = 200): HttpReply => ({
 })
 
 /** What the server says when it refuses. */
-export const problem = (code: string, status: number, more: Readonly<Record<string, unknown>> = {}): HttpReply => jsonReply({ code, status, ...more }, status)
+export const problem = (code: string, status: number, more: Readonly<Record<string, unknown>> = {}): HttpReply =>
+  jsonReply({ code, status, ...more }, status)

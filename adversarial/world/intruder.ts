@@ -42,9 +42,16 @@ export const levelOne = async (world: AttackWorld, deployment: string, intruder:
   tokenOf(await signInRaw(world.origin(), deployment, ADDRESS, PASSWORD, intruder.authSeed))
 
 /** Level 2: and a code of the second factor. */
-export const levelTwo = async (world: AttackWorld, deployment: string, intruder: Intruder, account: Settled): Promise<string> => {
+export const levelTwo = async (
+  world: AttackWorld,
+  deployment: string,
+  intruder: Intruder,
+  account: Settled,
+): Promise<string> => {
   const session = await levelOne(world, deployment, intruder)
-  return tokenOf(await knock(world.origin(), "login.second-factor", { session, body: { kind: "totp", code: account.code() } }))
+  return tokenOf(
+    await knock(world.origin(), "login.second-factor", { session, body: { kind: "totp", code: account.code() } }),
+  )
 }
 
 export const enrolRaw = (world: AttackWorld, intruder: Intruder, session: string): Promise<RawReply> =>

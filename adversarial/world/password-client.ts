@@ -13,10 +13,15 @@ export const signInRaw = async (
   authSeed: SigSeed,
 ): Promise<RawReply> => {
   const login = await startOpaqueLogin(password)
-  const started = await knock(origin, "login.start", { body: { address, startLoginRequest: bytesToBase64url(login.request) } })
+  const started = await knock(origin, "login.start", {
+    body: { address, startLoginRequest: bytesToBase64url(login.request) },
+  })
   if (started.status !== 200) return started
   const account = String(started.json["accountUuid"])
-  const finished = await login.finish(base64urlToBytes(String(started.json["loginResponse"])) ?? new Uint8Array(), { account, deployment: deploymentId })
+  const finished = await login.finish(base64urlToBytes(String(started.json["loginResponse"])) ?? new Uint8Array(), {
+    account,
+    deployment: deploymentId,
+  })
   if (!finished.ok) return { ...started, status: 401, code: "wrong-credentials", json: {} }
   const authPk = await sigPublicKey(p, authSeed)
   const binding = await finishMac(p, await sessionBinding(p, finished.value.sessionKey), authPk)
@@ -30,7 +35,8 @@ export const signInRaw = async (
   })
 }
 
-export const tokenOf = (reply: RawReply): string => String((reply.json["session"] as Record<string, unknown> | undefined)?.["token"] ?? "")
+export const tokenOf = (reply: RawReply): string =>
+  String((reply.json["session"] as Record<string, unknown> | undefined)?.["token"] ?? "")
 
 export const deploymentOf = async (origin: string): Promise<string> => {
   const answer = (await (await fetch(`${origin}/.well-known/keyferry`)).json()) as { deploymentId: string }

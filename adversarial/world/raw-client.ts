@@ -4,7 +4,15 @@ import { join } from "node:path"
 import { bytesToBase64url, formatId, utf8 } from "@keyferry/base"
 import { type SigSeed } from "@keyferry/crypto"
 import { nodePrimitives as p } from "@keyferry/crypto/node"
-import { contentDigest, type RouteName, routes, signatureBase, signatureHeader, signatureInput, type SignatureTag } from "@keyferry/protocol"
+import {
+  contentDigest,
+  type RouteName,
+  routes,
+  signatureBase,
+  signatureHeader,
+  signatureInput,
+  type SignatureTag,
+} from "@keyferry/protocol"
 import { createFileStore, createSecretFile } from "@keyferry/sdk/node"
 
 import { loadAuthSeed } from "../../packages/sdk/src/device.ts"
@@ -31,7 +39,8 @@ export const stealFrom = async (folder: string): Promise<StolenDevice> => {
   const record = row === undefined ? undefined : deviceRecord.decode(row, 65_536)
   const authSeed = await loadAuthSeed({ store, secrets, primitives: p } as Parameters<typeof loadAuthSeed>[0])
   await store.close()
-  if (record?.ok !== true || record.value.account === undefined || authSeed === undefined) throw new Error("nothing to steal here")
+  if (record?.ok !== true || record.value.account === undefined || authSeed === undefined)
+    throw new Error("nothing to steal here")
   const { deviceId, accountId, leaseId, leasePk } = record.value.account
   return { deviceId, accountId, leaseId, leasePk, authSeed }
 }
@@ -41,7 +50,10 @@ export interface Identity {
   readonly keyId: string
   readonly seed: Uint8Array
 }
-export const identityOf = (device: StolenDevice): Identity => ({ keyId: formatId("dev", device.deviceId), seed: device.authSeed.reveal() })
+export const identityOf = (device: StolenDevice): Identity => ({
+  keyId: formatId("dev", device.deviceId),
+  seed: device.authSeed.reveal(),
+})
 
 export interface RawRequest {
   readonly as?: Identity | undefined
@@ -77,10 +89,15 @@ export interface WireRequest {
   readonly body: Uint8Array
 }
 
-export const buildRequest = async (origin: string, route: RouteName, options: RawRequest = {}): Promise<WireRequest> => {
+export const buildRequest = async (
+  origin: string,
+  route: RouteName,
+  options: RawRequest = {},
+): Promise<WireRequest> => {
   const { method, path, body: kind, limit } = routes[route]
   const { body: given, as, query = "" } = options
-  const body = kind === "none" ? new Uint8Array() : given instanceof Uint8Array ? given : utf8(JSON.stringify(given ?? {}))
+  const body =
+    kind === "none" ? new Uint8Array() : given instanceof Uint8Array ? given : utf8(JSON.stringify(given ?? {}))
   const headers: Record<string, string | readonly string[]> = { "keyferry-client": "attacker/1.0.0 protocol/1" }
   const covered =
     kind === "none"
@@ -104,7 +121,13 @@ export const buildRequest = async (origin: string, route: RouteName, options: Ra
       tag: options.tag ?? (as.keyId.startsWith("rec_") ? "kf1-rec" : limit === "lease" ? "kf1-lease" : "kf1-dev"),
     }
     const base = signatureBase(
-      { method, authority: options.authority ?? new URL(origin).host, path: options.signedPath ?? path, query, ...(covered === undefined ? {} : { body: covered }) },
+      {
+        method,
+        authority: options.authority ?? new URL(origin).host,
+        path: options.signedPath ?? path,
+        query,
+        ...(covered === undefined ? {} : { body: covered }),
+      },
       parameters,
     )
     headers["signature-input"] = signatureInput(covered !== undefined, parameters)
@@ -127,7 +150,11 @@ export const sendRaw = (origin: string, wire: WireRequest): Promise<RawReply> =>
         port: url.port,
         method: wire.method,
         path: wire.path,
-        headers: { host: url.host, ...wire.headers, ...(wire.body.length > 0 ? { "content-length": String(wire.body.length) } : {}) } as Record<string, string>,
+        headers: {
+          host: url.host,
+          ...wire.headers,
+          ...(wire.body.length > 0 ? { "content-length": String(wire.body.length) } : {}),
+        } as Record<string, string>,
       },
       (reply) => {
         const chunks: Uint8Array[] = []
@@ -141,7 +168,13 @@ export const sendRaw = (origin: string, wire: WireRequest): Promise<RawReply> =>
         reply.on("end", () => {
           const body = new Uint8Array(Buffer.concat(chunks))
           const json = parse(body)
-          resolve({ status: reply.statusCode ?? 0, code: typeof json["code"] === "string" ? json["code"] : "", json, body, headers: reply.headers })
+          resolve({
+            status: reply.statusCode ?? 0,
+            code: typeof json["code"] === "string" ? json["code"] : "",
+            json,
+            body,
+            headers: reply.headers,
+          })
         })
         reply.on("error", reject)
       },

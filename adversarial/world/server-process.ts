@@ -26,7 +26,9 @@ const started = await startServer({
   strongroom: {
     entry: join(ROOT, "apps", "strongroom", "src", "main.ts"),
     programFolders: [
-      ...["apps/strongroom", "packages", "node_modules", "package.json", "adversarial/world"].map((path) => join(ROOT, path)),
+      ...["apps/strongroom", "packages", "node_modules", "package.json", "adversarial/world"].map((path) =>
+        join(ROOT, path),
+      ),
       // Where the libraries really lie, if this checkout shares those of another one.
       dirname(realpathSync(join(ROOT, "node_modules", "typebox"))),
     ],
@@ -37,6 +39,8 @@ if (!started.ok) {
   process.stderr.write(`${started.error.detail}\n`)
   process.exit(started.error.exitCode)
 }
-process.stdout.write(`${JSON.stringify({ origin: started.value.origin, firstLink: started.value.firstLink ?? "" })}\nready\n`)
+process.stdout.write(
+  `${JSON.stringify({ origin: started.value.origin, firstLink: started.value.firstLink ?? "" })}\nready\n`,
+)
 for (const signal of ["SIGINT", "SIGTERM"] as const)
   process.once(signal, () => void started.value.stop().then((code) => process.exit(code)))

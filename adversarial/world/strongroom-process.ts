@@ -3,7 +3,12 @@ import { mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 
-import { type ByteChannel, type CommitNotice, createStrongroomClient, type StrongroomClient } from "@keyferry/strongroom-api"
+import {
+  type ByteChannel,
+  type CommitNotice,
+  createStrongroomClient,
+  type StrongroomClient,
+} from "@keyferry/strongroom-api"
 
 import type { Reach } from "../../apps/strongroom/src/fixture.ts"
 
@@ -44,7 +49,9 @@ export const startStrongroomUnderAttack = async (given?: string): Promise<Strong
   writeClock()
 
   const start = async (): Promise<void> => {
-    const readable = ["apps/strongroom", "packages", "node_modules", "package.json", "adversarial/world"].map((path) => join(ROOT, path))
+    const readable = ["apps/strongroom", "packages", "node_modules", "package.json", "adversarial/world"].map((path) =>
+      join(ROOT, path),
+    )
     readable.push(dirname(realpathSync(join(ROOT, "node_modules", "typebox"))))
     const started = spawn(
       process.execPath,
@@ -64,7 +71,9 @@ export const startStrongroomUnderAttack = async (given?: string): Promise<Strong
     child = started
     started.stdin.on("error", () => undefined)
     started.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()))
-    ended = new Promise((resolve) => started.once("close", (code, signal) => resolve(code ?? (signal === "SIGKILL" ? 137 : 1))))
+    ended = new Promise((resolve) =>
+      started.once("close", (code, signal) => resolve(code ?? (signal === "SIGKILL" ? 137 : 1))),
+    )
     const channel: ByteChannel = {
       send: (bytes) => void started.stdin.write(bytes),
       onReceive: (listener) => void started.stdout.on("data", listener),

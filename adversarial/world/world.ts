@@ -80,7 +80,9 @@ const freePort = (): Promise<number> =>
     })
   })
 
-export const createAttackWorld = async (serverArgs: readonly string[] = ["--limits-rate-scale", "100"]): Promise<AttackWorld> => {
+export const createAttackWorld = async (
+  serverArgs: readonly string[] = ["--limits-rate-scale", "100"],
+): Promise<AttackWorld> => {
   const folder = mkdtempSync(join(tmpdir(), "kf-attack-"))
   const serverFolder = join(folder, "server")
   mkdirSync(join(serverFolder, "strongroom"), { recursive: true, mode: 0o700 })
@@ -149,7 +151,7 @@ export const createAttackWorld = async (serverArgs: readonly string[] = ["--limi
         ownAheadMs = ms
       },
       quiet: async () => {
-        for (let before = -1; before !== server.exchanges().length; ) {
+        for (let before = -1; before !== server.exchanges().length;) {
           before = server.exchanges().length
           await new Promise((resolve) => setTimeout(resolve, 60))
         }
@@ -184,7 +186,9 @@ export const createAttackWorld = async (serverArgs: readonly string[] = ["--limi
     mails,
     takeToken: async () => {
       for (let tries = 0; tries < 100; tries++) {
-        const tokens = (await mails()).flatMap((mail) => [...mail.body.matchAll(/#t?=?([A-Za-z0-9_-]{43})/g)].map((m) => m[1] ?? ""))
+        const tokens = (await mails()).flatMap((mail) =>
+          [...mail.body.matchAll(/#t?=?([A-Za-z0-9_-]{43})/g)].map((m) => m[1] ?? ""),
+        )
         const token = tokens.find((t) => !used.has(t))
         if (token !== undefined) {
           used.add(token)
@@ -221,7 +225,9 @@ export interface Settled {
 /** An account with a second factor, one device in sync, and its kit. */
 export const settleAccount = async (world: AttackWorld, name = "a"): Promise<Settled> => {
   const device = await world.device(name)
-  const kit = must(await device.kf.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "Laptop" }))
+  const kit = must(
+    await device.kf.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "Laptop" }),
+  )
   const { otpauth } = must(await device.kf.twoFactorStart())
   const totp = URI.parse(otpauth)
   if (!(totp instanceof TOTP)) throw new Error("not a TOTP")
@@ -235,7 +241,12 @@ export const settleAccount = async (world: AttackWorld, name = "a"): Promise<Set
 }
 
 /** Signs a device in, confirms it by the mailed link and the code it shows, and stops before the keys. */
-export const enrolUpToKeys = async (world: AttackWorld, device: AttackedDevice, account: Settled, password = PASSWORD): Promise<void> => {
+export const enrolUpToKeys = async (
+  world: AttackWorld,
+  device: AttackedDevice,
+  account: Settled,
+  password = PASSWORD,
+): Promise<void> => {
   must(await device.kf.loginStart({ server: world.origin(), address: ADDRESS, password, deviceName: "Desk" }))
   const waiting = must(await device.kf.loginSecondFactor("totp", account.code()))
   const status = await world.confirm(await world.takeToken(), waiting.code ?? "")

@@ -100,9 +100,7 @@ interface Relay {
 const createRelay = (
   device: Device,
   post: (body: string) => Done<{ readonly n: number }>,
-  read: (
-    after: number,
-  ) => Done<{
+  read: (after: number) => Done<{
     readonly messages: readonly { readonly n: number; readonly from: "new" | "approver"; readonly body: string }[]
   }>,
   peer: "new" | "approver",
