@@ -41,9 +41,14 @@ export const deviceKeysField = (json: DeviceKeysJson): Result<DeviceKeys, Failur
   })
 }
 
-/** Text of a device that goes into a mail or on a page: one line of ordinary characters. */
+/**
+ * Text of a device that goes into a mail or on a page: one line of ordinary characters, none of which a mail program would
+ * turn into a link. Whoever has a stolen password writes it, and its owner reads it.
+ */
 export const printableText = (text: string): string =>
   text
-    .replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ")
+    .replace(/[^\p{L}\p{N} ·.,()+_-]+/gu, " ")
+    .replace(/(?<!\d)\.|\.(?!\d)/g, " ")
+    .replace(/ +/g, " ")
     .trim()
     .slice(0, 64)
