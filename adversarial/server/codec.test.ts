@@ -233,7 +233,7 @@ describe("wraps", () => {
     const suite = new CipherSuite({ kem: new XWing(), kdf: new HkdfSha256(), aead: new Aes256Gcm() })
     const sender = await suite.kem.generateKeyPair()
     const recipientPublicKey = await suite.kem.deserializePublicKey(pair.publicKey)
-    const infoOfWrap = lp(
+    const info = lp(
       "kf1/wrap",
       3,
       context.chainId,
@@ -245,7 +245,7 @@ describe("wraps", () => {
     )
     const aad = lp("kf1/wrap-aad", context.chainId, context.seq, context.prev)
     const forge = async (options: object): Promise<Uint8Array[]> => {
-      const evil = await suite.createSenderContext({ recipientPublicKey, info: infoOfWrap, ...options } as never)
+      const evil = await suite.createSenderContext({ recipientPublicKey, info, ...options } as never)
       return [new Uint8Array(evil.enc), new Uint8Array(await evil.seal(random.bytes(32), aad))]
     }
     const [enc = new Uint8Array(), ct = new Uint8Array()] = await forge({ senderKey: sender })

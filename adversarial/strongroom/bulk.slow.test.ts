@@ -139,46 +139,38 @@ describe("KM-09", () => {
       () => room.client().call("secondFactor", { accountUuid: uuid, kind: "none", code: "" }),
       () => room.client().call("confirmFirst", { accountUuid: uuid }),
       () =>
-        room
-          .client()
-          .call("loginFinish", {
-            loginId: "x",
-            finishLoginRequest: random.bytes(64),
-            authPk: random.bytes(32),
-            binding: random.bytes(32),
-          }),
+        room.client().call("loginFinish", {
+          loginId: "x",
+          finishLoginRequest: random.bytes(64),
+          authPk: random.bytes(32),
+          binding: random.bytes(32),
+        }),
       () =>
-        room
-          .client()
-          .call("leaseReset", {
-            accountUuid: uuid,
-            deviceId: ada.device.deviceId,
-            leaseId: random.bytes(16),
-            attempt: 0,
-            slotId: random.bytes(16),
-            signature: random.bytes(64),
-          }),
+        room.client().call("leaseReset", {
+          accountUuid: uuid,
+          deviceId: ada.device.deviceId,
+          leaseId: random.bytes(16),
+          attempt: 0,
+          slotId: random.bytes(16),
+          signature: random.bytes(64),
+        }),
       () => room.client().call("confirmCode", { tokenHash: tokenHashOf(random.bytes(32)), code: "000000" }),
       () => room.client().call("enrolState", { accountUuid: uuid, deviceId: ada.device.deviceId }),
       () => room.client().call("deleteAccount", { accountUuid: uuid }),
       () =>
-        room
-          .client()
-          .call("enrol", {
-            accountUuid: "nobody",
-            device: ada.device.keys,
-            tokenHash: random.bytes(32),
-            limits: NO_LIMITS,
-          }),
+        room.client().call("enrol", {
+          accountUuid: "nobody",
+          device: ada.device.keys,
+          tokenHash: random.bytes(32),
+          limits: NO_LIMITS,
+        }),
       () =>
-        room
-          .client()
-          .call("enrol", {
-            accountUuid: uuid,
-            device: ada.device.keys,
-            tokenHash: random.bytes(32),
-            limits: NO_LIMITS,
-          }),
+        room.client().call("enrol", {
+          accountUuid: uuid,
+          device: ada.device.keys,
+          tokenHash: random.bytes(32),
+          limits: NO_LIMITS,
+        }),
       () =>
         room
           .client()
@@ -271,23 +263,19 @@ describe("the channel", () => {
     await makeActive(room.reach, eve)
     const answers = [
       await room.client().call("enrolState", { accountUuid: eve.accountUuid, deviceId: ada.device.deviceId }),
-      await room
-        .client()
-        .call("enrolMail", {
-          accountUuid: eve.accountUuid,
-          deviceId: ada.device.deviceId,
-          tokenHash: random.bytes(32),
-        }),
-      await room
-        .client()
-        .call("leaseReset", {
-          accountUuid: eve.accountUuid,
-          deviceId: ada.device.deviceId,
-          leaseId: random.bytes(16),
-          attempt: 1,
-          slotId: random.bytes(16),
-          signature: random.bytes(64),
-        }),
+      await room.client().call("enrolMail", {
+        accountUuid: eve.accountUuid,
+        deviceId: ada.device.deviceId,
+        tokenHash: random.bytes(32),
+      }),
+      await room.client().call("leaseReset", {
+        accountUuid: eve.accountUuid,
+        deviceId: ada.device.deviceId,
+        leaseId: random.bytes(16),
+        attempt: 1,
+        slotId: random.bytes(16),
+        signature: random.bytes(64),
+      }),
     ]
     expect(answers.filter((a) => a.ok)).toEqual([])
     const denied = await send(room.reach, eve.device, "devices.deny", {
