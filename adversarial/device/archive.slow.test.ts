@@ -47,7 +47,7 @@ const genuineFiles = async (): Promise<readonly (readonly [string, string])[]> =
   const opened = await openAge(sealed, { passphrase: PASSPHRASE })
   const tar = opened.ok ? readTar(opened.value) : opened
   if (!tar.ok) throw new Error("not an archive")
-  return (tar.value as readonly TarFile[]).map((f) => [f.name, new TextDecoder().decode(f.bytes)] as const)
+  return tar.value.map((f) => [f.name, new TextDecoder().decode(f.bytes)] as const)
 }
 const forged = async (change: (files: Map<string, string>) => void): Promise<Uint8Array> => {
   genuine ??= await genuineFiles()

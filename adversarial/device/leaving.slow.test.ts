@@ -150,13 +150,12 @@ describe("DV-12", () => {
       const victim = await settleAccount(good)
       const reader = await evil.device("reader")
       let chain: Uint8Array | undefined
-      let keys: Uint8Array | undefined
       reader.server.rewrite("enrol.chain", (reply) => {
         chain = reply.body
         return reply
       })
       await enrolByKit(evil, reader, forged)
-      keys = reader.server.lastReply("enrol.slot-wraps").body
+      const keys = reader.server.lastReply("enrol.slot-wraps").body
       for (const swap of ["chain", "chain and account"] as const) {
         good.advance(61 * 60_000)
         const device = await good.device(`rec${n++}`)
@@ -184,7 +183,7 @@ describe("DV-12", () => {
         device.server.invent("enrol.slot-wraps", () => ({
           status: 200,
           contentType: "application/cbor",
-          body: keys ?? new Uint8Array(),
+          body: keys,
         }))
         expect(["chain-invalid", "kit-replaced"]).toContain(
           codeOf(await device.kf.recoverFinish("another password 22")),

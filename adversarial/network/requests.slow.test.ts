@@ -50,7 +50,7 @@ describe("AU-14", () => {
         { "content-type": "text/plain" },
         { "content-type": "text/plain; application/json" },
       ]) {
-        const reply = await knock(world.origin(), name, { body, headers: headers as Record<string, string> })
+        const reply = await knock(world.origin(), name, { body, headers: headers })
         expect([name, headers, reply.status >= 400]).toEqual([name, headers, true])
         expect(["not-allowed", "malformed"]).toContain(reply.code)
       }
@@ -164,7 +164,7 @@ describe("recorded requests", () => {
       const fresh = await buildRequest(world.origin(), "sync", { ...as(), body: emptySync })
       const reply = await sendRaw(world.origin(), {
         ...fresh,
-        headers: { ...good.headers, ...headers } as Record<string, string>,
+        headers: { ...good.headers, ...headers },
       })
       if (what === "blanks") expect([200, 401]).toContain(reply.status)
       else expect([what, reply.status >= 400]).toEqual([what, true])
@@ -279,7 +279,7 @@ describe("AZ-06", () => {
           await knock(world.origin(), "enrol.chain", {
             as: intruder.identity,
             nowMs: world.nowMs(),
-            headers: headers as Record<string, string>,
+            headers: headers,
           })
         ).status,
       ).toBeGreaterThanOrEqual(401)

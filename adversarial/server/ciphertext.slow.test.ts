@@ -65,9 +65,10 @@ const readEdit = async (
   )
   return codeOf(await b.kf.syncNow())
 }
+let replaced = 0
 /** B is whole again: a device that was lied to is replaced by a new one, as a person would do. */
 const freshB = async (): Promise<void> => {
-  b = await world.device(`b${Math.trunc(Math.random() * 1e9)}`)
+  b = await world.device(`b-${++replaced}`)
   await enrolByKit(world, b, a)
 }
 

@@ -18,7 +18,6 @@ import {
   type AttackWorld,
   codeOf,
   createAttackWorld,
-  enrolUpToKeys,
   login,
   must,
   PASSWORD,

@@ -33,7 +33,7 @@ const evaluate = () => {
   })
 }
 const numberOf = (body: Uint8Array): number =>
-  Number((JSON.parse(new TextDecoder().decode(body)) as { attempt: number }).attempt)
+  (JSON.parse(new TextDecoder().decode(body)) as { attempt: number }).attempt
 const unlocked = async (attempt: number, seed = ada.device.sigSeed) =>
   send(room.reach, ada.device, "lease.unlocked", {
     leaseId: formatId("lea", leaseId),
@@ -120,16 +120,14 @@ describe("without the chain key", () => {
       const seedOf = { sign: signer.signer.sign }
       const { lp } = await import("@keyferry/base")
       const signature = await seedOf.sign(lp("kf1/lease-reset", message.deviceId, message.leaseId, message.attempt))
-      return room
-        .client()
-        .call("leaseReset", {
-          accountUuid,
-          deviceId: device.deviceId,
-          leaseId,
-          attempt,
-          slotId: over.slotId ?? signer.holder.id,
-          signature,
-        })
+      return room.client().call("leaseReset", {
+        accountUuid,
+        deviceId: device.deviceId,
+        leaseId,
+        attempt,
+        slotId: over.slotId ?? signer.holder.id,
+        signature,
+      })
     }
     expect(typeof signLeaseReset).toBe("function")
     for (const over of [

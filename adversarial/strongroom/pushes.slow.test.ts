@@ -378,7 +378,7 @@ describe("an epoch change under way", () => {
       const isLive = (await writer.tree.leavesOf([target]))[0]?.tombstone === false
       const del = isLive ? await itemsPush(w2, [], [await makeDelete(w2, target)]) : await putPush(w2, itemId())
       const [x, y] = await Promise.all([doPush(room.reach, writer, edit), doPush(room.reach, writer, del)])
-      expect([x.outcome, y.outcome].toSorted()).toEqual([PUSH_ACCEPTED, PUSH_CONFLICT])
+      expect([x.outcome, y.outcome].toSorted((p, q) => p - q)).toEqual([PUSH_ACCEPTED, PUSH_CONFLICT])
       const winner = x.outcome === PUSH_ACCEPTED ? w1 : w2
       writer.vault = winner.vault
       writer.tree = winner.tree

@@ -35,8 +35,10 @@ export const signInRaw = async (
   })
 }
 
-export const tokenOf = (reply: RawReply): string =>
-  String((reply.json["session"] as Record<string, unknown> | undefined)?.["token"] ?? "")
+export const tokenOf = (reply: RawReply): string => {
+  const token = (reply.json["session"] as Record<string, unknown> | undefined)?.["token"]
+  return typeof token === "string" ? token : ""
+}
 
 export const deploymentOf = async (origin: string): Promise<string> => {
   const answer = (await (await fetch(`${origin}/.well-known/keyferry`)).json()) as { deploymentId: string }
