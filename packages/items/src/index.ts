@@ -1,5 +1,12 @@
 export * from "./build.ts"
-export { type Exchange, exchangeById, exchangeFieldSpecs, exchangeIds, toExchangeId } from "./catalogue/exchanges.ts"
+export {
+  type Exchange,
+  exchangeById,
+  exchangeFieldSpecs,
+  exchangeIds,
+  suggestExchanges,
+  toExchangeId,
+} from "./catalogue/exchanges.ts"
 export * from "./field.ts"
 export * from "./hygiene.ts"
 export * from "./item.ts"

@@ -1,5 +1,14 @@
 import { err, ok, type Result } from "@keyferry/base"
-import { exchangeIds, type FieldSpec, findFieldSpec, type Kind, kindByName, kinds } from "@keyferry/items"
+import {
+  exchangeById,
+  type FieldSpec,
+  findFieldSpec,
+  type Kind,
+  kindByName,
+  kinds,
+  suggestExchanges,
+  toExchangeId,
+} from "@keyferry/items"
 import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, flagOption, listOption, type OptionValues, textOption } from "../command.ts"
@@ -9,12 +18,13 @@ import { cleanFields, type FieldEntry, parseDotenv, readFieldEntries, splitField
 import type { ItemInput, Keyferry } from "../keyferry.ts"
 import { printable } from "../io.ts"
 import { freshKeyFields, SSH_KEY_TYPES, toSshKeyType, withPublicHalf } from "../ssh-fields.ts"
+import type { Prompter } from "../prompt.ts"
 import { CUSTODY, itemDocument } from "../views.ts"
 
 export const command: CommandSpec = {
   name: "add",
   summary: "add an item; the first one makes this device's vault",
-  args: "<kind> [words...]",
+  args: "[kind] [words...]",
   options: [
     { flags: "--title <text>", text: "title, if it is not the word after the kind" },
     { flags: "--tag <tag>", text: "a tag; may be repeated", repeat: true },
@@ -39,8 +49,10 @@ export const command: CommandSpec = {
     "  kf add env-set web --from-stdin < .env",
   ],
   run: async (context, args, options) => {
-    const [kindName = "", ...words] = args
-    const kind = kindByName(kindName)
+    const [kindName, ...words] = args
+    const chosen = kindName === undefined ? await askKind(context) : ok(kindByName(kindName))
+    if (!chosen.ok) return chosen
+    const kind = chosen.value
     if (kind === undefined) return err(usage(`There is no such kind. Kinds: ${kinds.map((k) => k.kind).join(", ")}.`))
     if (flagOption(options, "local") && flagOption(options, "synced"))
       return err(usage("--local and --synced exclude each other."))
@@ -55,6 +67,17 @@ export const command: CommandSpec = {
     ])
     return ok("done")
   },
+}
+
+const askKind = async (context: Context): Promise<Result<Kind | undefined, Failure>> => {
+  if (context.prompter === undefined)
+    return err(usage(`Say what to add. Kinds: ${kinds.map((kind) => kind.kind).join(", ")}.`))
+  const index = await context.prompter.choose(
+    "What do you want to add?",
+    kinds.map((kind) => kind.label),
+    kinds.findIndex((kind) => kind.kind === "exchange-key"),
+  )
+  return index.ok ? ok(kinds[index.value]) : index
 }
 
 /** Opens the vault, or makes one with a new password where the profile has none. */
@@ -220,11 +243,26 @@ const askMissing = async (
               `${next.label}${next.choices === undefined ? "" : ` (${next.choices.join(", ")})`}${optional}:`,
             )
     if (!answer.ok) return answer
-    if (answer.value !== "") fields = [...fields, [next.name, answer.value]]
-    if (next.name === "exchange" && !exchangeIds().includes(answer.value.toLowerCase())) {
-      prompter.show("  This exchange is not in the catalogue; give the fields that it shows you.")
-    }
+    const value = next.name === "exchange" ? await knownExchange(prompter, answer.value) : answer
+    if (!value.ok) return value
+    if (value.value !== "") fields = [...fields, [next.name, value.value]]
   }
+}
+
+/** "Binance main" is no exchange, and Binance may be meant: its fields are asked for only if that is said. */
+const knownExchange = async (prompter: Prompter, typed: string): Promise<Result<string, Failure>> => {
+  const id = toExchangeId(typed.trim())
+  if (exchangeById(id) !== undefined) return ok(id)
+  const near = suggestExchanges(typed)
+  if (near.length > 0) {
+    const choices = [...near.map(({ name }) => name), `None of these: ${printable(typed)}`]
+    const index = await prompter.choose("Which exchange is it?", choices)
+    if (!index.ok) return index
+    const meant = near[index.value]
+    if (meant !== undefined) return ok(meant.id)
+  }
+  prompter.show("  This exchange is not in the catalogue; give the fields that it shows you.")
+  return ok(typed)
 }
 
 /** Optional extras are not asked for: a form of fourteen questions is no prompt. */

@@ -94,6 +94,26 @@ test("an exchange key has the fields of its exchange, and the ends of pasted val
   })
 })
 
+test("without a kind a person chooses one; a program is told the kinds", async () => {
+  const added = await kf(["add"], { answers: ["3", "Binance main", "1", "k".repeat(64), "s".repeat(64), "Main desk"] })
+  expect(added).toMatchObject({ exit: 0 })
+  expect(added.asked[0]).toBe("What do you want to add?")
+  expect(added.asked[2]).toBe("Which exchange is it?")
+  expect((await kf(["get", "Main desk"])).stdout).toContain("binance")
+  const refused = await kf(["add"])
+  expect(refused.exit).toBe(2)
+  expect(refused.stderr).toContain("exchange-key")
+})
+
+test("an exchange that nobody knows keeps the name it was given", async () => {
+  const added = await kf(["add", "exchange-key", "Elsewhere"], {
+    answers: ["Zzyzx Exchange", "k".repeat(20), "s".repeat(20), ""],
+  })
+  expect(added).toMatchObject({ exit: 0 })
+  expect(added.stderr).toContain("not in the catalogue")
+  expect((await kf(["get", "Elsewhere"])).stdout).toContain("Zzyzx Exchange")
+})
+
 test("a passphrase is asked for where the exchange has one", async () => {
   const added = await kf(["add", "exchange-key", "OKX", "exchange=okx"], {
     answers: ["k".repeat(36), "s".repeat(32), "phrase"],

@@ -42,6 +42,29 @@ export const toExchangeId = (text: string): string => {
   return text
 }
 
+const MAX_SUGGESTIONS = 6
+
+/**
+ * Exchanges of the catalogue that a typed text may mean: "Binance main" means binance and its relatives, "krak" kraken.
+ * Nearest first, six at most, none where nothing is near.
+ */
+export const suggestExchanges = (text: string): readonly { readonly id: string; readonly name: string }[] => {
+  const typed = text.trim().toLowerCase()
+  const words = typed.split(/[^a-z0-9]+/).filter((word) => word.length > 1)
+  const rank = (id: string, name: string): number => {
+    const names = [id, name.toLowerCase()]
+    if (names.some((known) => words.includes(known))) return 1
+    if (words.some((word) => names.some((known) => known.startsWith(word)))) return 2
+    return 0
+  }
+  return [...exchanges]
+    .map(([id, { name }]) => ({ id, name, rank: rank(id, name) }))
+    .filter((found) => found.rank > 0)
+    .sort((a, b) => a.rank - b.rank || a.id.length - b.id.length)
+    .slice(0, MAX_SUGGESTIONS)
+    .map(({ id, name }) => ({ id, name }))
+}
+
 /** Every field that some exchange asks for, in the order in which forms show them. */
 export const EXCHANGE_FIELDS = [
   { name: "key", label: "API key", secret: false, input: "token", multiline: "pem", aliases: ["api-key"] },
