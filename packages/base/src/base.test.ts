@@ -33,6 +33,21 @@ describe("struct", () => {
     expect(point.decode(b.hexToBytes(hex) ?? new Uint8Array(), 100)).toEqual({ ok: false, error: "malformed" })
   })
 
+  test("[RC1] text that begins with U+FEFF comes back as it was, however long and however often", () => {
+    const texts = [
+      "\ufeff",
+      "\ufeffa",
+      "\ufeff\ufeffa",
+      `\ufeff${"a".repeat(300)}`,
+      `\ufeff${"ä".repeat(70_000)}`,
+      "a\ufeff",
+    ]
+    const bytes = b.encodeCbor(new Map<number, b.CborValue>([[1, texts]]))
+    expect(b.decodeCbor(bytes, 1_000_000)).toEqual({ ok: true, value: new Map([[1, texts]]) })
+    // Bytes that only look like a mark across the end of a text are none.
+    expect(b.decodeCbor(b.hexToBytes("8262efbb43bf0000") ?? new Uint8Array(), 100).ok).toBe(false)
+  })
+
   test("[RC1] depth 10,000 is refused at once", () => {
     expect(b.decodeCbor(new Uint8Array(10_000).fill(0x81), 20_000).ok).toBe(false)
   })

@@ -68,10 +68,14 @@ class BoundedTokenizer extends Tokenizer {
   readonly #lastKey: number[] = []
 
   override next(): Token {
+    const at = this.pos()
     const token = super.next()
     const name = token.type.name
     if (name === "negint" || name === "float" || name === "tag" || name === "undefined") throw new Error("type")
-    if (name === "string") this.hasText = true
+    if (name === "string") {
+      this.hasText = true
+      if (this.#hasMark(at)) token.value = `\ufeff${String(token.value)}`
+    }
     const frame = this.#open.length - 1
     if (frame >= 0) {
       if (this.#expectKey[frame] === true && (this.#open[frame] ?? 0) % 2 === 0) {
@@ -94,5 +98,14 @@ class BoundedTokenizer extends Tokenizer {
       this.#lastKey.pop()
     }
     return token
+  }
+
+  /** Whether the text at `at` begins with U+FEFF, which the library takes for a byte order mark and leaves out. */
+  #hasMark(at: number): boolean {
+    const minor = (this.data[at] ?? 0) & 31
+    const first = at + (minor < 24 ? 1 : 1 + (1 << (minor - 24)))
+    return (
+      this.data[first] === 0xef && this.data[first + 1] === 0xbb && this.data[first + 2] === 0xbf && first < this.pos()
+    )
   }
 }

@@ -40,6 +40,14 @@ describe("values as they are typed", () => {
     expect(normaliseField(exact, " a \n")).toMatchObject({ value: { value: " a ", trimmed: true } })
   })
 
+  test("a long run of line ends is looked at once, not from each of its places", () => {
+    for (const raw of [`a${"\n".repeat(59_000)}b`, `a${"\r".repeat(59_000)}b`, `a${"\n".repeat(59_000)}`]) {
+      const startedMs = performance.now()
+      normaliseField(exact, raw)
+      expect(performance.now() - startedMs).toBeLessThan(200)
+    }
+  })
+
   test.each([
     [token, "a\u0000b", "control-character"],
     [token, "a b", "space-inside"],

@@ -21,7 +21,8 @@ export interface NormalisedField {
 export const normaliseField = (spec: FieldSpec, raw: string): Result<NormalisedField, FieldProblem> => {
   if (!raw.isWellFormed()) return err(fieldProblem(spec.name, "not-text"))
   // Also what a file has that was converted twice: cleaning a value again must not change it.
-  const unified = raw.replaceAll(/\r+\n/g, "\n")
+  // The look behind keeps a long run of \r from being tried from each of its places.
+  const unified = raw.replaceAll(/(?<!\r)\r+\n/g, "\n")
   const restored = spec.multiline === undefined ? unified : restoreLineBreaks(unified)
   const trimmed = trimFor(spec, restored)
   const value = spec.canonical?.(trimmed) ?? trimmed
@@ -60,11 +61,17 @@ const trimEnds = (text: string): string => {
   return text.slice(start, end)
 }
 
+const trimLineBreaks = (text: string): string => {
+  let end = text.length
+  while (end > 0 && (text[end - 1] === "\n" || text[end - 1] === "\r")) end--
+  return text.slice(0, end)
+}
+
 const trimFor = (spec: FieldSpec, text: string): string => {
   if (isPemBlock(text.trim())) return `${text.trim()}\n`
   if (spec.input !== "exact") return spec.multiline === true ? text : trimEnds(text)
   // A password may begin or end with a space; a line break at its end came from the pipe or the paste.
-  return spec.multiline === undefined ? text.replace(/[\r\n]+$/, "") : text
+  return spec.multiline === undefined ? trimLineBreaks(text) : text
 }
 
 // Tab and line breaks are the only control characters that belong in text.

@@ -137,6 +137,20 @@ describe("key files", () => {
     expect(parsePrivateKey(text)).toMatchObject({ ok: false, error: { code } })
   })
 
+  test("an RSA key whose numbers contradict each other is refused, also where its signatures happen to fit", () => {
+    const key = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey
+    const numbers = key.export({ format: "jwk" })
+    for (const name of ["p", "q", "d", "dp", "dq", "qi"] as const) {
+      const der = key.export({ format: "der", type: "pkcs8" })
+      const number = Buffer.from(numbers[name] ?? "", "base64url")
+      // Odd and of the same length, as a stranger would choose it.
+      const at = der.indexOf(number) + number.length - 2
+      der[at] = (der[at] ?? 0) ^ 1
+      const text = `-----BEGIN PRIVATE KEY-----\n${der.toString("base64")}\n-----END PRIVATE KEY-----\n`
+      expect(parsePrivateKey(text), name).toEqual({ ok: false, error: { code: "key-malformed" } })
+    }
+  })
+
   test("a private key beside another's public key is refused", () => {
     const [a, b] = [generateSshKey("ed25519", ""), generateSshKey("ed25519", "")].map((key) => {
       const lines = key.privateKey.split("\n")

@@ -85,11 +85,20 @@ const toSshKey = (privateKey: KeyObject, comment: string): Result<SshPrivateKey,
   if (!found.ok) return err(keyProblem(found.error, type))
   const { algorithm, blob }: SshPublicKey = found.value
   // Node takes an RSA key whose numbers contradict each other; its signatures would be wrong, and a wrong one can give
-  // the key away.
+  // the key away. It also signs around a wrong prime, and only one of its numbers would then survive being written.
+  if (type === "rsa" && !areFactors(privateKey)) return err({ code: "key-malformed" })
   const made = nodeSign(type === "ed25519" ? null : "sha256", PROBE, privateKey)
   if (!nodeVerify(type === "ed25519" ? null : "sha256", PROBE, found.value.key, made))
     return err({ code: "key-malformed" })
   return ok({ algorithm, blob, fingerprint: fingerprintOf(blob), comment, privateKey })
+}
+
+const areFactors = (privateKey: KeyObject): boolean => {
+  const { n, p, q, d, dp, dq, qi } = privateKey.export({ format: "jwk" })
+  const [N, P, Q, D, DP, DQ, QI] = [n, p, q, d, dp, dq, qi].map((text) =>
+    BigInt(`0x0${Buffer.from(text ?? "", "base64url").toString("hex")}`),
+  ) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint]
+  return P > 1n && Q > 1n && P * Q === N && D % (P - 1n) === DP && D % (Q - 1n) === DQ && (QI * Q) % P === 1n
 }
 
 const keyProblem = (problem: PublicKeyProblem, what: string): KeyProblem =>
