@@ -124,8 +124,10 @@ const serve = async ({ values, origins }: Config, folder: string): Promise<numbe
     process.stderr.write(`${started.error.detail}\n`)
     return started.error.exitCode
   }
+  // Listening before it says that it is ready: whoever waited for that word may ask it to stop at once.
+  const asked = untilAskedToStop()
   announce(started.value, folder)
-  await untilAskedToStop()
+  await asked
   const strongroomCode = await started.value.stop()
   process.stdout.write(`stopped: server 0, strongroom ${strongroomCode}\n`)
   return strongroomCode === 0 ? 0 : 1

@@ -2,7 +2,8 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 import { type Clock, err, ok, type Random, type Result } from "@keyferry/base"
-import { lockFolder, openStore } from "@keyferry/store"
+import { errors } from "@keyferry/protocol"
+import { type FolderLock, lockFolder, openStore, storeFailureOf } from "@keyferry/store"
 import type { Logger } from "pino"
 
 import type { Settings } from "./config/settings.ts"
@@ -65,11 +66,12 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
   const undoAll = async (): Promise<void> => {
     for (const step of undo.reverse()) await step()
   }
-  const locked = lockFolder(folder, `server, process ${process.pid}, since ${new Date(clock.nowMs()).toISOString()}`)
-  if (!locked.ok) return err(failureOf("store-in-use", `${folder} is in use by: ${locked.error.holder}`, 1))
-  undo.push(() => locked.value.release())
-  // A data folder inside a checkout must never be committed.
-  writeFileSync(join(folder, ".gitignore"), "*\n")
+  const prepared = prepareFolder(
+    folder,
+    `server, process ${process.pid}, since ${new Date(clock.nowMs()).toISOString()}`,
+  )
+  if (!prepared.ok) return prepared
+  undo.push(() => prepared.value.release())
 
   const opened = await openStore<Tables>({
     url: settings.database_url ?? `sqlite:${join(folder, "server.db")}`,
@@ -81,13 +83,12 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
     await undoAll()
     const { code, detail } = opened.error
     const known = code === "schema-newer" || code === "store-corrupt" || code === "store-full" ? code : "internal"
-    return err(failureOf(known, detail, code === "schema-newer" ? 12 : 1))
+    return err(failureOf(known, detail, errors[known].exit))
   }
   const store: ServerStore = opened.value
   undo.push(() => store.close())
 
   const kept = join(folder, "strongroom")
-  mkdirSync(kept, { recursive: true, mode: 0o700 })
   const started = await startStrongroom({ ...options.strongroom, folder: kept, args: ["--data-dir", kept], log })
   if (!started.ok) {
     await undoAll()
@@ -221,6 +222,25 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
       return strongroomCode
     },
   })
+}
+
+/** Makes the folder, takes its lock. A disk that is full or cannot be written is an answer with a sentence. */
+const prepareFolder = (folder: string, holder: string): Result<FolderLock, StartFailure> => {
+  let lock: FolderLock | undefined
+  try {
+    const locked = lockFolder(folder, holder)
+    if (!locked.ok) return err(failureOf("store-in-use", `${folder} is in use by: ${locked.error.holder}`, 1))
+    lock = locked.value
+    // A data folder inside a checkout must never be committed.
+    writeFileSync(join(folder, ".gitignore"), "*\n")
+    mkdirSync(join(folder, "strongroom"), { recursive: true, mode: 0o700 })
+    return ok(lock)
+  } catch (error) {
+    lock?.release()
+    const known = storeFailureOf(error)
+    if (known === undefined) throw error
+    return err(failureOf(known.code === "store-full" ? "store-full" : "internal", `${folder}: ${known.detail}`, 1))
+  }
 }
 
 const failureOf = (code: StartFailure["code"], detail: string, exitCode: number): StartFailure => ({

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util"
 import { err, type Result } from "@keyferry/base"
 import { nodePrimitives } from "@keyferry/crypto/node"
 import { errors, type Failure, isErrorCode } from "@keyferry/protocol"
-import { lockFolder, StoreError } from "@keyferry/store"
+import { type FolderLock, lockFolder, StoreError, storeFailureOf } from "@keyferry/store"
 import {
   type ByteChannel,
   calls,
@@ -50,8 +50,8 @@ const main = async (): Promise<number> => {
   const folder = values["data-dir"]
   if (folder === undefined || !isAbsolute(folder))
     return refuse({ code: "usage-wrong", detail: "--data-dir needs an absolute path." })
-  const lock = lockFolder(folder, `the strongroom with process id ${process.pid}`)
-  if (!lock.ok) return refuse({ code: "store-in-use", detail: `Held by ${lock.error.holder}.` })
+  const lock = takeLock(folder)
+  if (!lock.ok) return refuse(lock.error)
   try {
     const opened = await openStrongroom({
       folder,
@@ -88,6 +88,18 @@ const main = async (): Promise<number> => {
     return code
   } finally {
     lock.value.release()
+  }
+}
+
+/** A disk that is full or cannot be written is told like everything else that keeps it from starting. */
+const takeLock = (folder: string): Result<FolderLock, StartFailure> => {
+  try {
+    const lock = lockFolder(folder, `the strongroom with process id ${process.pid}`)
+    return lock.ok ? lock : err({ code: "store-in-use", detail: `Held by ${lock.error.holder}.` })
+  } catch (error) {
+    const known = storeFailureOf(error)
+    if (known === undefined) throw error
+    return err({ code: known.code === "store-full" ? "store-full" : "strongroom-unavailable", detail: known.detail })
   }
 }
 

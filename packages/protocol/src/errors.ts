@@ -623,6 +623,14 @@ export const errors = {
     SAFE,
     "Stop it first, or use another folder.",
   ),
+  "store-read-only": entry(
+    0,
+    "never",
+    1,
+    "This folder cannot be written.",
+    "Nothing was changed.",
+    "Make it writable for you, or use another folder.",
+  ),
   "store-corrupt": entry(
     500,
     "never",

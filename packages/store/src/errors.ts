@@ -36,6 +36,8 @@ export const storeFailureOf = (error: unknown): StoreFailure | undefined => {
   const code = property(error, "code")
   if (code === "ERR_SQLITE_ERROR") return sqliteFailure(Number(property(error, "errcode")))
   if (code === "ENOSPC" || code === "EDQUOT") return { code: "store-full", detail: "The disk of the store is full." }
+  if (code === "EROFS" || code === "EACCES" || code === "EPERM")
+    return { code: "store-unavailable", detail: "The folder of the store cannot be written." }
   if (typeof code === "string") return NETWORK.has(code) ? UNREACHABLE : postgresFailure(code)
   // The connection pool reports its own time-out without a code.
   return error instanceof Error && /timeout exceeded when trying to connect|Connection terminated/.test(error.message)

@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs"
 
 import { err, ok, type Result } from "@keyferry/base"
 import { failure, type Failure } from "@keyferry/sdk/errors"
-import { createKeychainStorage, openNodeKeyferry } from "@keyferry/sdk/node"
+import { createKeychainStorage, openNodeKeyferry, storeFailure } from "@keyferry/sdk/node"
 
 import type { Keyferry } from "../keyferry.ts"
 import { agentLockPath } from "../places.ts"
@@ -15,8 +15,15 @@ import { holdLockFile } from "./lock-file.ts"
  * Errors: store-in-use while an agent runs
  */
 export const openHere = async (folder: string): Promise<Result<Keyferry, Failure>> => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const lock = holdLockFile(agentLockPath(folder))
+  let lock: ReturnType<typeof holdLockFile>
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    lock = holdLockFile(agentLockPath(folder))
+  } catch (error) {
+    const known = storeFailure(error)
+    if (known === undefined) throw error
+    return err(known)
+  }
   if (lock === undefined) return err(failure("store-in-use", "The agent of this profile holds it: kf agent stop"))
   const opened = await openNodeKeyferry({
     folder,
@@ -27,10 +34,11 @@ export const openHere = async (folder: string): Promise<Result<Keyferry, Failure
     lock.release()
     return opened
   }
+  const held = lock
   const keyferry = opened.value
   const close = async (): Promise<void> => {
     await keyferry.close()
-    lock.release()
+    held.release()
   }
   return ok(Object.freeze({ ...keyferry, close }))
 }

@@ -35,6 +35,7 @@ interface Deps {
 }
 
 const PERIOD_MS = 1_000
+const STOP_PATIENCE_MS = 3_000
 const RETRY_MS = [5_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000, 3_600_000 * 4, 3_600_000 * 8] as const
 const BATCH = 20
 
@@ -111,7 +112,11 @@ export const createMailQueue = ({ store, transport, clock, random, log }: Deps):
     stop: async () => {
       stopped = true
       clearInterval(timer)
-      await running
+      // A mail server that takes the connection and says nothing must not keep this one: its mail stays in its row.
+      const patience = Promise.withResolvers<void>()
+      const limit = setTimeout(patience.resolve, STOP_PATIENCE_MS)
+      await Promise.race([running, patience.promise])
+      clearTimeout(limit)
       transport.close()
     },
   })

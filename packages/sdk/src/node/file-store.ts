@@ -38,7 +38,8 @@ export const createFileStore = (path: string): DeviceStore => {
       }
       target.db.exec("COMMIT")
     } catch (error) {
-      target.db.exec("ROLLBACK")
+      // A full disk makes SQLite roll back by itself; a second one would hide why.
+      if (target.db.isTransaction) target.db.exec("ROLLBACK")
       throw error
     }
   }
@@ -82,7 +83,8 @@ const openFile = (path: string): Open => {
   db.exec(
     "CREATE TABLE IF NOT EXISTS rows (tbl TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (tbl, key)) WITHOUT ROWID",
   )
-  db.exec(`PRAGMA user_version=${SCHEMA_VERSION}`)
+  // Written once: opening changes nothing, so that a damaged, full or read-only store is left as it is.
+  if (version !== SCHEMA_VERSION) db.exec(`PRAGMA user_version=${SCHEMA_VERSION}`)
   return {
     db,
     put: db.prepare(

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto"
+import { statSync } from "node:fs"
 import { join } from "node:path"
 
 import { type Clock, err, type MonotonicClock, type Random, type Result } from "@keyferry/base"
@@ -10,7 +11,7 @@ import { openKeyferry } from "../keyferry.ts"
 import type { Http, SecretStorage } from "../ports.ts"
 import { createFileStore } from "./file-store.ts"
 import { createNodeHttp } from "./http.ts"
-import { createSecretFile } from "./secret-file.ts"
+import { createSecretFile, SecretDamaged } from "./secret-file.ts"
 
 export { createFileStore } from "./file-store.ts"
 export { createNodeHttp } from "./http.ts"
@@ -27,12 +28,17 @@ export interface NodeOptions {
   readonly http?: Http
 }
 
-/** Opens (or prepares) a device in a folder. Errors: schema-newer, store-corrupt, store-full. */
+/** Opens (or prepares) a device in a folder. Errors: schema-newer, store-corrupt, store-full, store-read-only, store-in-use. */
 export const openNodeKeyferry = async (options: NodeOptions): Promise<Result<Keyferry, Failure>> => {
   try {
+    const secrets = options.secrets ?? createSecretFile(join(options.folder, "device.secret"))
+    const path = join(options.folder, "device.db")
+    // An empty file would be a new vault. Where a secret is kept there was one, and it is gone: that must be said.
+    if (statSync(path, { throwIfNoEntry: false })?.size === 0 && (await secrets.load()) !== undefined)
+      return err({ code: "store-corrupt", detail: "The file with the vault is empty." })
     return await openKeyferry({
-      store: createFileStore(join(options.folder, "device.db")),
-      secrets: options.secrets ?? createSecretFile(join(options.folder, "device.secret")),
+      store: createFileStore(path),
+      secrets,
       http: options.http ?? createNodeHttp(),
       clock: options.clock ?? { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
       random: options.random ?? { bytes: (length) => new Uint8Array(randomBytes(length)) },
@@ -53,6 +59,9 @@ export const openNodeKeyferry = async (options: NodeOptions): Promise<Result<Key
   }
 }
 
+// SQLITE_IOERR_SHMSIZE, _SHMMAP: no room for the index of the log, https://sqlite.org/rescode.html
+const NO_ROOM: ReadonlySet<number> = new Set([4874, 5386])
+
 const PLATFORM_NAMES: Readonly<Record<string, string>> = { linux: "Linux", darwin: "macOS", win32: "Windows" }
 
 /** What SQLite and the file system say about a damaged, newer, full or foreign store. */
@@ -61,10 +70,14 @@ export const storeFailure = (error: unknown): Failure | undefined => {
   const code = (error as NodeJS.ErrnoException).code
   if (error.message === "keychain-unavailable") return { code: "keychain-unavailable" }
   if (error.message === "schema-newer") return { code: "schema-newer" }
+  if (error instanceof SecretDamaged)
+    return { code: "store-corrupt", detail: "The file with this device's secret is damaged." }
+  const errcode = "errcode" in error ? Number(error.errcode) : 0
+  if (code === "ERR_SQLITE_ERROR" && NO_ROOM.has(errcode)) return { code: "store-full" }
   if (/malformed|not a database|corrupt/i.test(error.message)) return { code: "store-corrupt" }
   if (code === "ENOSPC" || /disk is full|database or disk/i.test(error.message)) return { code: "store-full" }
   if (code === "EACCES" || code === "EROFS" || /readonly|unable to open/i.test(error.message))
-    return { code: "store-in-use", detail: "The folder cannot be written." }
+    return { code: "store-read-only" }
   if (/database is locked/i.test(error.message)) return { code: "store-in-use" }
   return undefined
 }

@@ -9,7 +9,8 @@ export const createSecretFile = (path: string): SecretStorage =>
     load: async () => {
       try {
         const bytes = readFileSync(path)
-        return bytes.length === 32 ? new Uint8Array(bytes) : undefined
+        if (bytes.length !== 32) throw new SecretDamaged()
+        return new Uint8Array(bytes)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
         throw error
@@ -26,3 +27,11 @@ export const createSecretFile = (path: string): SecretStorage =>
     },
     destroy: async () => rmSync(path, { force: true }),
   })
+
+/** The file is there and is no secret. It must not count as missing: a fresh one would be written over what is left. */
+export class SecretDamaged extends Error {
+  override readonly name = "SecretDamaged"
+  constructor() {
+    super("device-secret-damaged")
+  }
+}
