@@ -48,7 +48,8 @@ import {
 
 import { deviceHolder, encodeWraps, openServedKeys, slotSigner, wrapSeed } from "./account-keys.ts"
 import { type Device, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
-import { accountOf, afterJoining, credentialsOf, type EnrolmentBox, publicKeysOf, verifyServedChain } from "./enrol.ts"
+import { verifyServedChain } from "./enrolment-chain.ts"
+import { accountOf, afterJoining, credentialsOf, type EnrolmentBox, publicKeysOf } from "./enrolment.ts"
 import type { Enrolment } from "./formats.ts"
 import { settle, stage, startLease } from "./staged.ts"
 import { acceptAccount } from "./sync-account.ts"

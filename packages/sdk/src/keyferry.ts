@@ -1,43 +1,24 @@
 import { bytesToHex, err, formatId, ok, parseId, type Result } from "@keyferry/base"
-import {
-  ADDED_BY_DEVICE,
-  ADDED_BY_KIT,
-  ADDED_BY_PASSKEY,
-  ADDED_BY_RECOVERY,
-  ADDED_GENESIS,
-  HOLDER_DEVICE,
-} from "@keyferry/chain"
-import { fingerprintDigits, RECORD_KIND, serverWords } from "@keyferry/crypto"
-import { itemToMergeFields, withMergeFields } from "@keyferry/items"
-import { type ErrorCode, type Failure, isErrorCode, type JsonReply } from "@keyferry/protocol"
+import { type ErrorCode, type Failure, isErrorCode } from "@keyferry/protocol"
 
 import { changePassword, checkAccountPassword, deviceCalls, replaceKit } from "./account-calls.ts"
-import type { DeviceInfo, Keyferry, Status } from "./api.ts"
-import { type ApproverSide, approvalReply, approvalWords, approve, approveStart, type NewSide } from "./approval.ts"
+import type { Keyferry } from "./api.ts"
+import { approvalReply, approvalWords, approve, type ApproverSide, approveStart, type NewSide } from "./approval.ts"
 import { archiveOf, restoreArchive } from "./archive.ts"
+import { devicesOf } from "./device-list.ts"
 import { setDevicePassword } from "./device-password.ts"
 import { createDevice, type Device, forget, readState, saveSettings } from "./device.ts"
-import {
-  confirmation,
-  describeEnrolment,
-  type EnrolmentBox,
-  factorLost,
-  finishWithKit,
-  loadEnrolment,
-  loginStart,
-  mailState,
-  recoverFinish,
-  recoverStart,
-  requestMail,
-  secondFactor,
-} from "./enrol.ts"
-import { evidenceRow, type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
-import { bodyOf, changedBody, editedLocal, findItem, itemRows, newLocalItem, summaryOf, viewOf } from "./items.ts"
-import { historyOf, oldBodyRow } from "./items-history.ts"
+import { finishWithKit } from "./enrol-kit.ts"
+import { confirmation, factorLost, loginStart, requestMail, secondFactor } from "./enrol.ts"
+import { type EnrolmentBox, loadEnrolment, mailState } from "./enrolment.ts"
+import { itemCalls } from "./item-calls.ts"
+import { recoverFinish, recoverStart } from "./recover.ts"
+import { evidenceRow } from "./formats.ts"
+import { abortable } from "./giving-up.ts"
 import { leavingPlan, signOut } from "./leaving.ts"
 import { createLive, ownRemoval } from "./live.ts"
-import type { Http, Row, SdkPorts } from "./ports.ts"
-import { decodeLabel } from "./profile.ts"
+import { notOpen } from "./not-open.ts"
+import type { SdkPorts } from "./ports.ts"
 import { checkKit, removeDevice } from "./removal.ts"
 import { isRescueStale, renewLocalKeys } from "./renew-local-keys.ts"
 import { rescue } from "./rescue.ts"
@@ -45,28 +26,14 @@ import { purgeOld } from "./retention.ts"
 import { rotationDone, rotationList } from "./rotation.ts"
 import { finishStaged, signUp } from "./signup.ts"
 import { dropStaged, readStaged } from "./staged.ts"
-import { choosePolicy, existingToUpload, setCredentialSwitch } from "./sync-choice.ts"
+import { liveAccount, type RemoteAccount, statusOf } from "./status.ts"
+import { choosePolicy, existingToUpload } from "./sync-choice.ts"
 import { putLabel, removeRetired } from "./sync-chores.ts"
-import { syncNow, waitingItems } from "./sync.ts"
+import { syncNow } from "./sync.ts"
 import { watchUnlock } from "./unlock-watch.ts"
 import { createLocalStore, unlock } from "./unlock.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
-
-/**
- * A network whose pending requests can be given up. What is under way then reads like an outage; a server that answers one
- * byte a minute keeps no key in memory.
- */
-const abortable = (http: Http): { readonly http: Http; readonly giveUp: () => void } => {
-  let pending = Promise.withResolvers<undefined>()
-  return {
-    http: { stream: http.stream, send: (request) => Promise.race([http.send(request), pending.promise]) },
-    giveUp: () => {
-      pending.resolve(undefined)
-      pending = Promise.withResolvers<undefined>()
-    },
-  }
-}
 
 /** Opens one device's store. Errors: store-corrupt, schema-newer. */
 export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
@@ -115,17 +82,6 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     return result
   }
   const changing = async <T>(work: () => Done<T>): Done<T> => accountChanged(await online(work))
-  const writeItem = async (item: LocalItem, before?: LocalItem): Done<LocalItem> => {
-    const { local } = device
-    if (local === undefined) return err({ code: "locked" })
-    if (item.strict && local.strict === undefined) return err({ code: "lease-needs-server" })
-    const old = before === undefined ? undefined : await oldBodyRow(device, local, before)
-    await ports.store.write([...(await itemRows(device, local, item)), ...(old === undefined ? [] : [old])])
-    device.items.set(bytesToHex(item.itemId), item)
-    changed()
-    if (item.waiting) live.poke()
-    return ok(item)
-  }
   /** The account changed through this device: what the server says of it is asked again when somebody looks. */
   const accountChanged = <T>(result: T): T => {
     remote = undefined
@@ -191,145 +147,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       })
     },
 
-    list: () => serial(async () => summaries(device, (i) => i.deletedAtMs === 0)),
-    bin: () => serial(async () => summaries(device, (i) => i.deletedAtMs > 0 && i.body.length > 0)),
-    get: (id) =>
-      serial(async () => {
-        const item = findItem(device, id)
-        return item.ok ? viewOf(device, item.value) : item
-      }),
-    add: (input) =>
-      serial(async () => {
-        if (device.local === undefined) return err(notOpen(device))
-        const item = newLocalItem(device, input)
-        if (!item.ok) return item
-        const written = await writeItem(item.value)
-        return written.ok ? ok(summaryOf(device, written.value)) : written
-      }),
-    addMany: (inputs, onProgress) =>
-      serial(async () => {
-        const { local } = device
-        if (local === undefined) return err(notOpen(device))
-        const items: LocalItem[] = []
-        const rows: Row[] = []
-        for (const input of inputs) {
-          const item = newLocalItem(device, input)
-          if (!item.ok) return item
-          if (item.value.strict && local.strict === undefined) return err({ code: "lease-needs-server" })
-          items.push(item.value)
-          rows.push(...(await itemRows(device, local, item.value)))
-          if (items.length % 100 === 0) onProgress?.({ step: "importing", done: items.length, total: inputs.length })
-        }
-        await ports.store.write(rows)
-        for (const item of items) device.items.set(bytesToHex(item.itemId), item)
-        changed()
-        if (items.some((i) => i.waiting)) live.poke()
-        return ok(items.map((i) => summaryOf(device, i)))
-      }),
-    edit: (id, change) =>
-      serial(async () => {
-        const found = findItem(device, id)
-        if (!found.ok) return found
-        const body = changedBody(device, found.value, change)
-        if (!body.ok) return body
-        const next = editedLocal(found.value, body.value, change.class !== undefined)
-        if (!next.ok) return next
-        const written = await writeItem(next.value, found.value)
-        return written.ok ? ok(summaryOf(device, written.value)) : written
-      }),
-    remove: (id) =>
-      serial(async () => {
-        const found = findItem(device, id)
-        if (!found.ok) return found
-        const item = found.value
-        const atServer = item.policy === POLICY_SYNCED && item.rev > 0
-        const written = await writeItem({ ...item, deletedAtMs: ports.clock.nowMs(), waiting: atServer })
-        return written.ok ? ok(undefined) : written
-      }),
-    restore: (id, rev) =>
-      serial(async () => {
-        const found = findItem(device, id)
-        if (!found.ok) return found
-        let item = bodyOf(found.value)
-        if (rev !== undefined) {
-          const history = await historyOf(device, found.value)
-          if (!history.ok) return history
-          const entry = history.value.find((h) => h.revision.rev === rev)
-          if (entry === undefined) return err({ code: "not-found", detail: `There is no revision ${rev}.` })
-          item = ok(entry.item)
-        }
-        if (!item.ok) return item
-        const next = editedLocal(found.value, { ...item.value, updatedMs: ports.clock.nowMs() }, false)
-        if (!next.ok) return next
-        const written = await writeItem(next.value, found.value)
-        return written.ok ? ok(summaryOf(device, written.value)) : written
-      }),
-    history: (id) =>
-      online(async () => {
-        const found = findItem(device, id)
-        if (!found.ok) return found
-        const history = await historyOf(device, found.value)
-        return history.ok ? ok(history.value.map((h) => h.revision)) : history
-      }),
-    resolve: (id, field, take) =>
-      serial(async () => {
-        const found = findItem(device, id)
-        if (!found.ok) return found
-        const item = bodyOf(found.value)
-        if (!item.ok) return item
-        const ofField = item.value.alternatives.filter((a) => a.field === field)
-        const chosen = take === "current" ? undefined : ofField[take]
-        if (ofField.length === 0 || (take !== "current" && chosen === undefined))
-          return err({ code: "not-found", detail: "There is no such conflict." })
-        const fields = new Map(itemToMergeFields(item.value))
-        if (chosen !== undefined) fields.set(field, { value: chosen.value, secret: fields.get(field)?.secret ?? true })
-        const merged = withMergeFields(item.value, fields)
-        const next = editedLocal(
-          found.value,
-          {
-            ...merged,
-            alternatives: item.value.alternatives.filter((a) => a.field !== field),
-            updatedMs: ports.clock.nowMs(),
-          },
-          false,
-        )
-        if (!next.ok) return next
-        const written = await writeItem(next.value, found.value)
-        return written.ok ? ok(summaryOf(device, written.value)) : written
-      }),
-    setPolicy: (ids, policy, elsewhere = "keep") =>
-      serial(async () => {
-        const done = await choosePolicy(device, ids, policy, elsewhere)
-        if (done.ok) live.poke()
-        return done
-      }),
-    setClass: (ids, itemClass) =>
-      serial(async () => {
-        for (const id of ids) {
-          const found = findItem(device, id)
-          if (!found.ok) return found
-          const body = changedBody(device, found.value, { class: itemClass })
-          if (!body.ok) return body
-          const next = editedLocal(found.value, body.value, true)
-          if (!next.ok) return next
-          const written = await writeItem(next.value)
-          if (!written.ok) return written
-        }
-        // What was a standard row until now could be opened offline: it goes with the key that sealed it.
-        return itemClass === "strict" ? renewLocalKeys(device) : ok(undefined)
-      }),
-    setCredentialSync: (on, elsewhere = "keep") =>
-      serial(async () => {
-        const done = await setCredentialSwitch(device, on, elsewhere)
-        if (done.ok) live.poke()
-        return done
-      }),
-    setAutomaticSync: (on) =>
-      serial(async () => {
-        if (device.local === undefined) return err(notOpen(device))
-        await saveSettings(device, { autoNew: on })
-        return ok(undefined)
-      }),
+    ...itemCalls({ device, serial, online, poke: () => live.poke(), changed }),
 
     signUp: async (input) => {
       const made = await serial(() => signUp(device, input))
@@ -533,21 +351,6 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
   return ok(Object.freeze(keyferry))
 }
 
-const notOpen = (device: Device): Failure =>
-  device.record === undefined
-    ? { code: "not-found", detail: "There is no vault on this device yet." }
-    : { code: "locked" }
-
-const summaries = (device: Device, pick: (item: LocalItem) => boolean) => {
-  if (device.local === undefined) return err(notOpen(device))
-  const items = [...device.items.values()].filter((i) => i.recordKind === RECORD_KIND.item && pick(i))
-  return ok(
-    items
-      .map((i) => summaryOf(device, i))
-      .toSorted((a, b) => a.title.localeCompare(b.title) || a.id.localeCompare(b.id)),
-  )
-}
-
 type Online = <T>(work: () => Done<T>) => Done<T>
 /** One request of this device, and its answer. */
 const call = <T>(
@@ -588,139 +391,4 @@ const readyToSync = async (device: Device): Done<void> => {
   if (status.value.factors.length === 0) return err({ code: "two-factor-required" })
   if (status.value.state !== "active") return err({ code: "device-not-verified" })
   return status.value.syncSuspended ? err({ code: "sync-suspended" }) : ok(undefined)
-}
-
-const HOW: Readonly<Record<number, DeviceInfo["how"]>> = {
-  [ADDED_GENESIS]: "first",
-  [ADDED_BY_DEVICE]: "device",
-  [ADDED_BY_KIT]: "kit",
-  [ADDED_BY_PASSKEY]: "passkey",
-  [ADDED_BY_RECOVERY]: "recovery",
-}
-
-/** Devices of the verified chain; what the server adds is times, platforms and those that still wait. */
-const devicesOf = async (device: Device): Done<readonly DeviceInfo[]> => {
-  const { account, record } = device
-  if (record?.account === undefined || account === undefined)
-    return err({ code: "sync-not-enabled-here", detail: "This device has no account." })
-  const calls = await deviceCalls(device)
-  if (!calls.ok) return calls
-  const served = await calls.value.transport.json("devices.list", {}, calls.value.as)
-  if (!served.ok) return served
-  const hints = new Map<string, (typeof served.value.devices)[number]>(served.value.devices.map((d) => [d.deviceId, d]))
-  const out: DeviceInfo[] = []
-  for (const entry of account.holders.values()) {
-    if (entry.holder.kind !== HOLDER_DEVICE) continue
-    const id = formatId("dev", entry.holder.id)
-    const hint = hints.get(id)
-    hints.delete(id)
-    out.push({
-      id,
-      name: nameOf(device, entry.holder.id) ?? hint?.platform ?? "device",
-      platform: hint?.platform ?? "",
-      state:
-        entry.removedAt === undefined ? (hint?.state ?? "active") : hint?.state === "retired" ? "retired" : "removed",
-      isThis: bytesToHex(entry.holder.id) === bytesToHex(record.account.deviceId),
-      how: HOW[entry.how] ?? "none",
-      addedAtMs: hint?.createdAtMs ?? 0,
-      lastSeenMs: hint?.lastSeenMs ?? 0,
-      oldKit: false,
-    })
-  }
-  for (const [id, hint] of hints) {
-    if (hint.state !== "pending" && hint.state !== "confirmed") continue
-    out.push({
-      id,
-      name: hint.platform,
-      platform: hint.platform,
-      state: hint.state,
-      isThis: false,
-      how: "none",
-      addedAtMs: hint.createdAtMs,
-      lastSeenMs: hint.lastSeenMs,
-      oldKit: false,
-    })
-  }
-  return ok(out)
-}
-
-const nameOf = (device: Device, deviceId: Uint8Array): string | undefined => {
-  const row = device.items.get(bytesToHex(deviceId))
-  const label = row?.recordKind === RECORD_KIND.deviceLabel ? decodeLabel(row.body) : undefined
-  if (label !== undefined) return label.name
-  const own = device.record?.account
-  return own !== undefined && bytesToHex(own.deviceId) === bytesToHex(deviceId) ? own.deviceName : undefined
-}
-
-const statusOf = (
-  device: Device,
-  box: EnrolmentBox,
-  state: ReturnType<ReturnType<typeof createLive>["state"]>,
-  remote: RemoteAccount | undefined,
-): Status => {
-  const { record, local } = device
-  const mode = record === undefined ? "none" : record.account === undefined ? "local" : "account"
-  const lock: Status["lock"] =
-    record === undefined
-      ? "no-vault"
-      : local === undefined
-        ? "locked"
-        : local.strict === undefined
-          ? "standard-only"
-          : "unlocked"
-  const items = [...device.items.values()].filter((i) => i.recordKind === RECORD_KIND.item && i.deletedAtMs === 0)
-  const lockCode = record?.removed !== undefined && isErrorCode(record.removed) ? record.removed : undefined
-  return {
-    mode,
-    lock,
-    ...(lockCode === undefined ? {} : { lockCode }),
-    ...(local === undefined ? {} : { unlockedUntilMs: device.unlockedUntilMs }),
-    ...(record?.account === undefined
-      ? {}
-      : {
-          account: {
-            id: formatId("acc", record.account.accountId),
-            digits: fingerprintDigits(record.account.accountId),
-            address: record.account.address,
-            server: record.account.server.origin,
-            serverWords: serverWords(device.ports.primitives, record.account.server.opaquePk).join(" "),
-            deviceId: formatId("dev", record.account.deviceId),
-            deviceName: nameOf(device, record.account.deviceId) ?? record.account.deviceName,
-            deviceState: remote?.state ?? "unknown",
-            factors: remote?.factors ?? [],
-            frozen: remote?.frozen ?? false,
-            syncSuspended: remote?.syncSuspended ?? false,
-          },
-          lastContactMs: record.account.lastContactS * 1000,
-          graceUntilMs: record.account.graceUntilS * 1000,
-        }),
-    ...(box.current === undefined ? {} : { enrolment: describeEnrolment(box.current) }),
-    sync: {
-      on: device.settings.syncOn,
-      state: state.state,
-      ...(state.failure === undefined
-        ? {}
-        : {
-            code: state.failure.code,
-            ...(state.failure.detail === undefined ? {} : { detail: state.failure.detail }),
-          }),
-      ...(device.settings.lastSyncMs === 0 ? {} : { lastSyncMs: device.settings.lastSyncMs }),
-      waiting: waitingItems(device).length,
-      conflicts: items.filter((i) => summaryOf(device, i).conflicts > 0).length,
-      synced: items.filter((i) => i.policy === POLICY_SYNCED && i.rev > 0).length,
-      localOnly: items.filter((i) => i.policy === POLICY_LOCAL).length,
-      autoNew: device.settings.autoNew,
-      credentials: device.settings.credentials,
-      ...(device.overdue.length === 0 ? {} : { rotationOverdue: device.overdue.length }),
-    },
-  }
-}
-
-type RemoteAccount = JsonReply<"account.status">
-
-const liveAccount = async (device: Device) => {
-  const calls = await deviceCalls(device)
-  if (!calls.ok) return undefined
-  const reply = await calls.value.transport.json("account.status", {}, calls.value.as)
-  return reply.ok ? reply.value : undefined
 }

@@ -10,7 +10,7 @@ import { POLICY_LOCAL } from "./formats.ts"
 import { summaryOf } from "./items.ts"
 import { retryable } from "./ports.ts"
 import { checkKit } from "./removal.ts"
-import { verifyServedChain } from "./enrol.ts"
+import { verifyServedChain } from "./enrolment-chain.ts"
 import { wipe } from "./wipe.ts"
 import { b64 } from "./wire.ts"
 

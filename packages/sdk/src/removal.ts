@@ -30,7 +30,7 @@ import {
 import { encodeWraps, holdersAfter, makeAccountKey, nextPlace, openAccountSk } from "./account-keys.ts"
 import type { OnProgress, RotationEntry } from "./api.ts"
 import { type Device, type FullKeys, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
-import { parseKit } from "./enrol.ts"
+import { parseKit } from "./kit-code.ts"
 import type { Row } from "./ports.ts"
 import { rememberRotation } from "./rotation.ts"
 import { acceptAccount } from "./sync-account.ts"

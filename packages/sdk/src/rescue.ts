@@ -5,7 +5,7 @@ import type { Failure } from "@keyferry/protocol"
 
 import { type Device, deviceSecret, recordRow } from "./device.ts"
 import { type DeviceRecord, localBundle, MODE_LOCAL, POLICY_LOCAL } from "./formats.ts"
-import { parseKit } from "./enrol.ts"
+import { parseKit } from "./kit-code.ts"
 import { loadItems, NO_VAULT } from "./items.ts"
 import { moveToVault } from "./merge-item.ts"
 import type { Row } from "./ports.ts"

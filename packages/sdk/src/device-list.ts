@@ -1,0 +1,71 @@
+import { bytesToHex, err, formatId, ok, type Result } from "@keyferry/base"
+import {
+  ADDED_BY_DEVICE,
+  ADDED_BY_KIT,
+  ADDED_BY_PASSKEY,
+  ADDED_BY_RECOVERY,
+  ADDED_GENESIS,
+  HOLDER_DEVICE,
+} from "@keyferry/chain"
+import type { Failure } from "@keyferry/protocol"
+
+import { deviceCalls } from "./account-calls.ts"
+import type { DeviceInfo } from "./api.ts"
+import type { Device } from "./device.ts"
+import { nameOf } from "./status.ts"
+
+type Done<T> = Promise<Result<T, Failure>>
+
+const HOW: Readonly<Record<number, DeviceInfo["how"]>> = {
+  [ADDED_GENESIS]: "first",
+  [ADDED_BY_DEVICE]: "device",
+  [ADDED_BY_KIT]: "kit",
+  [ADDED_BY_PASSKEY]: "passkey",
+  [ADDED_BY_RECOVERY]: "recovery",
+}
+
+/** Devices of the verified chain; what the server adds is times, platforms and those that still wait. */
+export const devicesOf = async (device: Device): Done<readonly DeviceInfo[]> => {
+  const { account, record } = device
+  if (record?.account === undefined || account === undefined)
+    return err({ code: "sync-not-enabled-here", detail: "This device has no account." })
+  const calls = await deviceCalls(device)
+  if (!calls.ok) return calls
+  const served = await calls.value.transport.json("devices.list", {}, calls.value.as)
+  if (!served.ok) return served
+  const hints = new Map<string, (typeof served.value.devices)[number]>(served.value.devices.map((d) => [d.deviceId, d]))
+  const out: DeviceInfo[] = []
+  for (const entry of account.holders.values()) {
+    if (entry.holder.kind !== HOLDER_DEVICE) continue
+    const id = formatId("dev", entry.holder.id)
+    const hint = hints.get(id)
+    hints.delete(id)
+    out.push({
+      id,
+      name: nameOf(device, entry.holder.id) ?? hint?.platform ?? "device",
+      platform: hint?.platform ?? "",
+      state:
+        entry.removedAt === undefined ? (hint?.state ?? "active") : hint?.state === "retired" ? "retired" : "removed",
+      isThis: bytesToHex(entry.holder.id) === bytesToHex(record.account.deviceId),
+      how: HOW[entry.how] ?? "none",
+      addedAtMs: hint?.createdAtMs ?? 0,
+      lastSeenMs: hint?.lastSeenMs ?? 0,
+      oldKit: false,
+    })
+  }
+  for (const [id, hint] of hints) {
+    if (hint.state !== "pending" && hint.state !== "confirmed") continue
+    out.push({
+      id,
+      name: hint.platform,
+      platform: hint.platform,
+      state: hint.state,
+      isThis: false,
+      how: "none",
+      addedAtMs: hint.createdAtMs,
+      lastSeenMs: hint.lastSeenMs,
+      oldKit: false,
+    })
+  }
+  return ok(out)
+}
