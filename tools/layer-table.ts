@@ -43,8 +43,8 @@ export const packages: Readonly<Record<string, Package>> = {
   sdk: one(
     "packages/sdk",
     ["engine", "chain", "crypto", "protocol", "items", "importers", "base"],
-    "a wrapper of browser storage, once there is a browser",
-    { node: ["src/node/"] },
+    "a wrapper of browser storage",
+    { node: ["src/node/"], behind: { idb: "src/browser/" } },
   ),
   "ssh-agent": one("packages/ssh-agent", ["base"], "none", edge),
   store: one("packages/store", ["base"], "query layer, database drivers", edge),
@@ -80,7 +80,7 @@ export const packages: Readonly<Record<string, Package>> = {
     app,
   ),
   cli: one("apps/cli", ["sdk", "ssh-agent", "items", "base"], "terminal", app),
-  web: one("apps/web", ["sdk", "items", "base"], "user interface", { app: true, exists: false }),
+  web: one("apps/web", ["sdk", "items", "base"], "user interface", { app: true }),
 }
 
 export interface Arrow {

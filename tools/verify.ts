@@ -62,6 +62,7 @@ const checks: Readonly<Record<string, Check>> = {
   types: inTurn(
     program(bin("tsc"), ["-p", "tsconfig.json", "--pretty", "false"]),
     program(bin("tsc"), ["-p", "tsconfig.pure.json", "--pretty", "false"]),
+    program(bin("tsc"), ["-p", "tsconfig.web.json", "--pretty", "false"]),
   ),
   layers: async () =>
     found([

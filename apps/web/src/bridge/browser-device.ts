@@ -1,0 +1,76 @@
+import type { Status } from "@keyferry/sdk"
+
+import type { BrowserDevice, Environment, Role, Snapshot, StoragePersistence } from "./contract.ts"
+import { readPersistence, requestPersistence } from "./environment.ts"
+import type { Reply, Request } from "./messages.ts"
+import { createRemote, type Line } from "./proxy.ts"
+
+/** Activity is told at most this often; the time after which tabs lock is counted in minutes. */
+const TELL_ACTIVITY_EVERY_MS = 5000
+
+/** The page's side: a snapshot that screens can read at any time, and the SDK's methods over a line to the worker. */
+export const createBrowserDevice = (line: Line<Request, Reply>, environment: Environment): BrowserDevice => {
+  const listeners = new Set<() => void>()
+  const changeListeners = new Set<() => void>()
+  let current: Snapshot = {
+    version: 0,
+    status: undefined,
+    environment,
+    storage: "unknown",
+    role: "waiting",
+    online: navigator.onLine,
+    origin: location.origin,
+  }
+  const set = (change: Partial<Snapshot>): void => {
+    current = { ...current, ...change }
+    for (const listener of listeners) listener()
+  }
+  const setRole = (role: Role): void => {
+    if (role === current.role) return
+    set({ role })
+    void changed()
+  }
+  const setStorage = (storage: StoragePersistence): StoragePersistence => {
+    set({ storage })
+    return storage
+  }
+
+  const remote = createRemote(line, (reply) => {
+    if (reply.kind === "role") setRole(reply.role)
+    else void changed()
+  })
+  let asked = 0
+  const changed = async (): Promise<void> => {
+    for (const listener of changeListeners) listener()
+    const turn = ++asked
+    const status: Status = await remote.keyferry.status()
+    // A later question is on its way, and its answer is the newer one.
+    if (turn === asked) set({ version: current.version + 1, status })
+  }
+
+  addEventListener("online", () => set({ online: true }))
+  addEventListener("offline", () => set({ online: false }))
+  void readPersistence().then(setStorage)
+
+  let toldMs = 0
+  return Object.freeze<BrowserDevice>({
+    ...remote.keyferry,
+    onChange: (listener) => {
+      changeListeners.add(listener)
+      return () => changeListeners.delete(listener)
+    },
+    snapshot: () => current,
+    subscribe: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    lockEverywhere: () => remote.keyferry.lock(),
+    activity: () => {
+      const nowMs = performance.now()
+      if (toldMs !== 0 && nowMs - toldMs < TELL_ACTIVITY_EVERY_MS) return
+      toldMs = nowMs
+      remote.send({ kind: "activity" })
+    },
+    keepStorage: async () => setStorage(await requestPersistence()),
+  })
+}

@@ -1,0 +1,40 @@
+import type { Keyferry } from "@keyferry/sdk"
+
+import { isMethod, type Reply, type Request } from "./messages.ts"
+import type { Line } from "./proxy.ts"
+
+/** The other end of `createRemote`: answers calls from the device that is really here. */
+export const serveKeyferry = (keyferry: Keyferry, line: Line<Reply, Request>, onActivity: () => void): (() => void) => {
+  const answer = async (request: Extract<Request, { kind: "call" }>): Promise<void> => {
+    const { id, method } = request
+    try {
+      if (!isMethod(method)) throw new Error(`there is no method ${String(method)}`)
+      const args = request.args.map((arg) =>
+        isCallback(arg) ? (value: unknown) => line.send({ kind: "progress", id, value }) : arg,
+      )
+      const run = keyferry[method] as (...given: readonly unknown[]) => Promise<unknown>
+      const { value, late } = splitLate(await run(...args))
+      line.send({ kind: "answer", id, value, hasLate: late !== undefined })
+      if (late !== undefined) line.send({ kind: "late", id, value: await late })
+    } catch (error) {
+      line.send({ kind: "defect", id, message: error instanceof Error ? error.message : "unknown" })
+    }
+  }
+  line.listen((request) => {
+    if (request.kind === "activity") onActivity()
+    else void answer(request)
+  })
+  return keyferry.onChange(() => line.send({ kind: "changed" }))
+}
+
+const isCallback = (arg: unknown): boolean =>
+  typeof arg === "object" && arg !== null && "callback" in arg && arg.callback === true
+
+/** A promise inside an answer cannot cross; what it brings is sent afterwards. */
+const splitLate = (result: unknown): { readonly value: unknown; readonly late: Promise<unknown> | undefined } => {
+  const value = (result as { readonly value?: { readonly done?: unknown } } | undefined)?.value
+  if (typeof value !== "object" || value === null || !(value.done instanceof Promise))
+    return { value: result, late: undefined }
+  const { done, ...rest } = value
+  return { value: { ...(result as object), value: rest }, late: done as Promise<unknown> }
+}

@@ -1,0 +1,51 @@
+import { err, type Result } from "@keyferry/base"
+import { hasEd25519, webPrimitives } from "@keyferry/crypto/web"
+import type { Failure } from "@keyferry/protocol"
+
+import type { Keyferry } from "../api.ts"
+import { openKeyferry } from "../keyferry.ts"
+import { browserName } from "./browser-name.ts"
+import { createFetchHttp } from "./http.ts"
+import { createRowStore } from "./row-store.ts"
+import { createSecretStore } from "./secret-store.ts"
+
+export interface BrowserOptions {
+  readonly client: string
+  /** Names of the databases begin with it. */
+  readonly profile: string
+}
+
+/** Opens (or prepares) this browser profile as a device. To be called in a worker. Errors: schema-newer, store-corrupt, store-full. */
+export const openBrowserKeyferry = async (options: BrowserOptions): Promise<Result<Keyferry, Failure>> => {
+  const { subtle } = crypto
+  try {
+    return await openKeyferry({
+      store: createRowStore(options.profile),
+      secrets: createSecretStore(`${options.profile}-keys`),
+      http: createFetchHttp(),
+      clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
+      random: { bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) },
+      primitives: webPrimitives(subtle, await hasEd25519(subtle)),
+      platform: browserName(navigator.userAgent),
+      client: options.client,
+      failureOf: browserFailure,
+      schedule: (run, delayMs) => {
+        const timer = setTimeout(run, Math.min(delayMs, 2_000_000_000))
+        return () => clearTimeout(timer)
+      },
+    })
+  } catch (error) {
+    const failure = browserFailure(error)
+    if (failure === undefined) throw error
+    return err(failure)
+  }
+}
+
+/** What IndexedDB says, by the names of https://www.w3.org/TR/IndexedDB/#exceptions; `undefined` for a defect. */
+export const browserFailure = (error: unknown): Failure | undefined => {
+  if (!(error instanceof DOMException)) return undefined
+  if (error.name === "QuotaExceededError") return { code: "store-full" }
+  if (error.name === "VersionError") return { code: "schema-newer" }
+  if (error.name === "UnknownError" || error.name === "NotReadableError") return { code: "store-corrupt" }
+  return undefined
+}
