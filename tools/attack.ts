@@ -2,6 +2,7 @@
  * `npm run attack [-- FILTER…]`: every attack of adversarial/scenarios.ts against the real processes.
  * `npm run attack -- --list`: each id with who is hostile, what must happen, and its test or what it waits for.
  * Closes with `N passed, N failed`. An id that is unknown, missing, or has no test in the file it names is a failure.
+ * `npm run attack -- --sabotage [--fast] [NAME…]`: each protection taken out of a copy must be noticed (sabotage.ts).
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { join, relative } from "node:path"
@@ -58,7 +59,8 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`)
 const gaps = findGaps(readTitles())
 for (const gap of gaps) print(`  ${gap}`)
 
-if (process.argv.includes("--list")) {
+if (process.argv.includes("--sabotage")) await import("./sabotage.ts")
+else if (process.argv.includes("--list")) {
   for (const { id, hostile, must, tested } of scenarios)
     print(
       `${id}  ${"waits" in tested ? `waits: ${tested.waits}` : `tested: ${tested.join(", ")}`}  hostile ${hostile}: ${must}`,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest"
 import { readClosingLine } from "./closing-line.ts"
+import { codesIn } from "./produced/codes-in.ts"
 import { checkErrors, renderErrors } from "./errors.ts"
 import { lintNames, ownLint } from "./own-lint.ts"
 import { checkRules, idsInTitles, rulesOf } from "./rules.ts"
@@ -81,5 +82,20 @@ test("closing lines of every suite are read, and nothing else is", () => {
   expect(read("demo: 41 assertions, 1 failed")).toEqual({ passed: 40, failed: 1 })
   expect(read("sqlite 90 passed, postgres 90 passed, 0 skipped")).toEqual({ passed: 180, failed: 0 })
   expect(read("12 public, 30 own, 25 opened by the second program")).toEqual({ passed: 67, failed: 0 })
+  expect(read("24 killed, 1 survived")).toEqual({ passed: 24, failed: 1 })
+  expect(read("fuzz: 12000 inputs, 48 targets, 2 failed")).toEqual({ passed: 48, failed: 2 })
+  expect(read("4 held, 9 failed without their rule as expected, 1 unexpected")).toEqual({ passed: 13, failed: 1 })
   expect(read("Done.")).toBeUndefined()
+})
+
+test("codes are found where a failure names them, and not in other words", () => {
+  const table = new Set(["busy", "store-full"])
+  const found = (value: unknown) => codesIn(value, table)
+  expect(found({ ok: false, error: { code: "busy" } })).toEqual(["busy"])
+  expect(found(["store-full", "x"])).toEqual(["store-full"])
+  expect(found(new Map([[1, { lockCode: "store-full" }]]))).toEqual(["store-full"])
+  expect(found('{"code":"busy"}')).toEqual(["busy"])
+  expect(found("kf: store-full (the disk)")).toEqual(["store-full"])
+  expect(found(new Error("store-full: here"))).toEqual(["store-full"])
+  expect(found({ kind: "store-full", state: "busy", text: "a busy day, restore-full" })).toEqual([])
 })

@@ -6,8 +6,9 @@ import { readFileSync } from "node:fs"
 import process from "node:process"
 import { stripVTControlCharacters } from "node:util"
 
-const GOOD = /(\d+) (?:passed|assertions|public|own|opened by the second program|denied)\b/g
-const BAD = /(\d+) (?:failed|skipped|not denied)\b/g
+const GOOD =
+  /(\d+) (?:passed|assertions|public|own|opened by the second program|denied|killed|targets|held|failed without their rule as expected)\b/g
+const BAD = /(\d+) (?:failed(?! without)|skipped|not denied|survived|unexpected)\b/g
 
 /** A suite that skipped something has not passed it: skips count as failures. */
 export const readClosingLine = (output: string): { readonly passed: number; readonly failed: number } | undefined => {

@@ -1,5 +1,5 @@
 /**
- * `npm run sabotage [-- --fast] [NAME…]`: takes one protection at a time out of a copy of this checkout; the test that is
+ * `npm run attack -- --sabotage [--fast] [NAME…]`: takes one protection at a time out of a copy of this checkout; the test that is
  * named for it must fail then. Before that every named test must pass on the untouched copy.
  * Closes with `N killed, N survived`. A definition that does not fit the sources any more counts as survived.
  */

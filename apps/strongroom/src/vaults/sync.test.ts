@@ -182,6 +182,21 @@ describe("a push", () => {
     expect(await doPush(reach, writer, push)).toMatchObject({ outcome: PUSH_REFUSED, code: "record-mismatch" })
   })
 
+  test("[CH6] a link and a record of a kind that only a later version writes are refused as that", async () => {
+    await withVault()
+    const { op, record } = await makePut(writer, itemId())
+    const body = { ops: [op], root: vaultOf(writer).root, count: 1 }
+    const by = { byHolder: writer.device.deviceId, ts: 1 }
+    const later = await signPayload(
+      writer.device.signer,
+      vaultPayload(vaultOf(writer), writer.account, 99, itemsStruct, body, by),
+    )
+    const push = { vaultId: vaultOf(writer).id, links: [encodeLink(later)], records: [record] }
+    expect(await doPush(reach, writer, push)).toMatchObject({ outcome: PUSH_REFUSED, code: "suite-unsupported" })
+    const suite2 = await putPush(writer, itemId(), { header: Object.assign({ epoch: 1 }, { suite: 2 }) })
+    expect(await doPush(reach, writer, suite2)).toMatchObject({ outcome: PUSH_REFUSED, code: "suite-unsupported" })
+  })
+
   test("[SY61] a missing, a foreign and a doubled record are refused", async () => {
     await withVault()
     const push = await putPush(writer, itemId())
