@@ -29,7 +29,7 @@ const edge = { node: "everywhere" } as const
 const app = { node: "everywhere", app: true } as const
 
 export const packages: Readonly<Record<string, Package>> = {
-  base: one("packages/base", [], "the CBOR codec, behind one file", { behind: { cborg: "src/cbor.ts" } }),
+  base: one("packages/base", [], "none"),
   crypto: one("packages/crypto", ["base"], "the noble libraries, the HPKE library, the OPAQUE library", {
     node: ["src/primitives/node"],
   }),

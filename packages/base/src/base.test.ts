@@ -1,3 +1,4 @@
+import { decode, encode, rfc8949EncodeOptions } from "cborg"
 import { describe, expect, test } from "vitest"
 
 import * as b from "./index.ts"
@@ -94,7 +95,11 @@ describe("canonical", () => {
     }
     let accepted = 0
     for (let i = 0; i < 20_000; i++) {
-      const bytes = b.encodeCbor(value(0))
+      const made = value(0)
+      const bytes = b.encodeCbor(made)
+      // A library that knows nothing of ours writes the same bytes and reads the same value.
+      expect(Buffer.from(encode(made, rfc8949EncodeOptions)).equals(bytes)).toBe(true)
+      expect(decode(bytes, { useMaps: true, strict: true })).toEqual(made)
       expect(b.decodeCbor(bytes, 10_000).ok).toBe(true)
       const changed = Array.from(bytes)
       for (let n = random(3); n >= 0; n--) {

@@ -1,6 +1,7 @@
+export { type Executing, runCompiled } from "./compiled.ts"
 export { createDurably, moveDurably, overwriteDurably } from "./durable-file.ts"
 export { sql } from "kysely"
-export type { ColumnType, Generated, Insertable, Selectable, Transaction, Updateable } from "kysely"
+export type { ColumnType, CompiledQuery, Generated, Insertable, Selectable, Transaction, Updateable } from "kysely"
 export { isUniqueViolation, StoreError, storeFailureOf, type StoreFailure, type StoreFailureCode } from "./errors.ts"
 export { lockFolder, type FolderLock, type FolderLocked } from "./folder-lock.ts"
 export type { ColumnTypes, DialectName, Migration, MigrationContext, MigrationRun } from "./migrations.ts"

@@ -24,7 +24,16 @@ export interface SqliteConnection {
   /** Forbids ATTACH and everything else that reaches another file. Cannot be undone. */
   readonly seal: () => void
   readonly run: (sql: string) => readonly Record<string, unknown>[]
+  /** Runs a statement at once. Its rows have no prototype. */
+  readonly execute: <R>(sql: string, parameters: readonly unknown[]) => Executed<R>
+  readonly isInTransaction: () => boolean
   readonly close: () => void
+}
+
+export interface Executed<R> {
+  readonly rows: readonly R[]
+  /** How many rows it changed; 0 for one that reads. */
+  readonly changes: number
 }
 
 const BUSY_TIMEOUT_MS = 5_000
@@ -65,8 +74,11 @@ export const openSqlite = ({ path, secureDelete }: SqliteOptions): SqliteConnect
     db.close()
     throw error
   }
+  const { database, execute } = adapt(db)
   return Object.freeze({
-    dialect: new SqliteDialect({ database: adapt(db) }),
+    dialect: new SqliteDialect({ database }),
+    execute,
+    isInTransaction: () => db.isTransaction,
     copyTo: (target: string) => copy(db, target),
     seal: () => seal(db),
     run: (sql: string) => db.prepare(sql).all(),
@@ -109,9 +121,15 @@ const copy = (db: DatabaseSync, target: string): void => {
   moveDurably(draft, target)
 }
 
+interface Kept extends SqliteStatement {
+  readonly execute: <R>(parameters: readonly unknown[]) => Executed<R>
+}
+
 /** The subset of a SQLite driver that Kysely asks for, over the runtime's own, with prepared statements kept. */
-const adapt = (db: DatabaseSync): SqliteDatabase => {
-  const statements = new Map<string, SqliteStatement>()
+const adapt = (
+  db: DatabaseSync,
+): { readonly database: SqliteDatabase; readonly execute: SqliteConnection["execute"] } => {
+  const statements = new Map<string, Kept>()
   let mustBeOpen = false
   const assertOpen = (): void => {
     // A full disk or an I/O error makes SQLite roll the whole transaction back by itself. What follows in the same
@@ -135,38 +153,48 @@ const adapt = (db: DatabaseSync): SqliteDatabase => {
       if (db.isTransaction) db.exec("ROLLBACK")
     },
   }
+  const prepare = (sql: string): Kept => {
+    const known = statements.get(sql)
+    if (known !== undefined) return known
+    const command = control[sql]
+    const statement = command === undefined ? wrap(db.prepare(sql), assertOpen) : commandStatement(command)
+    if (statements.size >= MAX_STATEMENTS) statements.delete(statements.keys().next().value ?? "")
+    statements.set(sql, statement)
+    return statement
+  }
   return {
-    close: () => db.close(),
-    prepare: (sql) => {
-      const known = statements.get(sql)
-      if (known !== undefined) return known
-      const command = control[sql]
-      const statement = command === undefined ? wrap(db.prepare(sql), assertOpen) : commandStatement(command)
-      if (statements.size >= MAX_STATEMENTS) statements.delete(statements.keys().next().value ?? "")
-      statements.set(sql, statement)
-      return statement
-    },
+    database: { close: () => db.close(), prepare },
+    execute: <R>(sql: string, parameters: readonly unknown[]) => prepare(sql).execute<R>(parameters),
   }
 }
 
-const wrap = (statement: StatementSync, assertOpen: () => void): SqliteStatement => ({
-  reader: statement.columns().length > 0,
-  all: (parameters) => {
+const wrap = (statement: StatementSync, assertOpen: () => void): Kept => {
+  const reader = statement.columns().length > 0
+  const all = (parameters: readonly unknown[]) => {
     assertOpen()
-    // Rows of the runtime have no prototype; PostgreSQL's do. Both dialects give the same.
-    return statement.all(...(parameters as SQLInputValue[])).map((row) => ({ ...row }))
-  },
-  run: (parameters) => {
+    return statement.all(...(parameters as SQLInputValue[]))
+  }
+  const run = (parameters: readonly unknown[]) => {
     assertOpen()
     return statement.run(...(parameters as SQLInputValue[]))
-  },
-  iterate: (parameters) => {
-    assertOpen()
-    return statement.iterate(...(parameters as SQLInputValue[]))
-  },
-})
+  }
+  return {
+    reader,
+    // Rows of the runtime have no prototype; PostgreSQL's do. Both dialects give the same.
+    all: (parameters) => all(parameters).map((row) => ({ ...row })),
+    run,
+    iterate: (parameters) => {
+      assertOpen()
+      return statement.iterate(...(parameters as SQLInputValue[]))
+    },
+    execute: <R>(parameters: readonly unknown[]): Executed<R> =>
+      reader
+        ? { rows: all(parameters) as readonly unknown[] as readonly R[], changes: 0 }
+        : { rows: [], changes: Number(run(parameters).changes) },
+  }
+}
 
-const commandStatement = (command: () => void): SqliteStatement => ({
+const commandStatement = (command: () => void): Kept => ({
   reader: false,
   all: () => [],
   run: () => {
@@ -174,4 +202,8 @@ const commandStatement = (command: () => void): SqliteStatement => ({
     return { changes: 0, lastInsertRowid: 0 }
   },
   iterate: () => [][Symbol.iterator](),
+  execute: () => {
+    command()
+    return { rows: [], changes: 0 }
+  },
 })

@@ -3,8 +3,9 @@ import { existsSync, statSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 
 import { type Clock, Defect, err, ok, type Result } from "@keyferry/base"
-import { Kysely, sql, type Transaction } from "kysely"
+import { CompiledQuery, Kysely, sql, type Transaction } from "kysely"
 
+import { hold, runCompiled } from "./compiled.ts"
 import { asStoreError, isRetryable, storeFailureOf, type StoreFailure } from "./errors.ts"
 import { createGroupCommit } from "./group-commit.ts"
 import { type DialectName, migrate, type Migration, type MigrationRun, type StoreTables } from "./migrations.ts"
@@ -98,6 +99,9 @@ export const openStore = async <DB>(options: StoreOptions): Promise<Result<Store
 }
 
 const MAX_ATTEMPTS = 5
+const SAVEPOINT = CompiledQuery.raw("savepoint kf")
+const ROLLBACK_TO = CompiledQuery.raw("rollback to savepoint kf")
+const RELEASE = CompiledQuery.raw("release savepoint kf")
 
 const createStore = <DB extends StoreTables>(
   db: Kysely<DB>,
@@ -119,8 +123,10 @@ const createStore = <DB extends StoreTables>(
       throw asStoreError(error)
     }
   }
-  const inTransaction = async <T>(fn: () => Promise<T>): Promise<T> => {
+  if (sqlite !== undefined) hold(db, { sqlite })
+  const inTransaction = async <T>(tx: object, fn: () => Promise<T>): Promise<T> => {
     const mark = { open: true }
+    if (sqlite !== undefined) hold(tx, { sqlite, mark })
     try {
       return await current.run(mark, fn)
     } finally {
@@ -130,19 +136,19 @@ const createStore = <DB extends StoreTables>(
   const once = <R>(fn: (tx: Transaction<DB>) => Promise<R>): Promise<Settled<R>> =>
     db
       .transaction()
-      .execute((tx) => inTransaction(async () => rolledBack.throwIfAsked(await fn(tx))))
+      .execute((tx) => inTransaction(tx, async () => rolledBack.throwIfAsked(await fn(tx))))
       .catch(rolledBack.valueOrThrow<R>)
   const run = <R>(fn: (tx: Transaction<DB>) => Promise<R>): Promise<Settled<R>> =>
     mapped(() => withRetries(() => once(fn)))
   const savepoint = async <R>(tx: Transaction<DB>, fn: () => Promise<R>): Promise<Settled<R>> => {
-    await sql`savepoint kf`.execute(tx)
+    await runCompiled(tx, SAVEPOINT)
     try {
       const value = rolledBack.throwIfAsked(await fn())
-      await sql`release savepoint kf`.execute(tx)
+      await runCompiled(tx, RELEASE)
       return value
     } catch (error) {
-      await sql`rollback to savepoint kf`.execute(tx)
-      await sql`release savepoint kf`.execute(tx)
+      await runCompiled(tx, ROLLBACK_TO)
+      await runCompiled(tx, RELEASE)
       return rolledBack.valueOrThrow<R>(error)
     }
   }
@@ -158,7 +164,7 @@ const createStore = <DB extends StoreTables>(
       const builder = db.transaction()
       const prepared =
         dialect === "postgres" ? builder.setIsolationLevel("repeatable read").setAccessMode("read only") : builder
-      return mapped(() => prepared.execute((tx) => inTransaction(() => fn(tx))))
+      return mapped(() => prepared.execute((tx) => inTransaction(tx, () => fn(tx))))
     },
     transaction: async <R>(fn: (tx: Transaction<DB>) => Promise<R>) => {
       assertOutside()
@@ -208,7 +214,7 @@ const nextNumber = async (tx: Transaction<StoreTables>, name: string): Promise<n
   const query = known ?? numberQuery(tx)
   if (known === undefined) numberQueries.set(adapter, query)
   const parameters = query.parameters.map((value) => (value === NAME ? name : value))
-  const { rows } = await tx.executeQuery<{ readonly value: number }>({ ...query, parameters })
+  const { rows } = await runCompiled<{ readonly value: number }>(tx, query, parameters)
   const [row] = rows
   if (row === undefined) throw new Defect("a counter did not answer")
   return row.value

@@ -1,18 +1,15 @@
 import { Defect } from "@keyferry/base"
-import type { Reader as StoreReader } from "@keyferry/store"
+import { type CompiledQuery, type Executing, runCompiled } from "@keyferry/store"
 
 import type { Tx } from "../context.ts"
-import type { MainTables } from "../store/tables.ts"
 
 /*
  * Statements of the hot path: built and compiled once for each dialect, then run with other values. Building a query
  * costs several times what SQLite needs to run it.
  */
-type Executing = Pick<StoreReader<MainTables>, "getExecutor">
 interface Compilable<R> {
-  readonly compile: () => { readonly sql: string; readonly parameters: readonly unknown[] } & CompiledOf<R>
+  readonly compile: () => CompiledQuery & { readonly __row?: R }
 }
-type CompiledOf<R> = Parameters<ReturnType<Tx["getExecutor"]>["executeQuery"]>[0] & { readonly __row?: R }
 
 /** Stands where a value will be. Of type `never`, so that it fits every column. */
 export type Place<N extends string> = (name: N) => never
@@ -23,32 +20,36 @@ export interface Statement<N extends string, R> {
   readonly run: (db: Executing, values: Readonly<Record<N, unknown>>) => Promise<number>
 }
 
-interface Slot {
-  readonly slot: string
+interface Compiled<S> {
+  readonly query: CompiledQuery
+  /** For each parameter where its value is, or the value itself where it never changes. */
+  readonly order: readonly (Slot<S> | { readonly fixed: unknown })[]
 }
-interface Compiled {
-  readonly query: Parameters<ReturnType<Tx["getExecutor"]>["executeQuery"]>[0]
-  /** For each parameter its name, or the value itself where it never changes. */
-  readonly order: readonly (Slot | { readonly fixed: unknown })[]
+interface Slot<S> {
+  readonly slot: S
+}
+
+/** Compiles once for each dialect. `mark` makes what stands where a value will be. */
+const compiledOnce = <S>(build: (db: Tx, mark: (slot: S) => never) => Compilable<unknown>) => {
+  const compiledFor = new WeakMap<object, Compiled<S>>()
+  return (db: Executing): Compiled<S> => {
+    const { adapter } = db.getExecutor()
+    const known = compiledFor.get(adapter)
+    if (known !== undefined) return known
+    const query = build(db as Tx, ((slot: S) => ({ slot })) as (slot: S) => never).compile()
+    const order = query.parameters.map((value) => (isSlot<S>(value) ? value : { fixed: value }))
+    const compiled = { query, order }
+    compiledFor.set(adapter, compiled)
+    return compiled
+  }
 }
 
 /** `build` gets the query builder and `$`, which marks where the named values go. */
 export const statement = <N extends string, R = unknown>(
   build: (db: Tx, $: Place<N>) => Compilable<R>,
 ): Statement<N, R> => {
-  const compiledFor = new WeakMap<object, Compiled>()
-  const compile = (db: Executing): Compiled => {
-    const { adapter } = db.getExecutor()
-    const known = compiledFor.get(adapter)
-    if (known !== undefined) return known
-    const place = ((name: N) => ({ slot: name })) as unknown as Place<N>
-    const query = build(db as Tx, place).compile()
-    const order = query.parameters.map((value) => (isSlot(value) ? value : { fixed: value }))
-    const compiled = { query, order }
-    compiledFor.set(adapter, compiled)
-    return compiled
-  }
-  const execute = (db: Executing, values: Readonly<Record<string, unknown>>) => {
+  const compile = compiledOnce<N>(build)
+  const execute = (db: Executing, values: Readonly<Record<N, unknown>>) => {
     const { query, order } = compile(db)
     const parameters = order.map((one) => {
       if ("fixed" in one) return one.fixed
@@ -56,16 +57,15 @@ export const statement = <N extends string, R = unknown>(
       if (value === undefined) throw new Defect(`statement without ${one.slot}`)
       return value
     })
-    return db.getExecutor().executeQuery<R>({ ...query, parameters })
+    return runCompiled<R>(db, query, parameters)
   }
   return Object.freeze({
     rows: async (db: Executing, values: Readonly<Record<N, unknown>>) => (await execute(db, values)).rows,
-    run: async (db: Executing, values: Readonly<Record<N, unknown>>) =>
-      Number((await execute(db, values)).numAffectedRows ?? 0n),
+    run: async (db: Executing, values: Readonly<Record<N, unknown>>) => (await execute(db, values)).changes,
   })
 }
 
-const isSlot = (value: unknown): value is Slot => typeof value === "object" && value !== null && "slot" in value
+const isSlot = <S>(value: unknown): value is Slot<S> => typeof value === "object" && value !== null && "slot" in value
 
 /** How many rows one statement writes: few sizes, so that prepared statements are found again. */
 const CHUNKS = [64, 16, 4, 2, 1] as const
@@ -84,16 +84,17 @@ export const inserter = <const C extends string>(
   columns: readonly C[],
   build: (db: Tx, rows: readonly Readonly<Record<C, never>>[]) => Compilable<unknown>,
 ): ((db: Executing, rows: readonly Readonly<Record<C, unknown>>[]) => Promise<void>) => {
-  const bySize = new Map<number, Statement<string, unknown>>()
-  const ofSize = (size: number): Statement<string, unknown> => {
+  type RowSlot = readonly [row: number, column: C]
+  const bySize = new Map<number, (db: Executing) => Compiled<RowSlot>>()
+  const ofSize = (size: number): ((db: Executing) => Compiled<RowSlot>) => {
     const known = bySize.get(size)
     if (known !== undefined) return known
-    const made = statement<string>((db, $) =>
+    const made = compiledOnce<RowSlot>((db, mark) =>
       build(
         db,
         Array.from(
           { length: size },
-          (_, i) => Object.fromEntries(columns.map((column) => [column, $(`${i} ${column}`)])) as Record<C, never>,
+          (_, i) => Object.fromEntries(columns.map((column) => [column, mark([i, column])])) as Record<C, never>,
         ),
       ),
     )
@@ -102,8 +103,14 @@ export const inserter = <const C extends string>(
   }
   return (db, rows) =>
     chunked(rows, (some) => {
-      const values: Record<string, unknown> = {}
-      for (const [i, row] of some.entries()) for (const column of columns) values[`${i} ${column}`] = row[column]
-      return ofSize(some.length).run(db, values)
+      const { query, order } = ofSize(some.length)(db)
+      const parameters = order.map((one) => {
+        if ("fixed" in one) return one.fixed
+        const [row, column] = one.slot
+        const value = some[row]?.[column]
+        if (value === undefined) throw new Defect(`row without ${column}`)
+        return value
+      })
+      return runCompiled(db, query, parameters)
     })
 }
