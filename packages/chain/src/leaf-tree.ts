@@ -2,6 +2,7 @@ import { bytesToHex } from "@keyferry/base"
 import type { Primitives } from "@keyferry/crypto"
 
 import type { Leaf, Trie } from "./trie.ts"
+import type { TrieRow } from "./trie-row.ts"
 import { overlayRows, putIntoRows, type TrieRowReader } from "./trie-rows.ts"
 
 /**
@@ -31,7 +32,7 @@ export const createMemoryTree = (trie: Trie): MemoryTree =>
 /** A strongroom's form: rows and leaves in tables, and on top what this transaction has changed so far. */
 export interface StoredTree extends LeafTree<StoredTree> {
   /** To write: trie rows by prefix, and leaves by item id in hex. */
-  readonly changedRows: ReadonlyMap<string, Uint8Array>
+  readonly changedRows: ReadonlyMap<string, TrieRow>
   readonly changedLeaves: ReadonlyMap<string, Leaf>
 }
 
@@ -45,7 +46,7 @@ export const createStoredTree = (p: Primitives, ports: StoredTreePorts): StoredT
 const storedTree = (
   p: Primitives,
   ports: StoredTreePorts,
-  changedRows: ReadonlyMap<string, Uint8Array>,
+  changedRows: ReadonlyMap<string, TrieRow>,
   changedLeaves: ReadonlyMap<string, Leaf>,
 ): StoredTree =>
   Object.freeze({

@@ -1,29 +1,36 @@
-import { bytesToHex, concatBytes, Defect, equalBytes } from "@keyferry/base"
+import { bytesToHex, Defect, equalBytes } from "@keyferry/base"
 import type { Primitives } from "@keyferry/crypto"
 
-import { emptyRoot, ITEM_ID_BITS, type Leaf, leafHash, nodeHash } from "./trie.ts"
+import {
+  childAt,
+  copyRow,
+  decodeRow,
+  emptyRow,
+  encodeRow,
+  hashAtDigit,
+  idAt,
+  rowHash,
+  setChild,
+  type TrieRow,
+} from "./trie-row.ts"
+import { emptyRoot, type Leaf, leafHash } from "./trie.ts"
 
 /*
  * The same trie as rows of a table, for a store that must not read a whole vault to accept one change. A row belongs to a
- * prefix of n hex digits of item ids and holds what hangs below each next digit:
- *
- *   row   = present(2, big-endian, bit 15 = digit 0) ‖ single(2, likewise) ‖ entry of each present digit
- *   entry = hash(32)                  a row of its own exists at prefix ‖ digit
- *         | hash(32) ‖ item id(16)    exactly one leaf hangs here (digit set in `single`)
- *
- * Path compression passes an only child through, so the hash of a row is a function of its children's hashes alone.
+ * prefix of n hex digits of item ids. Path compression passes an only child through, so the hash of a row is a function of
+ * its children's hashes alone.
  * Source: spec/chains.md, CH39
  */
 
 export interface TrieRowReader {
   /** The stored rows of these prefixes (lower-case hex digits, "" for the root), `undefined` where there is none. */
-  readonly readRows: (prefixes: readonly string[]) => Promise<readonly (Uint8Array | undefined)[]>
+  readonly readRows: (prefixes: readonly string[]) => Promise<readonly (TrieRow | undefined)[]>
 }
 
 export interface TrieRowChange {
   readonly root: Uint8Array
   /** Rows to write, by prefix. Nothing is ever deleted. */
-  readonly rows: ReadonlyMap<string, Uint8Array>
+  readonly rows: ReadonlyMap<string, TrieRow>
 }
 
 /** Reads O(log n) rows in O(log n) rounds, whatever the number of leaves put. Doubled ids: the last one counts. */
@@ -32,69 +39,58 @@ export const putIntoRows = async (
   reader: TrieRowReader,
   leaves: readonly Leaf[],
 ): Promise<TrieRowChange> => {
-  const rows = await loadRows(reader, leaves)
-  const changed = new Set<string>()
-  for (const leaf of leaves) putLeaf(rows, changed, leaf, leafHash(p, leaf))
+  const placed = leaves.map((leaf) => ({ leaf, id: bytesToHex(leaf.itemId) }))
+  const rows = await loadRows(reader, placed)
+  const changed = new Map<string, TrieRow>()
+  for (const { leaf, id } of placed) putLeaf(rows, changed, leaf.itemId, id, leafHash(p, leaf))
   // Deepest first, so that every parent sees its children's new hashes.
-  for (const prefix of [...changed].sort((a, b) => b.length - a.length)) {
+  for (const prefix of [...changed.keys()].sort((a, b) => b.length - a.length)) {
     if (prefix === "") continue
-    rowAt(rows, prefix.slice(0, -1))[digitAt(prefix, prefix.length - 1)] = {
-      hash: rowHash(p, rowAt(rows, prefix), prefix.length),
-    }
+    const hash = rowHash(p, rowAt(changed, prefix), prefix.length)
+    if (hash === undefined) throw new Defect("empty trie row")
+    setChild(rowAt(changed, prefix.slice(0, -1)), digitAt(prefix, prefix.length - 1), hash)
   }
-  return {
-    root: rootOfRow(p, rows.get("")),
-    rows: new Map([...changed].map((prefix) => [prefix, encodeRow(rowAt(rows, prefix))])),
-  }
+  return { root: rootOfRow(p, changed.get("") ?? rows.get("")), rows: changed }
 }
 
 /** The root as the stored rows have it. */
 export const rootOfRows = async (p: Primitives, reader: TrieRowReader): Promise<Uint8Array> => {
-  const [bytes] = await reader.readRows([""])
-  return rootOfRow(p, bytes === undefined ? undefined : decodeRow(bytes))
+  const [row] = await reader.readRows([""])
+  return rootOfRow(p, row)
 }
 
 // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-interface Entry {
-  readonly hash: Uint8Array
-  /** Present if one leaf hangs here. */
-  readonly itemId?: Uint8Array
-}
-type Row = (Entry | undefined)[]
-
-const DIGITS = 16
-const HASH_LENGTH = 32
-const ID_LENGTH = ITEM_ID_BITS / 8
-
-const emptyRow = (): Row => Array.from({ length: DIGITS }, () => undefined)
 const digitAt = (hex: string, index: number): number => Number.parseInt(hex.charAt(index), 16)
 
-const rowAt = (rows: ReadonlyMap<string, Row>, prefix: string): Row => {
+const rowAt = (rows: ReadonlyMap<string, TrieRow>, prefix: string): TrieRow => {
   const row = rows.get(prefix)
   if (row === undefined) throw new Defect("trie row missing")
   return row
 }
 
 /** Follows every leaf down, one round of reads for each level. */
-const loadRows = async (reader: TrieRowReader, leaves: readonly Leaf[]): Promise<Map<string, Row>> => {
-  const rows = new Map<string, Row>()
-  const ids = leaves.map((leaf) => bytesToHex(leaf.itemId))
-  let wanted = new Map([["", ids]])
+const loadRows = async (
+  reader: TrieRowReader,
+  placed: readonly { readonly id: string }[],
+): Promise<Map<string, TrieRow>> => {
+  const rows = new Map<string, TrieRow>()
+  let wanted = new Map([["", placed.map(({ id }) => id)]])
   while (wanted.size > 0) {
     const prefixes = [...wanted.keys()]
     const stored = await reader.readRows(prefixes)
     const deeper = new Map<string, string[]>()
     for (const [i, prefix] of prefixes.entries()) {
-      const bytes = stored[i]
-      if (bytes === undefined && prefix !== "") throw new Defect("trie row missing")
-      const row = bytes === undefined ? emptyRow() : decodeRow(bytes)
-      rows.set(prefix, row)
+      const row = stored[i]
+      if (row === undefined && prefix !== "") throw new Defect("trie row missing")
+      rows.set(prefix, row ?? emptyRow())
+      if (row === undefined) continue
       for (const id of wanted.get(prefix) ?? []) {
-        const entry = row[digitAt(id, prefix.length)]
-        if (entry === undefined || entry.itemId !== undefined) continue
+        if (childAt(row, digitAt(id, prefix.length)) !== "row") continue
         const next = id.slice(0, prefix.length + 1)
-        deeper.set(next, [...(deeper.get(next) ?? []), id])
+        const below = deeper.get(next)
+        if (below === undefined) deeper.set(next, [id])
+        else below.push(id)
       }
     }
     wanted = deeper
@@ -102,90 +98,56 @@ const loadRows = async (reader: TrieRowReader, leaves: readonly Leaf[]): Promise
   return rows
 }
 
-const putLeaf = (rows: Map<string, Row>, changed: Set<string>, leaf: Leaf, hash: Uint8Array): void => {
-  const id = bytesToHex(leaf.itemId)
+/** Rows that were read stay as they are; `changed` gets copies. */
+const putLeaf = (
+  rows: ReadonlyMap<string, TrieRow>,
+  changed: Map<string, TrieRow>,
+  itemId: Uint8Array,
+  id: string,
+  hash: Uint8Array,
+): void => {
   for (let prefix = ""; ; prefix = id.slice(0, prefix.length + 1)) {
-    const row = rowAt(rows, prefix)
+    const row = changed.get(prefix) ?? copyRow(rowAt(rows, prefix))
+    changed.set(prefix, row)
     const digit = digitAt(id, prefix.length)
-    const entry = row[digit]
-    changed.add(prefix)
-    if (entry === undefined || (entry.itemId !== undefined && equalBytes(entry.itemId, leaf.itemId))) {
-      row[digit] = { hash, itemId: leaf.itemId }
+    const child = childAt(row, digit)
+    if (child === "none" || (child === "leaf" && equalBytes(idAt(row, digit), itemId))) {
+      setChild(row, digit, hash, itemId)
       return
     }
-    if (entry.itemId === undefined) continue
-    // Two leaves meet: the one that was alone moves one row down, and the walk goes on from there. The hash of the new row is
-    // filled in once all leaves are placed.
-    row[digit] = { hash: entry.hash }
+    if (child === "row") continue
+    // Two leaves meet: the one that was alone moves one row down, and the walk goes on from there. The hash of the new row
+    // is filled in once all leaves are placed.
+    const alone = idAt(row, digit)
     const below = emptyRow()
-    below[digitAt(bytesToHex(entry.itemId), prefix.length + 1)] = entry
-    rows.set(id.slice(0, prefix.length + 1), below)
+    setChild(below, digitAt(bytesToHex(alone), prefix.length + 1), hashAtDigit(row, digit), alone)
+    changed.set(id.slice(0, prefix.length + 1), below)
+    setChild(row, digit, hash)
   }
 }
 
-const rootOfRow = (p: Primitives, row: Row | undefined): Uint8Array =>
-  row === undefined || row.every((entry) => entry === undefined) ? emptyRoot(p) : rowHash(p, row, 0)
+const rootOfRow = (p: Primitives, row: TrieRow | undefined): Uint8Array =>
+  (row === undefined ? undefined : rowHash(p, row, 0)?.slice()) ?? emptyRoot(p)
 
-/** Combines up to 16 children over the four bits that this row stands for. */
-const rowHash = (p: Primitives, row: Row, depth: number): Uint8Array => {
-  const combine = (from: number, width: number, bit: number): Uint8Array | undefined => {
-    if (width === 1) return row[from]?.hash
-    const half = width / 2
-    const left = combine(from, half, bit + 1)
-    const right = combine(from + half, half, bit + 1)
-    return left !== undefined && right !== undefined ? nodeHash(p, bit, left, right) : (left ?? right)
-  }
-  const hash = combine(0, DIGITS, depth * 4)
-  if (hash === undefined) throw new Defect("empty trie row")
-  return hash
-}
-
-const encodeRow = (row: Row): Uint8Array => {
-  let present = 0
-  let single = 0
-  const parts: Uint8Array[] = []
-  for (const [digit, entry] of row.entries()) {
-    if (entry === undefined) continue
-    const bit = 1 << (DIGITS - 1 - digit)
-    present |= bit
-    parts.push(entry.hash)
-    if (entry.itemId === undefined) continue
-    single |= bit
-    parts.push(entry.itemId)
-  }
-  return concatBytes(Uint8Array.of(present >> 8, present & 255, single >> 8, single & 255), ...parts)
-}
-
-const decodeRow = (bytes: Uint8Array): Row => {
-  const present = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0)
-  const single = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0)
-  const row = emptyRow()
-  let at = 4
-  const take = (length: number): Uint8Array => bytes.slice(at, (at += length))
-  for (let digit = 0; digit < DIGITS; digit++) {
-    const bit = 1 << (DIGITS - 1 - digit)
-    if ((present & bit) === 0) continue
-    const hash = take(HASH_LENGTH)
-    row[digit] = (single & bit) === 0 ? { hash } : { hash, itemId: take(ID_LENGTH) }
-  }
-  if (at !== bytes.length) throw new Defect("trie row of a wrong length")
-  return row
-}
-
-/** Rows in memory: for tests, and for a store's cache of hot vaults. */
+/** Rows in memory as a store keeps them: for tests. */
 export interface RowMap extends TrieRowReader {
   readonly rows: ReadonlyMap<string, Uint8Array>
-  readonly with: (changed: ReadonlyMap<string, Uint8Array>) => RowMap
+  readonly with: (changed: ReadonlyMap<string, TrieRow>) => RowMap
 }
 
 export const createRowMap = (rows: ReadonlyMap<string, Uint8Array> = new Map()): RowMap => ({
   rows,
-  readRows: async (prefixes) => prefixes.map((prefix) => rows.get(prefix)),
-  with: (changed) => createRowMap(new Map([...rows, ...changed])),
+  readRows: async (prefixes) =>
+    prefixes.map((prefix) => {
+      const bytes = rows.get(prefix)
+      return bytes === undefined ? undefined : decodeRow(bytes)
+    }),
+  with: (changed) =>
+    createRowMap(new Map([...rows, ...[...changed].map(([at, row]) => [at, encodeRow(row)] as const)])),
 })
 
 /** A reader that sees `rows` first: what an open transaction has changed but not yet written. */
-export const overlayRows = (reader: TrieRowReader, rows: ReadonlyMap<string, Uint8Array>): TrieRowReader => ({
+export const overlayRows = (reader: TrieRowReader, rows: ReadonlyMap<string, TrieRow>): TrieRowReader => ({
   readRows: async (prefixes) => {
     const missing = prefixes.filter((prefix) => !rows.has(prefix))
     const stored = missing.length === 0 ? [] : await reader.readRows(missing)

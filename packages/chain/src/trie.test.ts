@@ -130,7 +130,7 @@ describe("the trie", () => {
     const id = (i: number): Uint8Array => p.sha256(Uint8Array.of(i >> 16, i >> 8, i)).slice(0, 16)
     const many = Array.from({ length: 20_000 }, (_, i) => ({ ...leaf([]), itemId: id(i) }))
     const change = await putIntoRows(p, createRowMap(), many)
-    const rows = createRowMap(change.rows)
+    const rows = createRowMap().with(change.rows)
     let read = 0
     let rounds = 0
     const counting = {
@@ -150,7 +150,7 @@ describe("the trie", () => {
 
   test("[CH39] a missing row is a broken store, not an empty vault", async () => {
     const change = await putIntoRows(p, createRowMap(), [leaf([0x11]), leaf([0x12]), leaf([0x22])])
-    const broken = createRowMap(new Map([...change.rows].filter(([prefix]) => prefix === "")))
+    const broken = createRowMap().with(new Map([...change.rows].filter(([prefix]) => prefix === "")))
     await expect(putIntoRows(p, broken, [leaf([0x13])])).rejects.toThrow("trie row missing")
   })
 })

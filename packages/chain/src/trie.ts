@@ -28,8 +28,18 @@ export const emptyRoot = (p: Primitives): Uint8Array => p.sha256(lp("kf1/empty")
 export const leafHash = (p: Primitives, leaf: Leaf): Uint8Array =>
   p.sha256(lp("kf1/leaf", leaf.itemId, leaf.rev, leaf.epoch, leaf.ctHash, leaf.tombstone ? 1 : 0))
 
-export const nodeHash = (p: Primitives, bit: number, left: Uint8Array, right: Uint8Array): Uint8Array =>
-  p.sha256(lp("kf1/node", bit, left, right))
+// Hashed more often than anything else, and always of the same length: only what differs is written anew.
+const NODE = lp("kf1/node", 0, new Uint8Array(32), new Uint8Array(32))
+const NODE_BIT = NODE.length - 73
+const NODE_LEFT = NODE.length - 68
+const NODE_RIGHT = NODE.length - 32
+
+export const nodeHash = (p: Primitives, bit: number, left: Uint8Array, right: Uint8Array): Uint8Array => {
+  NODE[NODE_BIT] = bit
+  NODE.set(left, NODE_LEFT)
+  NODE.set(right, NODE_RIGHT)
+  return p.sha256(NODE)
+}
 
 /** Bit `index` of an item id, the most significant of byte 0 first. */
 export const bitAt = (id: Uint8Array, index: number): 0 | 1 =>

@@ -1,5 +1,14 @@
 import { expectOk } from "@keyferry/base"
-import { decodeVaultState, encodeVaultState, type Head, type Leaf, type VaultState } from "@keyferry/chain"
+import {
+  decodeTrieRow,
+  decodeVaultState,
+  encodeTrieRow,
+  encodeVaultState,
+  type Head,
+  type Leaf,
+  type TrieRow,
+  type VaultState,
+} from "@keyferry/chain"
 import type { Store } from "@keyferry/store"
 
 import type { Tx } from "../context.ts"
@@ -236,10 +245,10 @@ export const readTrieRows = async (
   db: Reader,
   vaultId: Uint8Array,
   prefixes: readonly string[],
-): Promise<ReadonlyMap<string, Uint8Array>> => {
-  const out = new Map<string, Uint8Array>()
+): Promise<ReadonlyMap<string, TrieRow>> => {
+  const out = new Map<string, TrieRow>()
   for (const prefix of prefixes)
-    for (const row of await trieRow.rows(db, { vault: vaultId, prefix })) out.set(prefix, row.children)
+    for (const row of await trieRow.rows(db, { vault: vaultId, prefix })) out.set(prefix, decodeTrieRow(row.children))
   return out
 }
 
@@ -252,10 +261,10 @@ const upsertTrieRows = inserter(["vault_id", "prefix", "children"], (db, rows) =
     ),
 )
 
-export const writeTrieRows = (tx: Tx, vaultId: Uint8Array, changed: ReadonlyMap<string, Uint8Array>): Promise<void> =>
+export const writeTrieRows = (tx: Tx, vaultId: Uint8Array, changed: ReadonlyMap<string, TrieRow>): Promise<void> =>
   upsertTrieRows(
     tx,
-    [...changed].map(([prefix, children]) => ({ vault_id: vaultId, prefix, children })),
+    [...changed].map(([prefix, row]) => ({ vault_id: vaultId, prefix, children: encodeTrieRow(row) })),
   )
 
 export interface NewRecord {

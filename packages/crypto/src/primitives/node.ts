@@ -25,7 +25,7 @@ const publicKeys = new Map<string, KeyObject>()
 
 /** node:crypto (OpenSSL). Everything but Argon2id runs at once, on the calling thread. */
 export const nodePrimitives: Primitives = {
-  sha256: (bytes) => plain(hash("sha256", bytes, "buffer")),
+  sha256: (bytes) => fromLatin1(hash("sha256", bytes, "latin1")),
   hmacSha256: async (key, bytes) => plain(createHmac("sha256", key).update(bytes).digest()),
   hkdfSha512: async (ikm, salt, info, length) => new Uint8Array(hkdfSync("sha512", ikm, salt, info, length)),
   aesGcmSeal: async (key, nonce, aad, plaintext) => {
@@ -74,6 +74,13 @@ export const nodePrimitives: Primitives = {
       }
       argon2("argon2id", parameters, (error, tag) => (error === null ? resolve(plain(tag)) : reject(error)))
     }),
+}
+
+/** The runtime answers with text three times as fast as with a Buffer. */
+const fromLatin1 = (text: string): Uint8Array => {
+  const out = new Uint8Array(text.length)
+  for (let i = 0; i < out.length; i++) out[i] = text.charCodeAt(i)
+  return out
 }
 
 /** A Buffer is a Uint8Array whose methods differ: nothing outside this file may meet one. */
