@@ -81,8 +81,7 @@ const main = async (): Promise<number> => {
       process.exit(1)
     })
     const stopChores = startChores(opened.value)
-    await sleep(Math.max(0, startedAtMs - Date.now()))
-    const code = await serve(opened.value.calls, opened.value.onNotice)
+    const code = await serve(holdSigned(opened.value.calls, startedAtMs), opened.value.onNotice)
     await stopChores()
     await opened.value.close()
     return code
@@ -109,6 +108,23 @@ const refuse = ({ code, detail }: StartFailure): number => {
   return entry?.exit ?? 12
 }
 
+/** Signed requests wait out the second in which the process started; nothing else has to. */
+const holdSigned = (handlers: StrongroomHandlers, startedAtMs: number): StrongroomHandlers => {
+  const hold =
+    <P, R>(handler: (params: P) => Promise<R>) =>
+    async (params: P): Promise<R> => {
+      const leftMs = startedAtMs - Date.now()
+      if (leftMs > 0) await sleep(leftMs)
+      return handler(params)
+    }
+  return {
+    ...handlers,
+    execute: hold(handlers.execute),
+    authenticate: hold(handlers.authenticate),
+    recoveryStart: hold(handlers.recoveryStart),
+  }
+}
+
 /** Answers until the channel ends, then finishes what is running. Gives the exit code. */
 const serve = async (
   handlers: StrongroomHandlers,
@@ -126,8 +142,20 @@ const serve = async (
   input.once("end", () => end(0))
   input.once("error", () => end(0))
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => end(0))
+  let corked = false
   const channel: ByteChannel = {
-    send: (bytes) => void output.write(bytes),
+    send: (bytes) => {
+      // The answers and notices of one group commit leave in one write.
+      if (!corked) {
+        corked = true
+        output.cork()
+        process.nextTick(() => {
+          corked = false
+          output.uncork()
+        })
+      }
+      output.write(bytes)
+    },
     onReceive: (listener) =>
       void input.on("data", (bytes: Uint8Array) => {
         try {

@@ -4,7 +4,19 @@ const HEX_PAIRS: readonly string[] = Array.from({ length: 256 }, (_, b) => b.toS
 const textEncoder = new TextEncoder()
 const textDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-export const utf8 = (text: string): Uint8Array => textEncoder.encode(text)
+const SHORT = 32
+
+export const utf8 = (text: string): Uint8Array => {
+  if (text.length > SHORT) return textEncoder.encode(text)
+  // Names and labels: the encoder takes longer to be called than for its work.
+  const out = new Uint8Array(text.length)
+  for (let i = 0; i < out.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 127) return textEncoder.encode(text)
+    out[i] = code
+  }
+  return out
+}
 
 /** Strict UTF-8: `undefined` for invalid bytes, never a replacement character. */
 export const utf8ToText = (bytes: Uint8Array): string | undefined => {

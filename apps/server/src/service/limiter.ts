@@ -35,10 +35,22 @@ interface Deps {
 
 const FAST = "fast:"
 const MAX_FAST_WINDOWS = 100_000
+const MAX_FAST_NAMES = 10_000
 
-export const createLimiter = async ({ store, clock, key, scale }: Deps): Promise<Limiter> => {
+export const createLimiter = async ({ store, clock, key: hmacKey, scale }: Deps): Promise<Limiter> => {
   const nameOf = (prefix: string, rule: LimitRule, subject: string): string =>
-    `${prefix}:${rule.by}:${rule.windowMs}:${createHmac("sha256", key).update(subject).digest("base64url").slice(0, 22)}`
+    `${prefix}:${rule.by}:${rule.windowMs}:${createHmac("sha256", hmacKey).update(subject).digest("base64url").slice(0, 22)}`
+  // Few networks ask again and again.
+  const fastNames = new Map<string, string>()
+  const fastName = (rule: LimitRule, subject: string): string => {
+    const key = `${rule.by} ${rule.windowMs} ${subject}`
+    const known = fastNames.get(key)
+    if (known !== undefined) return known
+    const made = nameOf("fast", rule, subject)
+    if (fastNames.size >= MAX_FAST_NAMES) fastNames.clear()
+    fastNames.set(key, made)
+    return made
+  }
   const saved = await store.read((db) => listWindows(db, FAST, clock.nowMs()))
   const windows = new Map<string, Window>(saved.map((w) => [w.bucket, w]))
   const dirty = new Set<string>()
@@ -62,7 +74,7 @@ export const createLimiter = async ({ store, clock, key, scale }: Deps): Promise
       return judge(window, rule)
     },
     countFast: (rule, subject) => {
-      const bucket = nameOf("fast", rule, subject)
+      const bucket = fastName(rule, subject)
       const nowMs = clock.nowMs()
       const known = windows.get(bucket)
       const window =
