@@ -119,6 +119,8 @@ export const createAttackWorld = async (
       })
       started.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${log.slice(-3000)}`)))
     })
+    // Requests of the second in which the strongroom started are refused, and a raw client does not sign twice.
+    await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)))
   }
   const ended = (signal: NodeJS.Signals): Promise<void> =>
     new Promise((resolve) => {
