@@ -83,6 +83,8 @@ export const startStrongroomUnderAttack = async (given?: string): Promise<Strong
     client.onNotice((notice) => notices.push(notice))
     const hello = await client.call("hello", {})
     if (!hello.ok) throw new Error(`${hello.error.code}: ${log.slice(-2000)}`)
+    // Requests of the second in which it started are refused.
+    await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)))
   }
   const current = (): StrongroomClient => {
     if (client === undefined) throw new Error("not started")
