@@ -6,5 +6,11 @@
  */
 import process from "node:process"
 import { become, withDataFolder } from "./become.ts"
+import { buildWebBundle, isBundleCurrent } from "./web-bundle.ts"
+
+if (!isBundleCurrent()) {
+  process.stderr.write("building the web app\n")
+  await buildWebBundle()
+}
 
 become("apps/server/src/main.ts", withDataFolder(["serve", ...process.argv.slice(2)]), ["one-signal.ts"])

@@ -12,6 +12,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     sourcemap: false,
+    rolldownOptions: { input: [`${import.meta.dirname}/index.html`, `${import.meta.dirname}/device.html`] },
   },
   worker: { format: "es" },
   oxc: { jsx: { runtime: "automatic" } },

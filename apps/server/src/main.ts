@@ -6,6 +6,7 @@ import process from "node:process"
 import { pino } from "pino"
 
 import { type Config, describeSettings, readConfig } from "./config/config.ts"
+import { readWebBundle } from "./http/web-bundle.ts"
 import { parseOperatorCommand, runOperatorCommand } from "./operator/commands.ts"
 import { type RunningServer, startServer, systemRandom } from "./start.ts"
 
@@ -103,6 +104,11 @@ const serve = async ({ values, origins }: Config, folder: string): Promise<numbe
     },
     pino.destination({ fd: 2, sync: true }),
   )
+  const web = readWebBundle(join(ROOT, "apps", "web", "dist"))
+  if (!web.ok) {
+    process.stderr.write(`${web.error}\n`)
+    return 1
+  }
   const started = await startServer({
     settings: values,
     folder,
@@ -110,6 +116,7 @@ const serve = async ({ values, origins }: Config, folder: string): Promise<numbe
     clock: { nowMs: () => Date.now() },
     random: systemRandom,
     log,
+    web: web.value,
     strongroom: {
       entry: join(ROOT, "apps", "strongroom", "src", "main.ts"),
       programFolders: [

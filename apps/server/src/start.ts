@@ -9,6 +9,7 @@ import type { Logger } from "pino"
 import type { Settings } from "./config/settings.ts"
 import { createFeed } from "./feed/feed.ts"
 import { createApp } from "./http/app.ts"
+import type { WebBundle } from "./http/web-bundle.ts"
 import { createMailQueue } from "./mail/queue.ts"
 import { createDevelopmentTransport, createSmtpTransport, type MailTransport, noTransport } from "./mail/transport.ts"
 import { openOperatorSocket } from "./operator/socket.ts"
@@ -32,6 +33,7 @@ export interface StartOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  readonly web?: WebBundle | undefined
   readonly strongroom: Omit<StrongroomProcessOptions, "folder" | "log" | "args">
 }
 
@@ -175,7 +177,7 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
   await events.catchUp()
   await keepHouse(context)
 
-  const app = createApp({ context, trustedProxies: settings.trusted_proxies })
+  const app = createApp({ context, trustedProxies: settings.trusted_proxies, web: options.web })
   undo.push(() => closeApp(app, feed))
   try {
     await app.listen({ host: settings.listen.host, port: settings.listen.port })

@@ -27,6 +27,8 @@ import { addOpenApi } from "./openapi.ts"
 import { addPages } from "./pages.ts"
 import { failureOfException, sendProblem } from "./problem.ts"
 import { bodyOf, signedRequestOf } from "./signed-request.ts"
+import { addWebApp } from "./web-app.ts"
+import type { WebBundle } from "./web-bundle.ts"
 
 const MAX_JSON_BYTES = 64 * 1024
 const MAX_CBOR_BYTES = 5 * 1024 * 1024
@@ -34,10 +36,12 @@ const MAX_CBOR_BYTES = 5 * 1024 * 1024
 export interface AppOptions {
   readonly context: Context
   readonly trustedProxies: readonly string[]
+  /** The web app; without it, the start page says how to come here with `kf`. */
+  readonly web?: WebBundle | undefined
 }
 
 /** The HTTP side of the server: it parses and answers, and decides nothing. */
-export const createApp = ({ context, trustedProxies }: AppOptions): FastifyInstance => {
+export const createApp = ({ context, trustedProxies, web }: AppOptions): FastifyInstance => {
   const app = fastify({
     logger: false,
     trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
@@ -103,7 +107,8 @@ export const createApp = ({ context, trustedProxies }: AppOptions): FastifyInsta
   }
   addHealth(app, context)
   addOpenApi(app, context)
-  addPages(app, context)
+  addPages(app, context, web === undefined)
+  if (web !== undefined) addWebApp(app, web)
   return app
 }
 

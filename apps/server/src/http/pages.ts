@@ -23,7 +23,7 @@ const read = (name: string): string => readFileSync(new URL(`../pages/${name}`, 
  * The few pages that mails and start-up lines lead to. Tokens stand behind the `#`, so they never arrive here; opening a
  * page changes nothing, whoever or whatever opens it.
  */
-export const addPages = (app: FastifyInstance, context: Context): void => {
+export const addPages = (app: FastifyInstance, context: Context, withStartPage: boolean): void => {
   const html = (name: string) => {
     const page = read(name)
     return async (_request: FastifyRequest, reply: FastifyReply) =>
@@ -35,7 +35,7 @@ export const addPages = (app: FastifyInstance, context: Context): void => {
   }
   const page = (url: string, name: string): void =>
     void app.route({ method: ["GET", "HEAD"], url, handler: html(name) })
-  page("/", "start.html")
+  if (withStartPage) page("/", "start.html")
   page("/v/", "confirm.html")
   page("/address/", "address.html")
   page("/setup", "setup.html")

@@ -1,21 +1,27 @@
-import type { BrowserDevice } from "./contract.ts"
 import { createBrowserDevice } from "./browser-device.ts"
+import type { BrowserDevice } from "./contract.ts"
 import { readEnvironment } from "./environment.ts"
 import type { Reply, Request } from "./messages.ts"
-import type { Line } from "./proxy.ts"
+import { type Line, portLine } from "./proxy.ts"
 
-/** This tab's device. Where the browser lacks something, no worker is started and the snapshot says what is missing. */
+/** This tab's device. Where the browser lacks something, nothing is started and the snapshot says what is missing. */
 export const connect = (): BrowserDevice => {
   const environment = readEnvironment()
-  return createBrowserDevice(environment.state === "ready" ? startWorker() : SILENT, environment)
+  return createBrowserDevice(environment.state === "ready" ? openLine() : SILENT, environment)
 }
 
-const startWorker = (): Line<Request, Reply> => {
-  const worker = new Worker(new URL("../worker/main.ts", import.meta.url), { type: "module", name: "keyferry" })
-  return {
-    send: (message) => worker.postMessage(message, []),
-    listen: (onMessage) => worker.addEventListener("message", (event: MessageEvent<Reply>) => onMessage(event.data)),
-  }
+/** The worker is started by a frame of this origin; it waits for the line as long as that takes. */
+const openLine = (): Line<Request, Reply> => {
+  const { port1, port2 } = new MessageChannel()
+  const frame = document.createElement("iframe")
+  frame.src = "/device.html"
+  frame.hidden = true
+  frame.title = ""
+  frame.addEventListener("load", () => frame.contentWindow?.postMessage("line", location.origin, [port2]), {
+    once: true,
+  })
+  document.body.append(frame)
+  return portLine(port1)
 }
 
 /** Nobody answers: the screens stop at what is missing before they ask anything. */

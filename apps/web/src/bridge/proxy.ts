@@ -8,6 +8,14 @@ export interface Line<Out, In> {
   readonly listen: (onMessage: (message: In) => void) => void
 }
 
+export const portLine = <Out, In>(port: MessagePort): Line<Out, In> => ({
+  send: (message) => port.postMessage(message),
+  listen: (onMessage) => {
+    port.addEventListener("message", (event: MessageEvent<In>) => onMessage(event.data))
+    port.start()
+  },
+})
+
 interface Waiting {
   readonly resolve: (value: unknown) => void
   readonly reject: (error: Error) => void

@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto"
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join, relative, sep } from "node:path"
+import { brotliCompressSync, constants } from "node:zlib"
+
+import { encodeWebManifest, type WebFile } from "../packages/protocol/src/web-manifest.ts"
+
+/*
+ * The web app as the server serves it: apps/web/dist with every file, its Brotli form beside it, and manifest.json with
+ * the digest of each. The same sources and lock file make the same bytes on any machine.
+ */
+const ROOT = join(import.meta.dirname, "..")
+export const WEB_FOLDER = join(ROOT, "apps", "web")
+export const WEB_BUNDLE = join(WEB_FOLDER, "dist")
+const MANIFEST = join(WEB_BUNDLE, "manifest.json")
+/** What the bundle was made from; beside the manifest, not in it, because nobody else needs it. */
+const MADE_FROM = join(WEB_BUNDLE, ".made-from")
+
+const sha256 = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex")
+
+const filesBelow = (folder: string): readonly string[] =>
+  existsSync(join(ROOT, folder))
+    ? readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)).split(sep).join("/"))
+    : []
+
+/** One digest over everything that the bundle is made from. */
+export const digestOfSources = (): string => {
+  const names = readdirSync(join(ROOT, "packages"))
+  const folders = ["apps/web/src", "apps/web/public", ...names.map((name) => `packages/${name}/src`)]
+  const paths = [
+    ...folders.flatMap(filesBelow).filter((path) => !/\.test\.tsx?$/.test(path)),
+    ...["apps/web/index.html", "apps/web/vite.config.ts", "apps/web/package.json", "package-lock.json"],
+  ]
+  const hash = createHash("sha256")
+  for (const path of paths.toSorted()) hash.update(`${path}\0${sha256(readFileSync(join(ROOT, path)))}\n`)
+  return hash.digest("hex")
+}
+
+export const isBundleCurrent = (): boolean =>
+  existsSync(MANIFEST) && existsSync(MADE_FROM) && readFileSync(MADE_FROM, "utf8") === digestOfSources()
+
+export interface Built {
+  readonly files: number
+  readonly bytes: number
+  readonly compressedBytes: number
+}
+
+/** Errors: rejects with the bundler's own reasons. */
+export const buildWebBundle = async (): Promise<Built> => {
+  const madeFrom = digestOfSources()
+  rmSync(MANIFEST, { force: true })
+  // Loaded here: a start that finds a current bundle does not pay for the bundler.
+  const { build } = await import("vite")
+  await build({ root: WEB_FOLDER, configFile: join(WEB_FOLDER, "vite.config.ts"), logLevel: "error" })
+  const files = new Map<string, WebFile>()
+  let bytes = 0
+  let compressedBytes = 0
+  for (const path of readdirSync(WEB_BUNDLE, { recursive: true, encoding: "utf8" }).toSorted()) {
+    if (!/\.[a-z0-9]+$/i.test(path)) continue
+    const content = readFileSync(join(WEB_BUNDLE, path))
+    const compressed = brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: content.length } })
+    writeFileSync(join(WEB_BUNDLE, `${path}.br`), compressed)
+    files.set(path === "index.html" ? "/" : `/${path}`, { sha256: sha256(content), bytes: content.length })
+    bytes += content.length
+    compressedBytes += compressed.length
+  }
+  const { version } = JSON.parse(readFileSync(join(WEB_FOLDER, "package.json"), "utf8")) as { version: string }
+  writeFileSync(MADE_FROM, madeFrom)
+  // Last: a bundle without it counts as missing.
+  writeFileSync(MANIFEST, encodeWebManifest({ version, files }))
+  return { files: files.size, bytes, compressedBytes }
+}
