@@ -122,7 +122,10 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
 }
 
 /** What a command needs besides its arguments to get to its work. */
-const FLAGS: Readonly<Record<string, readonly string[]>> = { "export archive": ["-o", "archive.age"] }
+const FLAGS: Readonly<Record<string, readonly string[]>> = {
+  "export archive": ["-o", "archive.age"],
+  "verify-web": ["--manifest", "none.json"],
+}
 
 const argumentsFor = ({ path, args }: Described): readonly string[] => [
   ...args.filter((arg) => arg.startsWith("<")).map((arg) => ARGUMENTS[arg] ?? "x"),
@@ -191,6 +194,7 @@ const EXPECTED: Readonly<Record<string, readonly [empty: number, locked: number,
   "ssh socket": [0, 0, 0],
   "ssh keys": [3, 4, 0],
   "ssh config": [3, 4, 0],
+  "verify-web": [2, 2, 2],
   agent: [0, 0, 0],
   "agent start": [0, 0, 0],
   "agent stop": [0, 0, 0],

@@ -31,7 +31,11 @@ export const digestOfSources = (): string => {
   const folders = ["apps/web/src", "apps/web/public", ...names.map((name) => `packages/${name}/src`)]
   const paths = [
     ...folders.flatMap(filesBelow).filter((path) => !/\.test\.tsx?$/.test(path)),
-    ...["apps/web/index.html", "apps/web/vite.config.ts", "apps/web/package.json", "package-lock.json"],
+    "apps/web/index.html",
+    "apps/web/device.html",
+    "apps/web/vite.config.ts",
+    "apps/web/package.json",
+    "package-lock.json",
   ]
   const hash = createHash("sha256")
   for (const path of paths.toSorted()) hash.update(`${path}\0${sha256(readFileSync(join(ROOT, path)))}\n`)

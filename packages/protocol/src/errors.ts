@@ -574,6 +574,14 @@ export const errors = {
     "Nothing was encrypted to it.",
     "Do not continue; tell the person it names.",
   ),
+  "web-app-changed": entry(
+    0,
+    "never",
+    11,
+    "The web app at this address is not the one of the manifest.",
+    "Nothing was sent. What was typed into that web app may be known to others.",
+    "Do not type a password there; ask the operator which version is served.",
+  ),
   "suite-unsupported": entry(
     0,
     "never",

@@ -33,7 +33,8 @@ export const encodeWebManifest = (manifest: WebManifest): string =>
 /** Errors: malformed. */
 export const parseWebManifest = (text: string): Result<WebManifest, "malformed"> => {
   const parsed = parseJson(text)
-  if (!isRecord(parsed) || parsed["format"] !== WEB_MANIFEST_FORMAT || !isRecord(parsed["files"])) return err("malformed")
+  if (!isRecord(parsed) || parsed["format"] !== WEB_MANIFEST_FORMAT || !isRecord(parsed["files"]))
+    return err("malformed")
   const files = new Map<string, WebFile>()
   for (const [path, file] of Object.entries(parsed["files"])) {
     if (!PATH.test(path) || path.includes("..") || !isFile(file)) return err("malformed")

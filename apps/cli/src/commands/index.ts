@@ -33,6 +33,7 @@ export const commands = {
   export: async () => (await import("./export.ts")).command,
   import: async () => (await import("./import.ts")).command,
   ssh: async () => (await import("./ssh.ts")).command,
+  "verify-web": async () => (await import("./verify-web.ts")).command,
   agent: async () => (await import("./agent.ts")).command,
   gen: async () => (await import("./gen.ts")).command,
   kinds: async () => (await import("./kinds.ts")).command,

@@ -58,7 +58,8 @@ const PAGE_HEADERS = {
 const DEVICE_HEADERS = { ...PAGE_HEADERS, "content-security-policy": policyText(DEVICE_POLICY) } as const
 
 /** Addresses that are never a screen: what is not there must be said to be not there. */
-const NOT_A_SCREEN = /^\/(?:api|assets|pages|dev|v|address|setup|errors|healthz|readyz|\.well-known)(?:\/|$)|\.[a-z0-9]+$/i
+const NOT_A_SCREEN =
+  /^\/(?:api|assets|pages|dev|v|address|setup|errors|healthz|readyz|\.well-known)(?:\/|$)|\.[a-z0-9]+$/i
 
 /** Serves the bundle from memory. Screens have addresses of their own; each is the one page. */
 export const addWebApp = (app: FastifyInstance, { page, files }: WebBundle): void => {
@@ -96,7 +97,7 @@ const sendFile = (request: FastifyRequest, reply: FastifyReply, file: ServedFile
   })
   if (request.headers["if-none-match"] === file.etag) return reply.status(304).send()
   const takesBrotli = /(?:^|,)\s*br\s*(?:,|;(?!\s*q=0(?:\.0*)?\s*(?:,|$))|$)/.test(
-    String(request.headers["accept-encoding"] ?? ""),
+    request.headers["accept-encoding"] ?? "",
   )
   if (takesBrotli && file.brotli !== undefined)
     return reply.header("content-encoding", "br").type(file.type).send(file.brotli)

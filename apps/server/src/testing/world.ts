@@ -7,6 +7,7 @@ import { pino } from "pino"
 
 import { createFeed } from "../feed/feed.ts"
 import { createApp } from "../http/app.ts"
+import type { WebBundle } from "../http/web-bundle.ts"
 import { createMailQueue } from "../mail/queue.ts"
 import { createDevelopmentTransport, type MailTransport } from "../mail/transport.ts"
 import type { Context, ServiceSettings } from "../service/context.ts"
@@ -55,6 +56,7 @@ export interface WorldOptions {
   readonly fake?: FakeStrongroom
   readonly transport?: MailTransport
   readonly time?: { nowMs: number }
+  readonly web?: WebBundle | undefined
 }
 
 export const openTestStore = async (url = "sqlite::memory:"): Promise<ServerStore> => {
@@ -121,7 +123,7 @@ export const createWorld = async (options: WorldOptions = {}): Promise<World> =>
   const events = createEvents({ store, strongroom, mail, feed, log, origin: () => settings.origin })
   const context: Context = { store, strongroom, mail, feed, events, limiter, clock, random, log, settings }
   strongroom.onNotice((notice) => feed.publish(notice))
-  const app = createApp({ context, trustedProxies: ["127.0.0.1"] })
+  const app = createApp({ context, trustedProxies: ["127.0.0.1"], web: options.web })
 
   const call: World["call"] = async (name, { body, session, device, query, headers, from } = {}) => {
     const { method, path, body: form } = routes[name]
