@@ -76,11 +76,11 @@ export const packages: Readonly<Record<string, Package>> = {
   strongroom: one(
     "apps/strongroom",
     ["strongroom-api", "store", "chain", "crypto", "protocol", "base"],
-    "one KMS library per provider, loaded only if configured; one-time codes; WebAuthn",
+    "one KMS library per provider, loaded only if configured; one-time codes",
     app,
   ),
   cli: one("apps/cli", ["sdk", "ssh-agent", "items", "base"], "terminal", app),
-  web: one("apps/web", ["sdk", "items", "base"], "user interface", { app: true }),
+  web: one("apps/web", ["sdk", "items", "base"], "user interface", { app: true, node: ["gallery/"] }),
 }
 
 export interface Arrow {

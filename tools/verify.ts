@@ -63,6 +63,7 @@ const checks: Readonly<Record<string, Check>> = {
     program(bin("tsc"), ["-p", "tsconfig.json", "--pretty", "false"]),
     program(bin("tsc"), ["-p", "tsconfig.pure.json", "--pretty", "false"]),
     program(bin("tsc"), ["-p", "tsconfig.web.json", "--pretty", "false"]),
+    program(bin("tsc"), ["-p", "tsconfig.gallery.json", "--pretty", "false"]),
   ),
   layers: async () =>
     found([

@@ -41,8 +41,6 @@ const WHILE_FROZEN: ReadonlySet<RouteName> = new Set<RouteName>([
   "devices.list",
   "device.retire",
   "two-factor.check",
-  "passkeys.list",
-  "passkeys.challenge",
   "two-factor.reset-cancel",
   "activity",
 ])
@@ -52,7 +50,6 @@ const WHILE_LOGIN_IS_OLD: ReadonlySet<RouteName> = new Set<RouteName>([
   "account.chain",
   "device.retire",
   "two-factor.check",
-  "passkeys.challenge",
   "password.check-start",
   "password.check-finish",
 ])

@@ -1,19 +1,14 @@
-import { useSyncExternalStore } from "react"
+import "./ui/styles.css"
+
 import { createRoot } from "react-dom/client"
 
 import { connect } from "./bridge/connect.ts"
-import type { BrowserDevice } from "./bridge/contract.ts"
-
-/** What is known of this browser as a device, until the screens take this place. */
-const Plain = ({ device }: { readonly device: BrowserDevice }) => {
-  const { environment, status, role } = useSyncExternalStore(device.subscribe, device.snapshot)
-  return (
-    <p>
-      {environment.state} · {role} · {status === undefined ? "…" : `${status.mode}, ${status.lock}`}
-    </p>
-  )
-}
+import { chooseLocale } from "./i18n/locale.ts"
+import { App } from "./ui/app.tsx"
+import { applyLook, getPreferences } from "./ui/data/preferences.ts"
 
 const root = document.getElementById("app")
 if (root === null) throw new Error("the page has no place for the app")
-createRoot(root).render(<Plain device={connect()} />)
+chooseLocale(getPreferences().locale)
+applyLook()
+createRoot(root).render(<App bridge={connect()} />)

@@ -118,7 +118,7 @@ const PAIRS = [
 ] as const
 
 /** The public half of a pair that holds the other's value. Sure cases only: an unknown shape is never refused. */
-const findSwapped = (
+export const findSwapped = (
   exchange: Exchange | undefined,
   values: Readonly<Record<string, string | undefined>>,
 ): string | undefined => {

@@ -1,0 +1,111 @@
+/** Settings. */
+export const settings = {
+  "settings.general": "General",
+  "settings.accounts": "Accounts",
+  "settings.synchronization": "Account › Synchronization",
+  "settings.sign-in": "Sign-in and recovery",
+  "settings.copies": "Export and import",
+  "settings.appearance": "Appearance",
+  "settings.keyboard": "Keyboard",
+  "settings.about": "About",
+  "settings.change-password": "Change password",
+
+  "general.sync": "Sync",
+  "general.what-syncs": "Choose what syncs",
+  "general.how-secured": "How synced keys are secured",
+  "general.account": "Account",
+  "general.no-account": "There is none. Your credentials are on this browser and nowhere else.",
+  "general.server": "Server",
+  "general.this-browser": "This browser",
+  "general.storage": "Stored bytes",
+  "general.storage-kept": "The browser promised to keep them",
+  "general.storage-may-be-cleared": "The browser may clear them when the disk is full",
+  "general.storage-unknown": "The browser does not say whether it keeps them",
+
+  "accounts.credentials": "Credentials",
+  "accounts.sync": "Sync",
+  "accounts.of": "{n} of {total} synced",
+  "accounts.stopped": "Credentials don’t sync in this vault.",
+  "accounts.manage-devices": "Manage devices",
+  "accounts.no-devices": "No device is in the account yet.",
+
+  "automatic.title": "What syncs by itself",
+  "automatic.new": "New credentials sync automatically",
+  "automatic.new-on":
+    "Credentials you add to Personal sync to your {devices, plural, =0 {other devices} one {1 other device} other {# other devices}}. The {existing} existing ones don’t change.",
+  "automatic.new-off": "What you add stays on this browser until you sync it.",
+  "automatic.existing": "Existing: {synced} synced · {local} local only",
+  "automatic.sync-others": "{n, plural, one {Sync the other 1 …} other {Sync the other # …}}",
+  "automatic.title-existing": "Sync {n, plural, one {1 credential} other {# credentials}}?",
+  "automatic.body":
+    "They’ll be encrypted here and sent to your {devices, plural, =0 {other devices} one {other device} other {# other devices}}. {unticked, plural, =0 {} one {1 is unticked.} other {# are unticked.}}",
+  "automatic.do": "Sync {n}",
+
+  "credential-switch.title": "Credentials in Personal",
+  "credential-switch.label": "Sync keys and identities",
+  "credential-switch.on": "Exchange keys, logins, SSH keys, identities, tokens, environment sets and notes may sync.",
+  "credential-switch.off": "None of them syncs. Hosts, groups and snippets still do.",
+  "credential-switch.what":
+    "Off: not even the ciphertext of a credential is stored on the server. This is about the Personal vault only.",
+  "credential-switch.stop-title": "Stop syncing credentials in Personal?",
+  "credential-switch.stop-body":
+    "Hosts, groups and snippets still sync. {n, plural, one {1 credential leaves} other {# credentials leave}} the server. On this device nothing changes.",
+  "credential-switch.keep": "keep the copies they have",
+  "credential-switch.delete": "remove them there",
+  "credential-switch.danger": "Nobody can bring them back",
+  "credential-switch.danger-more":
+    "If you then sign out and clear a device, credentials that exist only there are deleted.",
+  "credential-switch.stop": "Stop syncing credentials",
+
+  "whole-account.title": "The whole account",
+  "whole-account.body": "Stops sync on {n, plural, one {this device} other {all # devices}} at once.",
+  "whole-account.suspended": "Sync is stopped on every device. Set up two-factor sign-in again, then go on.",
+  "whole-account.do": "Stop sync for the account",
+  "whole-account.resume": "Go on syncing",
+  "whole-account.title-ask": "Stop sync for the whole account?",
+  "whole-account.1":
+    "{n, plural, one {1 device keeps} other {# devices keep}} what they have and stop sending and receiving.",
+  "whole-account.2": "Two-factor sign-in is turned off with it; turning sync on again begins with setting it up.",
+  "whole-account.3":
+    "The server keeps its ciphertext until you turn the credential switch off or delete what is there.",
+
+  "passkeys.title": "Passkeys",
+  "passkeys.not-yet": "Not there yet on this server. Your second factor is an authenticator app or a recovery code.",
+
+  "copies.export": "Save an encrypted file",
+  "copies.export-what":
+    "{n, plural, one {1 credential} other {# credentials}} in one age file. It opens with the passphrase and the age program, without us.",
+  "copies.passphrase": "Passphrase for the file",
+  "copies.making": "Encrypting on this device",
+  "copies.saved": "Saved. Write the passphrase down; nobody can reset it.",
+  "copies.export-do": "Save the file",
+  "copies.import": "Import",
+  "copies.import-what":
+    "An age file from here or from the command line. It is read in your browser; it isn’t uploaded.",
+  "copies.choose": "Choose a file",
+  "copies.import-passphrase": "Passphrase or age identity",
+  "copies.same": "What is here already",
+  "copies.skip": "leave as it is",
+  "copies.keep-both": "keep both",
+  "copies.import-do": "Import",
+  "copies.imported": "{added} imported, {skipped} unchanged, {refused} refused",
+  "copies.imported-more": "The file you imported is still on your disk. Delete it when you’ve checked the result.",
+
+  "appearance.theme": "Theme",
+  "appearance.system": "As the system",
+  "appearance.light": "Light",
+  "appearance.dark": "Dark",
+  "appearance.density": "Rows",
+  "appearance.comfortable": "Comfortable",
+  "appearance.compact": "Compact",
+  "appearance.language": "Language",
+  "appearance.en": "English",
+  "appearance.en-XA": "Accented English (for testing)",
+  "appearance.ar-XB": "Right to left (for testing)",
+
+  "about.server": "Server",
+  "about.licence": "Licence",
+  "about.licence-is": "Apache 2.0",
+  "about.fonts": "Typefaces",
+  "about.fonts-are": "Atkinson Hyperlegible Next and Mono, SIL Open Font License 1.1",
+} as const

@@ -1,0 +1,152 @@
+import { useEffect, useState } from "react"
+import { Link, useLocation } from "wouter"
+
+import type { Result } from "@keyferry/base"
+import type { Failure } from "@keyferry/sdk/errors"
+
+import { ago } from "../../i18n/times.ts"
+import { t } from "../../i18n/translate.ts"
+import { useItems, useKeyferry, useSnapshot } from "../data/app-context.tsx"
+import { useAct } from "../data/use-act.tsx"
+import { useNow } from "../data/use-now.ts"
+import { wordsOfScan } from "../entry/approval.tsx"
+import { Button } from "../kit/button.tsx"
+import { Field } from "../kit/field.tsx"
+import { FailureNotice, Notice } from "../kit/notice.tsx"
+import { PageHead, ProgressBar } from "../kit/pieces.tsx"
+import { canScan, Scanner } from "../shared/scanner.tsx"
+
+/** A five-second task: the three words from the other screen, typed or scanned; two words go back. */
+export const ApprovePage = ({ id }: { readonly id: string }) => {
+  const keyferry = useKeyferry()
+  const [, go] = useLocation()
+  const { devices } = useSnapshot()
+  const synced = useItems().filter((item) => item.policy === "synced").length
+  const nowMs = useNow()
+  const begin = useAct()
+  const act = useAct()
+  const [words, setWords] = useState("")
+  const [scanning, setScanning] = useState(false)
+  const [reply, setReply] = useState<readonly string[]>()
+  const [outcome, setOutcome] = useState<Result<void, Failure>>()
+  const device = devices?.find((candidate) => candidate.id === id)
+  const { run } = begin
+  useEffect(() => {
+    // The new device shows its words only after this one has answered it.
+    void run(() => keyferry.approveStart(id))
+  }, [run, keyferry, id])
+
+  const approve = async (typed: string): Promise<void> => {
+    const folded = typed
+      .trim()
+      .toLowerCase()
+      .replaceAll(/[\s-]+/g, " ")
+    const answer = await act.run(() => keyferry.approve(id, folded))
+    if (answer === undefined) return
+    setReply(answer.value.reply)
+    setOutcome(await answer.value.done)
+  }
+
+  const name = device?.name.slice(0, 80) ?? t("device.unnamed")
+  if (outcome?.ok === true) {
+    return (
+      <div className="page">
+        <PageHead title={t("approve.done", { device: name })} lead={t("approve.done-more", { n: synced })} />
+        <div>
+          <Button tone="primary" onPress={() => go("/devices")}>
+            {t("place.devices")}
+          </Button>
+        </div>
+      </div>
+    )
+  }
+  return (
+    <div className="page">
+      <PageHead title={t("approve.title", { device: name })} focus={false} />
+      <div className="form">
+        {device === undefined ? null : (
+          <p>
+            <bdi>
+              {t("approve.asked", {
+                platform: device.platform.slice(0, 80),
+                when: ago(device.addedAtMs, nowMs),
+                n: synced,
+              })}
+            </bdi>
+          </p>
+        )}
+        <FailureNotice
+          failure={begin.failure}
+          actions={<Button onPress={() => void run(() => keyferry.approveStart(id))}>{t("button.again")}</Button>}
+        />
+        {reply === undefined ? (
+          <form
+            className="stack"
+            onSubmit={(event) => {
+              event.preventDefault()
+              void approve(words)
+            }}
+          >
+            <Field
+              label={t("approve.words")}
+              hint={t("approve.words-hint")}
+              value={words}
+              onChange={setWords}
+              mono
+              focused
+              after={
+                canScan() ? (
+                  <Button icon="qr" onPress={() => setScanning(true)}>
+                    {t("field.scan")}
+                  </Button>
+                ) : undefined
+              }
+            />
+            <Notice tone="warn">{t("approve.own-screen")}</Notice>
+            <FailureNotice failure={act.failure} />
+            <div className="form-actions">
+              <Button tone="primary" submit pending={act.pending} disabled={words.trim().split(/[\s-]+/).length < 3}>
+                {t("approve.do")}
+              </Button>
+              <Button
+                onPress={() =>
+                  void act
+                    .run(() => keyferry.denyDevice(id))
+                    .then((done) => (done === undefined ? undefined : go("/devices")))
+                }
+              >
+                {t("devices.block")}
+              </Button>
+              <Link to="/devices">{t("button.cancel")}</Link>
+            </div>
+          </form>
+        ) : (
+          <div className="stack">
+            <p>{t("approve.type-there", { device: name })}</p>
+            <p className="words" translate="no" role="status">
+              {reply.map((word) => (
+                <span key={word}>{word}</span>
+              ))}
+            </p>
+            {outcome === undefined ? (
+              <ProgressBar label={t("approve.waiting")} />
+            ) : (
+              <FailureNotice failure={outcome.ok ? undefined : outcome.error} />
+            )}
+          </div>
+        )}
+      </div>
+      {scanning ? (
+        <Scanner
+          label={t("approve.scan")}
+          onClose={() => setScanning(false)}
+          onText={(text) => {
+            const found = wordsOfScan(text)
+            setScanning(false)
+            if (found !== undefined) void approve(found)
+          }}
+        />
+      ) : null}
+    </div>
+  )
+}

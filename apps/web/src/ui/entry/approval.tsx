@@ -1,0 +1,85 @@
+import { useEffect, useState } from "react"
+
+import { t } from "../../i18n/translate.ts"
+import { useKeyferry } from "../data/app-context.tsx"
+import { useAct } from "../data/use-act.tsx"
+import { Button } from "../kit/button.tsx"
+import { Field } from "../kit/field.tsx"
+import { FailureNotice } from "../kit/notice.tsx"
+import { ProgressBar } from "../kit/pieces.tsx"
+import { QrCode } from "../kit/qr.tsx"
+
+/** What the new device's QR code says; the approving device takes the three words from it. */
+export const approvalText = (words: readonly string[]): string => `keyferry-words ${words.join(" ")}`
+
+export const wordsOfScan = (text: string): string | undefined => /^keyferry-words ((?:\S+ ){2}\S+)$/.exec(text)?.[1]
+
+/** The new device's half: three words to be typed on a device that has the keys, then two words from there. */
+export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
+  const keyferry = useKeyferry()
+  const start = useAct()
+  const finish = useAct()
+  const [words, setWords] = useState<readonly string[]>()
+  const [reply, setReply] = useState("")
+  const { run } = start
+  useEffect(() => {
+    void run(() => keyferry.approvalWords()).then((answer) => setWords(answer?.value.words))
+  }, [run, keyferry])
+
+  if (words === undefined) {
+    return (
+      <div className="stack">
+        <p>{t("approval.open-other")}</p>
+        {start.pending ? <ProgressBar label={t("approval.waiting")} /> : null}
+        <FailureNotice
+          failure={start.failure}
+          actions={
+            <Button
+              onPress={() => void run(() => keyferry.approvalWords()).then((answer) => setWords(answer?.value.words))}
+            >
+              {t("button.again")}
+            </Button>
+          }
+        />
+      </div>
+    )
+  }
+  return (
+    <form
+      className="stack"
+      onSubmit={(event) => {
+        event.preventDefault()
+        const typed = reply
+          .trim()
+          .toLowerCase()
+          .replaceAll(/[\s-]+/g, " ")
+        void finish
+          .run(() => keyferry.approvalReply(typed))
+          .then((done) => {
+            if (done !== undefined) onDone()
+          })
+      }}
+    >
+      <p>{t("approval.type-there")}</p>
+      <div className="approval-words">
+        <p className="words" translate="no">
+          {words.map((word) => (
+            <span key={word}>{word}</span>
+          ))}
+        </p>
+        <figure>
+          <QrCode text={approvalText(words)} name={t("approval.qr")} />
+          <figcaption className="muted">{t("approval.qr-what")}</figcaption>
+        </figure>
+      </div>
+      <Field label={t("approval.reply")} hint={t("approval.reply-hint")} value={reply} onChange={setReply} mono />
+      <FailureNotice failure={finish.failure} />
+      {finish.pending ? <ProgressBar label={t("approval.getting")} /> : null}
+      <div className="form-actions">
+        <Button tone="primary" submit pending={finish.pending} disabled={reply.trim().split(/[\s-]+/).length < 2}>
+          {t("approval.finish")}
+        </Button>
+      </div>
+    </form>
+  )
+}

@@ -1,0 +1,330 @@
+import { useState } from "react"
+import { useLocation } from "wouter"
+
+import type { EnrolmentState, Kit } from "@keyferry/sdk"
+
+import { t } from "../../i18n/translate.ts"
+import { useKeyferry, useRefresh, useStatus } from "../data/app-context.tsx"
+import { useAct } from "../data/use-act.tsx"
+import { Button, LinkButton } from "../kit/button.tsx"
+import { RadioChoice } from "../kit/choice.tsx"
+import { Field } from "../kit/field.tsx"
+import { FailureNotice, Notice } from "../kit/notice.tsx"
+import { PageHead, ProgressBar } from "../kit/pieces.tsx"
+import { keepKit, KitSheet, takeKit } from "../kit-sheet/kit-sheet.tsx"
+import { isPasswordReady, NewPassword } from "../shared/new-password.tsx"
+import { canScan, Scanner } from "../shared/scanner.tsx"
+import { ConfirmByMail, usePoll } from "../sync/confirm-device.tsx"
+import { ApprovalHere } from "./approval.tsx"
+import { EntryFrame } from "./entry-frame.tsx"
+
+/*
+ * A device on its way into an account. Where it stands is kept by the SDK: a reload, a crash or a closed tab comes back
+ * to the same step, and nothing is asked twice.
+ */
+export const Enrolment = ({ inside = false }: { readonly inside?: boolean }) => {
+  const status = useStatus()
+  const { enrolment } = status
+  const [kit, setKit] = useState<Kit | undefined>(() => takeKit())
+  const [, go] = useLocation()
+  if (kit !== undefined) {
+    const sheet = <KitSheet kit={kit} onDone={() => go("/turn-on-sync")} />
+    return inside ? <div className="page">{sheet}</div> : <EntryFrame wide>{sheet}</EntryFrame>
+  }
+  if (enrolment === undefined) return null
+  const body = (
+    <>
+      <Steps state={enrolment} />
+      <Step state={enrolment} onKit={setKit} />
+    </>
+  )
+  return inside ? <div className="page">{body}</div> : <EntryFrame>{body}</EntryFrame>
+}
+
+const ORDER = ["second-factor", "confirm", "keys"] as const
+
+const Steps = ({ state }: { readonly state: EnrolmentState }) => {
+  const at = ORDER.findIndex((step) => step === state.step)
+  return (
+    <ol className="steps" aria-label={t("enrolment.steps")}>
+      {ORDER.map((step, index) => (
+        <li key={step} data-done={index < at ? "" : undefined} {...(index === at ? { "aria-current": "step" } : {})}>
+          <span className="step-number">{index < at ? "✓" : index + 1}</span>
+          {t(step === "keys" && state.purpose === "recovery" ? "enrolment.step-password" : `enrolment.step-${step}`)}
+        </li>
+      ))}
+    </ol>
+  )
+}
+
+const Step = ({ state, onKit }: { readonly state: EnrolmentState; readonly onKit: (kit: Kit) => void }) => {
+  if (state.reason !== undefined) return <Ended state={state} />
+  switch (state.step) {
+    case "second-factor":
+      return <SecondFactor state={state} />
+    case "confirm":
+      return <Confirm state={state} />
+    case "keys":
+      return state.purpose === "recovery" ? <NewAccountPassword onKit={onKit} /> : <GetKeys state={state} />
+    case "done":
+      return <ProgressBar label={t("enrolment.almost")} />
+  }
+}
+
+/** The server said why this ended; the way on is a new start. */
+const Ended = ({ state }: { readonly state: EnrolmentState }) => {
+  const [, go] = useLocation()
+  return (
+    <div className="stack">
+      <PageHead title={t("enrolment.ended")} />
+      <FailureNotice failure={state.reason === undefined ? undefined : { code: state.reason }} />
+      <div>
+        <Button tone="primary" onPress={() => go(`/sign-in?address=${encodeURIComponent(state.address)}`)}>
+          {t("enrolment.start-again")}
+        </Button>
+      </div>
+    </div>
+  )
+}
+
+const SecondFactor = ({ state }: { readonly state: EnrolmentState }) => {
+  const keyferry = useKeyferry()
+  const act = useAct()
+  const lost = useAct()
+  const [kind, setKind] = useState<"totp" | "recovery-code">("totp")
+  const [code, setCode] = useState("")
+  const submit = (typed: string): void => {
+    // No mail yet: a person asks for it, and approval by another device needs none.
+    void act
+      .run(() => keyferry.loginSecondFactor(kind, typed.replaceAll(/\s/g, ""), false))
+      .then((done) => {
+        if (done === undefined) setCode("")
+      })
+  }
+  return (
+    <form
+      className="form"
+      onSubmit={(event) => {
+        event.preventDefault()
+        submit(code)
+      }}
+    >
+      <PageHead
+        title={t("factor.title")}
+        lead={t(kind === "totp" ? "factor.lead" : "factor.lead-recovery")}
+        focus={false}
+      />
+      <Field
+        key={kind}
+        label={t(kind === "totp" ? "factor.code" : "factor.recovery-code")}
+        value={code}
+        onChange={(text) => {
+          setCode(text)
+          if (kind === "totp" && /^\d{6}$/.test(text.replaceAll(/\s/g, ""))) submit(text)
+        }}
+        focused
+        mono
+        code={kind === "totp"}
+        mode={kind === "totp" ? "numeric" : "text"}
+        autoComplete="one-time-code"
+        name="code"
+      />
+      <FailureNotice failure={act.failure ?? lost.failure} />
+      <div className="form-actions">
+        <Button tone="primary" submit pending={act.pending} disabled={code.trim() === ""}>
+          {t("button.continue")}
+        </Button>
+        <Button
+          onPress={() => {
+            setCode("")
+            setKind(kind === "totp" ? "recovery-code" : "totp")
+          }}
+        >
+          {t(kind === "totp" ? "factor.use-recovery" : "factor.use-app")}
+        </Button>
+      </div>
+      <p className="muted">
+        {t("factor.lost")}{" "}
+        <LinkButton disabled={lost.pending} onPress={() => void lost.run(() => keyferry.loginFactorLost())}>
+          {t("factor.lost-do")}
+        </LinkButton>
+      </p>
+      {state.purpose === "recovery" ? <Notice tone="info">{t("factor.recovery-note")}</Notice> : null}
+    </form>
+  )
+}
+
+const Confirm = ({ state }: { readonly state: EnrolmentState }) => {
+  const keyferry = useKeyferry()
+  const refresh = useRefresh()
+  const [way, setWay] = useState<"approve" | "mail">(
+    state.approver && state.purpose === "login" && state.code === undefined ? "approve" : "mail",
+  )
+  const [started, setStarted] = useState(state.code !== undefined)
+  const failure = usePoll(
+    async () => {
+      const now = await keyferry.confirmation()
+      if (!now.ok) return { done: false, failure: now.error }
+      const moved = now.value.step !== "confirm" || now.value.reason !== undefined
+      if (moved) await refresh()
+      return { done: moved }
+    },
+    way === "mail" && started,
+  )
+  const canApprove = state.purpose === "login"
+  return (
+    <div className="stack">
+      <PageHead title={t("confirm.title")} lead={t("confirm.lead")} />
+      {canApprove ? (
+        <RadioChoice
+          label={t("confirm.how")}
+          value={way}
+          onChange={setWay}
+          options={[
+            { value: "approve", label: t("confirm.by-device"), hint: t("confirm.by-device-hint") },
+            { value: "mail", label: t("confirm.by-mail"), hint: t("confirm.by-mail-hint") },
+          ]}
+        />
+      ) : null}
+      <div className="chosen-way">
+        {way === "approve" ? (
+          <ApprovalHere onDone={() => void refresh(true)} />
+        ) : (
+          <ConfirmByMail
+            state={state}
+            address={state.mailedTo ?? state.address}
+            waiting={started}
+            onMailed={() => setStarted(true)}
+          />
+        )}
+      </div>
+      <FailureNotice failure={failure} />
+    </div>
+  )
+}
+
+const GetKeys = ({ state }: { readonly state: EnrolmentState }) => {
+  const refresh = useRefresh()
+  const [way, setWay] = useState<"approve" | "kit">(state.approver ? "approve" : "kit")
+  return (
+    <div className="stack">
+      <PageHead title={t("keys.title")} lead={t("keys.lead")} />
+      <RadioChoice
+        label={t("keys.how")}
+        value={way}
+        onChange={setWay}
+        options={[
+          {
+            value: "approve",
+            label: t("keys.by-device"),
+            hint: t(state.approver ? "keys.by-device-hint" : "keys.no-device"),
+          },
+          { value: "kit", label: t("keys.by-kit"), hint: t("keys.by-kit-hint") },
+        ]}
+      />
+      <div className="chosen-way">
+        {way === "approve" ? <ApprovalHere onDone={() => void refresh(true)} /> : <KitForm />}
+      </div>
+    </div>
+  )
+}
+
+const KitForm = () => {
+  const keyferry = useKeyferry()
+  const refresh = useRefresh()
+  const act = useAct()
+  const [code, setCode] = useState("")
+  const [scanning, setScanning] = useState(false)
+  const finish = (text: string): void => {
+    void act.run(() => keyferry.finishWithKit(text)).then((done) => (done === undefined ? undefined : refresh(true)))
+  }
+  return (
+    <form
+      className="stack"
+      onSubmit={(event) => {
+        event.preventDefault()
+        finish(code)
+      }}
+    >
+      <KitCodeField value={code} onChange={setCode} onScan={canScan() ? () => setScanning(true) : undefined} />
+      <FailureNotice failure={act.failure} />
+      {act.pending ? <ProgressBar label={t("keys.opening")} /> : null}
+      <div className="form-actions">
+        <Button tone="primary" submit pending={act.pending} disabled={code.trim() === ""}>
+          {t("keys.do")}
+        </Button>
+      </div>
+      {scanning ? (
+        <Scanner
+          label={t("kit.scan")}
+          onClose={() => setScanning(false)}
+          onText={(text) => {
+            setScanning(false)
+            setCode(text)
+            finish(text)
+          }}
+        />
+      ) : null}
+    </form>
+  )
+}
+
+/** Typed with or without dashes, pasted, or scanned. */
+export const KitCodeField = ({
+  value,
+  onChange,
+  onScan,
+}: {
+  readonly value: string
+  readonly onChange: (code: string) => void
+  readonly onScan?: (() => void) | undefined
+}) => (
+  <Field
+    label={t("field.kit-code")}
+    hint={t("field.kit-code-hint")}
+    value={value}
+    onChange={onChange}
+    mono
+    lines={2}
+    after={
+      onScan === undefined ? undefined : (
+        <Button icon="qr" onPress={onScan}>
+          {t("field.scan")}
+        </Button>
+      )
+    }
+  />
+)
+
+const NewAccountPassword = ({ onKit }: { readonly onKit: (kit: Kit) => void }) => {
+  const keyferry = useKeyferry()
+  const act = useAct()
+  const [password, setPassword] = useState("")
+  return (
+    <form
+      className="form"
+      onSubmit={(event) => {
+        event.preventDefault()
+        void act
+          .run(async () => {
+            const kit = await keyferry.recoverFinish(password)
+            if (kit.ok) keepKit(kit.value)
+            return kit
+          })
+          .then((done) => {
+            if (done !== undefined) onKit(done.value)
+          })
+      }}
+    >
+      <PageHead title={t("recover.new-password")} lead={t("recover.new-password-lead")} focus={false} />
+      <NewPassword label={t("field.new-password")} value={password} onChange={setPassword} focused />
+      <FailureNotice failure={act.failure} />
+      <div className="form-actions">
+        <Button tone="primary" submit pending={act.pending} disabled={!isPasswordReady(password)}>
+          {t("recover.finish")}
+        </Button>
+      </div>
+      {act.pending ? <ProgressBar label={t("recover.working")} /> : null}
+    </form>
+  )
+}

@@ -1,0 +1,149 @@
+import { lazy, Suspense, useState } from "react"
+import { Link, Route, Switch, useLocation } from "wouter"
+
+import { t } from "../../i18n/translate.ts"
+import { useKeyferry, useStatus } from "../data/app-context.tsx"
+import { Button, IconButton } from "../kit/button.tsx"
+import { Icon } from "../kit/icon.tsx"
+import { ListPage } from "../list/list-page.tsx"
+import { Palette } from "../palette/palette.tsx"
+import { ShortcutsDialog, useShortcuts } from "../palette/shortcuts.tsx"
+import { Banner } from "./banner.tsx"
+import { ClipboardChip } from "./clipboard-chip.tsx"
+import { Mark } from "./mark.tsx"
+import { BottomBar, Rail } from "./rail.tsx"
+import { SyncIndicator } from "./sync-popover.tsx"
+
+const ItemPage = lazy(() => import("../item/item-page.tsx").then((m) => ({ default: m.ItemPage })))
+const EditPage = lazy(() => import("../item/edit-page.tsx").then((m) => ({ default: m.EditPage })))
+const AddPage = lazy(() => import("../item/add-page.tsx").then((m) => ({ default: m.AddPage })))
+const HistoryPage = lazy(() => import("../item/history-page.tsx").then((m) => ({ default: m.HistoryPage })))
+const BinPage = lazy(() => import("../list/bin-page.tsx").then((m) => ({ default: m.BinPage })))
+const ConflictsPage = lazy(() => import("../item/conflicts-page.tsx").then((m) => ({ default: m.ConflictsPage })))
+const DevicesPage = lazy(() => import("../devices/devices-page.tsx").then((m) => ({ default: m.DevicesPage })))
+const ApprovePage = lazy(() => import("../devices/approve-page.tsx").then((m) => ({ default: m.ApprovePage })))
+const RotationPage = lazy(() => import("../devices/rotation-page.tsx").then((m) => ({ default: m.RotationPage })))
+const ActivityPage = lazy(() => import("../pages/activity-page.tsx").then((m) => ({ default: m.ActivityPage })))
+const Settings = lazy(() => import("../settings/settings.tsx").then((m) => ({ default: m.Settings })))
+const TurnSyncOn = lazy(() => import("../sync/turn-on.tsx").then((m) => ({ default: m.TurnSyncOn })))
+const SignUpInside = lazy(() => import("../entry/sign-up.tsx").then((m) => ({ default: m.SignUp })))
+const SignInInside = lazy(() => import("../entry/sign-in.tsx").then((m) => ({ default: m.SignIn })))
+const Enrolment = lazy(() => import("../entry/enrolment.tsx").then((m) => ({ default: m.Enrolment })))
+const SignOut = lazy(() => import("../sync/sign-out.tsx").then((m) => ({ default: m.SignOut })))
+
+export const Frame = () => {
+  const keyferry = useKeyferry()
+  const status = useStatus()
+  const [palette, setPalette] = useState(false)
+  const [help, setHelp] = useState(false)
+  useShortcuts({ openPalette: () => setPalette(true), openHelp: () => setHelp(true) })
+  const lock = (): void => void keyferry.lockEverywhere()
+  return (
+    <div className="frame">
+      <a className="skip" href="#main">
+        {t("frame.skip")}
+      </a>
+      <header className="head">
+        <Link to="/" className="brand">
+          <Mark />
+          <span>Keyferry</span>
+        </Link>
+        <span className="vault-name">
+          <Icon name="lock" size={16} />
+          {t("vault.personal")}
+        </span>
+        <button type="button" className="search-button" onClick={() => setPalette(true)}>
+          <Icon name="search" size={16} />
+          <span>{t("frame.search")}</span>
+          <kbd>{isApple() ? "⌘K" : "Ctrl K"}</kbd>
+        </button>
+        <SyncIndicator />
+        <span className="only-narrow">
+          <IconButton icon="search" name={t("frame.search")} onPress={() => setPalette(true)} />
+        </span>
+        <span className="only-wide">
+          <Button icon="lock" onPress={lock}>
+            {t("frame.lock")}
+          </Button>
+        </span>
+      </header>
+      <Rail onHelp={() => setHelp(true)} />
+      <main className="main" id="main" tabIndex={-1}>
+        <Banner />
+        <Suspense fallback={<div className="waiting" role="status" />}>
+          {status.enrolment !== undefined && status.mode === "local" ? <Enrolment inside /> : <Pages />}
+        </Suspense>
+      </main>
+      <BottomBar onLock={lock} onHelp={() => setHelp(true)} />
+      <ClipboardChip />
+      {palette ? <Palette onClose={() => setPalette(false)} onHelp={() => setHelp(true)} /> : null}
+      {help ? <ShortcutsDialog onClose={() => setHelp(false)} /> : null}
+    </div>
+  )
+}
+
+const Pages = () => (
+  <Switch>
+    <Route path="/kind/:kind">{({ kind }) => <ListPage key={kind} kind={kind} />}</Route>
+    <Route path="/item/:id/edit">{({ id }) => <EditPage key={id} id={id} />}</Route>
+    <Route path="/item/:id/history">{({ id }) => <HistoryPage key={id} id={id} />}</Route>
+    <Route path="/item/:id">{({ id }) => <ItemPage key={id} id={id} />}</Route>
+    <Route path="/add/:kind?">{({ kind }) => <AddPage key={kind} kind={kind} />}</Route>
+    <Route path="/bin">
+      <BinPage />
+    </Route>
+    <Route path="/conflicts">
+      <ConflictsPage />
+    </Route>
+    <Route path="/devices/approve/:id">{({ id }) => <ApprovePage key={id} id={id} />}</Route>
+    <Route path="/devices">
+      <DevicesPage />
+    </Route>
+    <Route path="/replace">
+      <RotationPage />
+    </Route>
+    <Route path="/activity">
+      <ActivityPage />
+    </Route>
+    <Route path="/turn-on-sync">
+      <TurnSyncOn />
+    </Route>
+    <Route path="/sign-up">
+      <SignUpInside inside />
+    </Route>
+    <Route path="/sign-in">
+      <SignInInside inside />
+    </Route>
+    <Route path="/sign-out">
+      <SignOut />
+    </Route>
+    <Route path="/settings" nest>
+      <Settings />
+    </Route>
+    <Route path="/">
+      <ListPage />
+    </Route>
+    <Route>
+      <NoSuchPage />
+    </Route>
+  </Switch>
+)
+
+const NoSuchPage = () => {
+  const [location] = useLocation()
+  return (
+    <div className="page">
+      <h1>{t("frame.no-page")}</h1>
+      <p>
+        <code>
+          <bdi>{location.slice(0, 80)}</bdi>
+        </code>
+      </p>
+      <p>
+        <Link to="/">{t("frame.to-credentials")}</Link>
+      </p>
+    </div>
+  )
+}
+
+export const isApple = (): boolean => /Mac|iPhone|iPad/.test(navigator.userAgent)

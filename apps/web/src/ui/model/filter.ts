@@ -1,0 +1,76 @@
+import type { ItemSummary } from "@keyferry/sdk"
+
+export type SyncFilter = "all" | "synced" | "local" | "waiting" | "conflicts"
+export type SortOrder = "changed" | "name"
+
+export interface ListFilter {
+  readonly text: string
+  readonly sync: SyncFilter
+  readonly sort: SortOrder
+  readonly kind?: string | undefined
+}
+
+const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" })
+
+/** Lower case and without accents, so that "cafe" finds "Café". */
+export const fold = (text: string): string => text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase()
+
+const LONGEST = 2_000
+
+/** What a search looks through: never a secret, for a summary has none. */
+export const searchText = (item: ItemSummary): string =>
+  fold(
+    `${item.title.slice(0, LONGEST)} ${item.summary.slice(0, LONGEST)} ${item.tags.join(" ").slice(0, LONGEST)} ${item.kind}`,
+  )
+
+const passes: Readonly<Record<SyncFilter, (item: ItemSummary) => boolean>> = {
+  all: () => true,
+  synced: (item) => item.policy === "synced",
+  local: (item) => item.policy === "local-only",
+  waiting: (item) => item.custody === "waiting",
+  conflicts: (item) => item.conflicts > 0,
+}
+
+/** Folding ten thousand titles costs more than looking through them; each summary is folded once. */
+const folded = new WeakMap<ItemSummary, string>()
+const foldedOf = (item: ItemSummary): string => {
+  const known = folded.get(item)
+  if (known !== undefined) return known
+  const made = searchText(item)
+  folded.set(item, made)
+  return made
+}
+
+export const filterItems = (items: readonly ItemSummary[], filter: ListFilter): readonly ItemSummary[] => {
+  const words = fold(filter.text).split(/\s+/).filter(Boolean)
+  return items
+    .filter(
+      (item) =>
+        (filter.kind === undefined || item.kind === filter.kind) &&
+        passes[filter.sync](item) &&
+        words.every((word) => foldedOf(item).includes(word)),
+    )
+    .sort((a, b) =>
+      filter.sort === "name"
+        ? collator.compare(a.title, b.title)
+        : b.updatedAtMs - a.updatedAtMs || collator.compare(a.title, b.title),
+    )
+}
+
+/** Best matches first, for the palette: the beginning of the title, of a word, anywhere, then letters in order. */
+export const rank = (text: string, query: string): number => {
+  const inText = fold(text)
+  const wanted = fold(query).trim()
+  if (wanted === "") return 1
+  const at = inText.indexOf(wanted)
+  if (at === 0) return 100
+  if (at > 0) return /[\s\-_/.·]/.test(inText.charAt(at - 1)) ? 80 : 60
+  const words = wanted.split(/\s+/)
+  if (words.length > 1 && words.every((word) => inText.includes(word))) return 50
+  let from = 0
+  for (const letter of wanted.replaceAll(" ", "")) {
+    from = inText.indexOf(letter, from) + 1
+    if (from === 0) return 0
+  }
+  return 20
+}

@@ -1,0 +1,105 @@
+import type { Status } from "@keyferry/sdk"
+import type { ErrorCode } from "@keyferry/sdk/errors"
+
+import type { MessageId } from "../../i18n/translate.ts"
+import type { Surroundings } from "../data/surroundings.ts"
+import type { IconName } from "../kit/icon.tsx"
+
+/** The states of sync on this device, in the order in which the first that applies is shown. */
+export const SYNC_STATES = [
+  "insecure-context",
+  "wrong-server",
+  "client-too-old",
+  "device-removed",
+  "account-frozen",
+  "device-unknown",
+  "clock-wrong",
+  "device-limit",
+  "server-rolled-back",
+  "vault-frozen",
+  "no-account",
+  "sync-suspended",
+  "setup-incomplete",
+  "sync-off",
+  "offline",
+  "conflicts",
+  "rejected",
+  "busy",
+  "syncing",
+  "up-to-date",
+] as const
+
+export type SyncState = (typeof SYNC_STATES)[number]
+
+const BY_CODE: Partial<Readonly<Record<ErrorCode, SyncState>>> = {
+  "server-identity-changed": "wrong-server",
+  "unsupported-version": "client-too-old",
+  "device-removed": "device-removed",
+  "device-rejected": "device-removed",
+  "device-retired": "device-removed",
+  "holder-reused": "device-removed",
+  "device-not-enrolled": "device-unknown",
+  "signature-invalid": "device-unknown",
+  "clock-skew": "clock-wrong",
+  "clock-moved": "clock-wrong",
+  "device-limit": "device-limit",
+  "chain-rolled-back": "server-rolled-back",
+  "chain-forked": "vault-frozen",
+  "chain-invalid": "vault-frozen",
+  "chain-omission": "vault-frozen",
+  "account-frozen": "account-frozen",
+  "sync-suspended": "sync-suspended",
+  "network-unreachable": "offline",
+  "timed-out": "offline",
+}
+
+const isWaitingDevice = (state: string): boolean =>
+  state === "pending-first" || state === "pending" || state === "confirmed"
+
+export const syncStateOf = (status: Status, surroundings: Surroundings): SyncState => {
+  const { sync, account } = status
+  if (!surroundings.secure) return "insecure-context"
+  const coded = BY_CODE[status.lockCode ?? sync.code ?? "internal"]
+  const hard: readonly (SyncState | undefined)[] = SYNC_STATES.slice(0, 10)
+  if (coded !== undefined && hard.includes(coded)) return coded
+  if (account?.frozen === true) return "account-frozen"
+  if (account === undefined) return "no-account"
+  if (account.syncSuspended || coded === "sync-suspended") return "sync-suspended"
+  if (!sync.on) {
+    return account.factors.length > 0 || isWaitingDevice(account.deviceState) ? "setup-incomplete" : "sync-off"
+  }
+  if (sync.state === "frozen") return "vault-frozen"
+  if (sync.state === "offline" || !surroundings.online || coded === "offline") return "offline"
+  if (sync.conflicts > 0) return "conflicts"
+  if (sync.state === "refused") return "rejected"
+  if (sync.state === "busy") return "busy"
+  return sync.state === "working" || sync.state === "waiting" || sync.waiting > 0 ? "syncing" : "up-to-date"
+}
+
+export type StateTone = "ok" | "warn" | "danger" | "info" | "local"
+
+/** A shape of its own for each state, so that colour is never the only sign. */
+export const SYNC_LOOKS: Readonly<
+  Record<SyncState, { readonly icon: IconName; readonly tone: StateTone; readonly label: MessageId }>
+> = {
+  "insecure-context": { icon: "slash", tone: "danger", label: "sync-state.insecure-context" },
+  "wrong-server": { icon: "shield", tone: "danger", label: "sync-state.wrong-server" },
+  "client-too-old": { icon: "restore", tone: "warn", label: "sync-state.client-too-old" },
+  "device-removed": { icon: "slash", tone: "danger", label: "sync-state.device-removed" },
+  "account-frozen": { icon: "pause", tone: "danger", label: "sync-state.account-frozen" },
+  "device-unknown": { icon: "help", tone: "danger", label: "sync-state.device-unknown" },
+  "clock-wrong": { icon: "clock", tone: "warn", label: "sync-state.clock-wrong" },
+  "device-limit": { icon: "devices", tone: "warn", label: "sync-state.device-limit" },
+  "server-rolled-back": { icon: "history", tone: "danger", label: "sync-state.server-rolled-back" },
+  "vault-frozen": { icon: "lock", tone: "danger", label: "sync-state.vault-frozen" },
+  "no-account": { icon: "browser", tone: "local", label: "sync-state.no-account" },
+  "sync-suspended": { icon: "pause", tone: "warn", label: "sync-state.sync-suspended" },
+  "setup-incomplete": { icon: "list", tone: "warn", label: "sync-state.setup-incomplete" },
+  "sync-off": { icon: "browser", tone: "local", label: "sync-state.sync-off" },
+  offline: { icon: "offline", tone: "warn", label: "sync-state.offline" },
+  conflicts: { icon: "two", tone: "warn", label: "sync-state.conflicts" },
+  rejected: { icon: "alert", tone: "danger", label: "sync-state.rejected" },
+  busy: { icon: "clock", tone: "info", label: "sync-state.busy" },
+  syncing: { icon: "sync", tone: "info", label: "sync-state.syncing" },
+  "up-to-date": { icon: "check", tone: "ok", label: "sync-state.up-to-date" },
+}
