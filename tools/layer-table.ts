@@ -76,7 +76,7 @@ export const packages: Readonly<Record<string, Package>> = {
   strongroom: one(
     "apps/strongroom",
     ["strongroom-api", "store", "chain", "crypto", "protocol", "base"],
-    "one KMS library per provider, loaded only if configured; one-time codes",
+    "one KMS library per provider, loaded only if configured; one-time codes; WebAuthn",
     app,
   ),
   cli: one("apps/cli", ["sdk", "ssh-agent", "items", "base"], "terminal", app),

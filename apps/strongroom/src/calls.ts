@@ -9,6 +9,7 @@ import { factorReset, operatorResetTwoFactor } from "./accounts/factor-reset.ts"
 import { leaseReset } from "./accounts/lease-reset.ts"
 import { countAccounts, countDevices, listAccounts, readEvents } from "./accounts/listing.ts"
 import { loginFinish, loginStart, type LoginStates } from "./accounts/login.ts"
+import { passkeyRequest, secondFactorPasskey } from "./accounts/passkey-answer.ts"
 import { openFactorKinds, secondFactor } from "./accounts/second-factor.ts"
 import { registerStart } from "./accounts/signup.ts"
 import type { StrongroomContext } from "./context.ts"
@@ -55,6 +56,11 @@ export const createCalls = ({ ctx, verifier, executor, logins, kms }: CallsOptio
     loginFinish: (params) => loginFinish(ctx, logins, params),
     secondFactor: async (params) => {
       const passed = await secondFactor(ctx, params)
+      return passed.ok ? ok({}) : passed
+    },
+    passkeyRequest: (params) => passkeyRequest(ctx, params),
+    secondFactorPasskey: async (params) => {
+      const passed = await secondFactorPasskey(ctx, params)
       return passed.ok ? ok({}) : passed
     },
     factorReset: (params) => factorReset(ctx, params),

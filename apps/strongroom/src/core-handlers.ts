@@ -1,4 +1,5 @@
 import { type LoginStates, passwordHandlers } from "./accounts/login.ts"
+import { passkeyHandlers } from "./accounts/passkeys.ts"
 import { signupFinish } from "./accounts/signup.ts"
 import { statusHandlers } from "./accounts/status.ts"
 import { twoFactorHandlers } from "./accounts/two-factor.ts"
@@ -10,5 +11,6 @@ export const coreHandlers = (logins: LoginStates) =>
     "signup.finish": signupFinish,
     ...statusHandlers,
     ...twoFactorHandlers,
+    ...passkeyHandlers,
     ...passwordHandlers(logins),
   }) as const satisfies Partial<Handlers>

@@ -83,6 +83,8 @@ export interface Signed {
   readonly createdS: number
   /** Plan values; 0 is without limit. */
   readonly limits: Limits
+  /** Where the server is reached, its own address first: what a passkey's answer is compared with. */
+  readonly origins: readonly string[]
 }
 export interface Answer<T> {
   readonly reply: T
@@ -117,7 +119,7 @@ export const createExecutor = (ctx: StrongroomContext, verifier: Verifier, handl
       if (!body.ok) return refusal({ code: "malformed" }, who)
       // The table gives each route its own body and reply; the parsed body is of exactly that route.
       const handler = handlers[route] as unknown as Handler<"sync">
-      const done = await handler(ctx, { device, query, createdS, limits }, body.value as never)
+      const done = await handler(ctx, { device, query, createdS, limits, origins }, body.value as never)
       if (!done.ok) return refusal(done.error, who)
       return { status: 200, ...encodeReply(route, done.value.reply), commit: done.value.commit ?? 0, ...who }
     },

@@ -57,6 +57,15 @@ export const factorSeedPlace = (p: Primitives, accountId: Uint8Array): Place => 
   rev: 0,
 })
 
+/** Public keys are sealed too, so that nobody who writes into the store can put one of their own there. */
+export const passkeyPlace = (p: Primitives, accountId: Uint8Array, credentialId: Uint8Array): Place => ({
+  tenant: accountId,
+  purpose: "totp",
+  chainId: accountId,
+  recordId: idOf(p, "passkey", credentialId),
+  rev: 0,
+})
+
 /** Key material of the deployment: OPAQUE set-up, lease token key, sentinel. */
 export const deploymentPlace = (p: Primitives, name: string): Place => ({
   tenant: DEPLOYMENT_TENANT,

@@ -41,6 +41,8 @@ const WHILE_FROZEN: ReadonlySet<RouteName> = new Set<RouteName>([
   "devices.list",
   "device.retire",
   "two-factor.check",
+  "passkeys.list",
+  "passkeys.challenge",
   "two-factor.reset-cancel",
   "activity",
 ])
@@ -50,6 +52,7 @@ const WHILE_LOGIN_IS_OLD: ReadonlySet<RouteName> = new Set<RouteName>([
   "account.chain",
   "device.retire",
   "two-factor.check",
+  "passkeys.challenge",
   "password.check-start",
   "password.check-finish",
 ])

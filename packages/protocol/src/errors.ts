@@ -126,6 +126,14 @@ export const errors = {
     SAFE,
     "Wait for the next code and enter that one.",
   ),
+  "passkey-copied": entry(
+    401,
+    "never",
+    4,
+    "This passkey counted backwards, as a copy of it would.",
+    "Nothing was opened with it.",
+    "Use another factor, then remove this passkey and add it again.",
+  ),
   "too-many-attempts": entry(
     429,
     "later",

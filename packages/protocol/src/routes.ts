@@ -79,6 +79,7 @@ export const routes = {
   "login.second-factor": route("POST", "/login/second-factor", "session1", "server", "json", {
     limit: "second-factor",
   }),
+  "login.passkey": route("POST", "/login/passkey", "session1", "server", "json", { limit: "second-factor" }),
   "login.second-factor-reset": route("POST", "/login/second-factor-reset", "session1", "server", "json", {
     limit: "mail",
   }),
@@ -97,6 +98,7 @@ export const routes = {
     reply: "cbor",
     states: ["confirmed"],
   }),
+  "enrol.passkeys": route("GET", "/enrol/passkeys", "session3", "strongroom", "none", { states: ["confirmed"] }),
   "enrol.password-start": route("POST", "/enrol/password-start", "session3", "strongroom", "json", {
     states: ["confirmed"],
     limit: "login",
@@ -155,6 +157,16 @@ export const routes = {
     fresh: "factor+password",
   }),
   "two-factor.reset-cancel": route("POST", "/two-factor/reset-cancel", "device", "strongroom", "json"),
+  "passkeys.list": route("GET", "/passkeys", "device", "strongroom", "none", { states: IN_CHAIN }),
+  "passkeys.start": route("POST", "/passkeys/start", "device", "strongroom", "json", { states: IN_CHAIN }),
+  "passkeys.finish": route("POST", "/passkeys", "device", "strongroom", "json", {
+    states: IN_CHAIN,
+    limit: "second-factor",
+  }),
+  "passkeys.challenge": route("POST", "/passkeys/challenge", "device", "strongroom", "json", {
+    limit: "second-factor",
+  }),
+  "passkeys.remove": route("POST", "/passkeys/remove", "device", "strongroom", "json", { fresh: "factor+password" }),
   "sync.resume": route("POST", "/sync/resume", "device", "strongroom", "json", { fresh: "factor" }),
   "password.check-start": route("POST", "/password/check-start", "device", "strongroom", "json", { limit: "login" }),
   "password.check-finish": route("POST", "/password/check-finish", "device", "strongroom", "json", { limit: "login" }),

@@ -39,6 +39,9 @@ const lease = shape({ leaseId: id, leasePk: text(44) })
 const signedIn = shape({ session, accountId: id, factors: list(text(16)) })
 const messages = shape({ messages: list(shape({ n: whole, from: one("new", "approver"), body: text(8192) })) })
 const state = shape({ state: text(32) })
+const passkeyRef = { id: text(1366), transports: list(text(16)), "slotId?": id }
+const passkeyRefs = list(shape(passkeyRef))
+const passkeyRequest = shape({ challenge: text(44), rpId: text(253), credentials: passkeyRefs })
 const sent = shape({ n: whole })
 
 const replies: Readonly<Record<JsonRoute, Check>> = {
@@ -46,6 +49,7 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
   "login.start": shape({ loginId: id, loginResponse: text(1024), accountUuid: id }),
   "login.finish": signedIn,
   "login.second-factor": shape({ session }),
+  "login.passkey": passkeyRequest,
   "login.second-factor-reset": shape({ readyAtMs: whole, "session?": session }),
   "recovery.start": signedIn,
   "enrol.start": shape({
@@ -107,6 +111,24 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
   "two-factor.codes": shape({ codes: list(text(40)) }),
   "two-factor.disable": shape({ devices: whole, factors: list(text(16)) }),
   "two-factor.reset-cancel": shape({ cancelled: flag }),
+  "enrol.passkeys": shape({ rpId: text(253), credentials: passkeyRefs }),
+  "passkeys.list": shape({
+    rpId: text(253),
+    passkeys: list(
+      shape({
+        ...passkeyRef,
+        label: text(64),
+        rpId: text(253),
+        backedUp: flag,
+        createdAtMs: whole,
+        lastUsedAtMs: whole,
+      }),
+    ),
+  }),
+  "passkeys.start": shape({ challenge: text(44), rpId: text(253), userHandle: text(44), credentials: passkeyRefs }),
+  "passkeys.finish": shape({ id: text(1366), factors: list(text(16)), state: text(32) }),
+  "passkeys.challenge": passkeyRequest,
+  "passkeys.remove": shape({ factors: list(text(16)) }),
   "sync.resume": shape({ syncSuspended: flag }),
   "password.check-start": shape({ loginId: id, loginResponse: text(1024) }),
   "password.check-finish": shape({ freshUntilMs: whole }),

@@ -103,7 +103,6 @@ export const EVENT_KINDS = [
   "device-lease-locked",
   "device-removed",
   "device-retired",
-  "slot-replaced",
   "kit-replaced",
   "password-changed",
   "recovery-used",
@@ -111,6 +110,11 @@ export const EVENT_KINDS = [
   "policy-changed",
   "factor-added",
   "factor-removed",
+  "passkey-added",
+  "passkey-removed",
+  "passkey-copied",
+  "passkey-slot-added",
+  "passkey-slot-removed",
   "recovery-codes-made",
   "sync-suspended",
   "sync-resumed",
@@ -186,6 +190,34 @@ export const calls = {
   ),
   secondFactor: call(
     struct({ accountUuid: [1, textUpTo(64)], kind: [2, textUpTo(16)], code: [3, textUpTo(64)] }),
+    none,
+  ),
+  /** A challenge for the second factor on the way in, and the passkeys that may answer it. */
+  passkeyRequest: call(
+    struct({ accountUuid: [1, textUpTo(64)], origins: [2, listOf(textUpTo(300), 16)] }),
+    struct({
+      challenge: [1, bytesOf(32)],
+      rpId: [2, textUpTo(253)],
+      credentials: [
+        3,
+        listOf(
+          struct({
+            id: [1, bytesUpTo(1023)],
+            transports: [2, listOf(textUpTo(16), 8)],
+            slotId: [3, optional(bytesOf(16))],
+          }),
+          64,
+        ),
+      ],
+    }),
+  ),
+  /** The answer to it, as the JSON that the browser made. */
+  secondFactorPasskey: call(
+    struct({
+      accountUuid: [1, textUpTo(64)],
+      assertion: [2, textUpTo(16_384)],
+      origins: [3, listOf(textUpTo(300), 16)],
+    }),
     none,
   ),
   /** 72 hours; every active device and the mailbox are told, any device cancels. Answers the time from which level 2 is open. */

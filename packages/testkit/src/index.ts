@@ -1,6 +1,7 @@
 export * from "./canary.ts"
 export * from "./capture-proxy.ts"
 export * from "./disk-copy.ts"
+export * from "./fake-authenticator.ts"
 export * from "./fake-clock.ts"
 export * from "./processes.ts"
 export * from "./request-reader.ts"

@@ -15,7 +15,14 @@ import { confirmAddressChange, startAddressChange } from "../service/address.ts"
 import { confirmByCode, denyLink, describeLink } from "../service/confirm.ts"
 import type { Context } from "../service/context.ts"
 import { mailAgain, mailFirst, readEnrolment, startEnrolment } from "../service/enrol.ts"
-import { finishLogin, passSecondFactor, resetSecondFactor, startLogin, startRecovery } from "../service/login.ts"
+import {
+  askPasskey,
+  finishLogin,
+  passSecondFactor,
+  resetSecondFactor,
+  startLogin,
+  startRecovery,
+} from "../service/login.ts"
 import { resetLease } from "../service/lease.ts"
 import { readRelay, sendRelay } from "../service/relay.ts"
 import { startSignup } from "../service/signup.ts"
@@ -57,6 +64,7 @@ export const createHandlers = (context: Context): Handlers => ({
   "login.start": ({ body }) => startLogin(context, body),
   "login.finish": ({ body, client }) => finishLogin(context, body, client),
   "login.second-factor": ({ actor, body }) => passSecondFactor(context, actor, body),
+  "login.passkey": ({ actor }) => askPasskey(context, actor),
   "login.second-factor-reset": ({ actor }) => resetSecondFactor(context, actor),
   "recovery.start": ({ signed, client }) => startRecovery(context, signed(), client),
 

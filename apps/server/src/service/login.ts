@@ -99,7 +99,27 @@ const signIn = async (
   return ok({ session, accountId: formatId("acc", who.accountId), factors: [...who.factors] })
 }
 
-/** Level 2. The strongroom counts wrong codes by account. Errors: second-factor-wrong, too-many-attempts, signed-out */
+/** A challenge for one of the account's passkeys. Errors: not-found, kms-unavailable */
+export const askPasskey = async (
+  context: Context,
+  session: SessionRow,
+): Promise<Result<JsonReply<"login.passkey">, Failure>> => {
+  const { origins } = context.settings
+  const asked = await context.strongroom.call("passkeyRequest", { accountUuid: session.account_uuid, origins })
+  if (!asked.ok) return asked
+  const { challenge, rpId, credentials } = asked.value
+  return ok({
+    challenge: bytesToBase64url(challenge),
+    rpId,
+    credentials: credentials.map(({ id, transports, slotId }) => ({
+      id: bytesToBase64url(id),
+      transports: [...transports],
+      ...(slotId === undefined ? {} : { slotId: formatId("slt", slotId) }),
+    })),
+  })
+}
+
+/** Level 2. The strongroom counts wrong codes by account. Errors: second-factor-wrong, passkey-copied, too-many-attempts, signed-out */
 export const passSecondFactor = async (
   context: Context,
   session: SessionRow,
@@ -107,7 +127,14 @@ export const passSecondFactor = async (
 ): Promise<Result<JsonReply<"login.second-factor">, Failure>> => {
   if (session.level !== 1) return err(failure("not-allowed", "The second factor was passed already."))
   const accountUuid = session.account_uuid
-  const passed = await context.strongroom.call("secondFactor", { accountUuid, kind: body.kind, code: body.code })
+  const passed =
+    body.kind === "passkey"
+      ? await context.strongroom.call("secondFactorPasskey", {
+          accountUuid,
+          assertion: JSON.stringify(body.assertion),
+          origins: context.settings.origins,
+        })
+      : await context.strongroom.call("secondFactor", { accountUuid, kind: body.kind, code: body.code })
   const line = { atMs: context.clock.nowMs(), accountUuid }
   if (!passed.ok) {
     await context.store.transaction((tx) => appendAudit(context.store, tx, { ...line, kind: "second-factor-wrong" }))

@@ -166,6 +166,8 @@ export const createFakeStrongroom = (nowMs: () => number): FakeStrongroom => {
       return ok({ accountUuid, accountId: account.id, factors: account.factors })
     },
     secondFactor: async ({ code }) => (code === FAKE_CODE ? ok({}) : fail("second-factor-wrong")),
+    passkeyRequest: async () => ok({ challenge: new Uint8Array(32).fill(7), rpId: "localhost", credentials: [] }),
+    secondFactorPasskey: async () => fail("second-factor-wrong"),
     factorReset: async ({ accountUuid }) => {
       addEvent({ kind: "factor-reset-requested", accountUuid })
       return ok({ readyAtMs: nowMs() + 72 * 3_600_000, open: resetOpen.has(accountUuid) })

@@ -43,6 +43,8 @@ export const deleteAccount = async (
     for (const table of [
       "attempt",
       "factor",
+      "passkey",
+      "passkey_challenge",
       "factor_tries",
       "factor_reset",
       "recovery_code",

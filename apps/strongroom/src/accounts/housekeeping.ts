@@ -59,6 +59,7 @@ export const dropEnded = (ctx: StrongroomContext): Promise<number> => {
         ),
       )
       .executeTakeFirst()
+    await tx.deleteFrom("passkey_challenge").where("expires_ms", "<", nowMs).execute()
     return Number(links.numDeletedRows + devices.numDeletedRows + accounts.numDeletedRows)
   })
 }

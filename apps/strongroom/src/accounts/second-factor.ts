@@ -130,6 +130,7 @@ export const replaceRecoveryCodes = async (
 /** Removes every factor with its codes and its count. */
 export const removeFactors = async (tx: Tx, accountUuid: string): Promise<void> => {
   await tx.deleteFrom("factor").where("account_uuid", "=", accountUuid).execute()
+  await tx.deleteFrom("passkey").where("account_uuid", "=", accountUuid).execute()
   await tx.deleteFrom("recovery_code").where("account_uuid", "=", accountUuid).execute()
   await tx.deleteFrom("factor_tries").where("account_uuid", "=", accountUuid).execute()
 }

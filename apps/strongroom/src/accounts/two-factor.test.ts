@@ -319,6 +319,7 @@ describe("a device that ends while its request runs", () => {
       query: "",
       createdS: 0,
       limits: { devices: 0, items: 0, bytes: 0 },
+      origins: [],
     }
     await ctx.store.transaction((tx) => tx.updateTable("device").set({ state: "removed" }).execute())
     const before = await kinds()

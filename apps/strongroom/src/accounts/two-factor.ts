@@ -7,6 +7,7 @@ import type { Handler, Handlers } from "../execute.ts"
 import { factorSeedPlace } from "../places.ts"
 import { FRESH_MS } from "../verifier.ts"
 import { activateReady, changeBy, countInChain, stateOf } from "./devices.ts"
+import { preparePasskey } from "./passkey-answer.ts"
 import { counted, factorKinds, prepareCode, removeFactors, replaceRecoveryCodes } from "./second-factor.ts"
 import { otpauthUri, stepOfCode, TOTP_SEED_BYTES } from "./totp.ts"
 
@@ -15,10 +16,10 @@ import { otpauthUri, stepOfCode, TOTP_SEED_BYTES } from "./totp.ts"
  */
 const SEED_MS = 10 * 60_000
 
-const isFresh = (device: SigningDevice, nowMs: number): boolean =>
+export const isFresh = (device: SigningDevice, nowMs: number): boolean =>
   nowMs - device.lastFactorMs <= FRESH_MS && nowMs - device.lastPasswordMs <= FRESH_MS
 
-const hasFactor = async (db: Pick<Tx, "selectFrom">, accountUuid: string): Promise<boolean> =>
+export const hasFactor = async (db: Pick<Tx, "selectFrom">, accountUuid: string): Promise<boolean> =>
   (await db.selectFrom("factor").select("kind").where("account_uuid", "=", accountUuid).limit(1).executeTakeFirst()) !==
   undefined
 
@@ -70,7 +71,11 @@ const confirm: Handler<"two-factor.confirm"> = async (ctx, { device }, { code })
       .where("sealed_factor_seed", "=", sealedSeed)
       .executeTakeFirst()
     if (numUpdatedRows !== 1n) return err<Failure>({ code: "second-factor-wrong" })
-    await tx.deleteFrom("factor").where("account_uuid", "=", accountUuid).where("kind", "=", "totp").execute()
+    const { numDeletedRows: older } = await tx
+      .deleteFrom("factor")
+      .where("account_uuid", "=", accountUuid)
+      .where("kind", "=", "totp")
+      .executeTakeFirst()
     await tx
       .insertInto("factor")
       .values({ account_uuid: accountUuid, kind: "totp", sealed_seed: sealedSeed, last_step: step, created_ms: nowMs })
@@ -81,7 +86,7 @@ const confirm: Handler<"two-factor.confirm"> = async (ctx, { device }, { code })
       accountId,
       deviceId,
       kind: "factor-added",
-      detail: replaces ? "replaced" : "first",
+      detail: older > 0n ? "replaced" : replaces ? "further" : "first",
     })
     await activateReady(ctx, change, accountUuid)
     const state = await stateOf(tx, deviceId)
@@ -90,8 +95,12 @@ const confirm: Handler<"two-factor.confirm"> = async (ctx, { device }, { code })
   return value.ok ? ok({ reply: value.value, commit }) : value
 }
 
-const check: Handler<"two-factor.check"> = async (ctx, { device }, body) => {
-  const use = await prepareCode(ctx, { uuid: device.accountUuid, id: device.accountId }, body)
+const check: Handler<"two-factor.check"> = async (ctx, { device, origins }, body) => {
+  const account = { uuid: device.accountUuid, id: device.accountId }
+  const use =
+    body.kind === "passkey"
+      ? await preparePasskey(ctx, account, body.assertion, origins, { purpose: "check", deviceId: device.deviceId })
+      : await prepareCode(ctx, account, body)
   if (!use.ok) return use
   const nowMs = ctx.clock.nowMs()
   const { value } = await changeBy(ctx, device, async (change) => {
@@ -120,22 +129,26 @@ const disable: Handler<"two-factor.disable"> = async (ctx, { device }, { suspend
   const { value, commit } = await changeBy(ctx, device, async (change) => {
     const { tx } = change
     const devices = await countInChain(tx, accountUuid)
-    const account = await tx
-      .selectFrom("account")
-      .select("sync_suspended")
-      .where("uuid", "=", accountUuid)
-      .executeTakeFirstOrThrow()
-    if (account.sync_suspended === 0 && !suspendSync)
-      return rollBack(
-        err<Failure>({
-          code: "two-factor-disable-blocked",
-          detail: `Sync is on on ${devices} ${devices === 1 ? "device" : "devices"}.`,
-        }),
-      )
+    const blocked = suspendSync ? undefined : await syncBlocks(tx, accountUuid, devices)
+    if (blocked !== undefined) return rollBack(err(blocked))
     await suspendAndRemove(ctx, change, { accountUuid, accountId, deviceId })
     return ok({ devices, factors: [] })
   })
   return value.ok ? ok({ reply: value.value, commit }) : value
+}
+
+/** Why the last factor may not go: `undefined` while sync is suspended. */
+export const syncBlocks = async (tx: Tx, accountUuid: string, devices: number): Promise<Failure | undefined> => {
+  const account = await tx
+    .selectFrom("account")
+    .select("sync_suspended")
+    .where("uuid", "=", accountUuid)
+    .executeTakeFirstOrThrow()
+  if (account.sync_suspended !== 0) return undefined
+  return {
+    code: "two-factor-disable-blocked",
+    detail: `Sync is on on ${devices} ${devices === 1 ? "device" : "devices"}.`,
+  }
 }
 
 /** Ends every factor of an account and stops its sync until a new one was set. */

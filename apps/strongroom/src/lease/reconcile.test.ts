@@ -105,7 +105,7 @@ describe("[LS10] kill -9 in a removal", () => {
     }
     const done = await createVaultHandlers(ctx, leases)["account.append"](
       ctx,
-      { device, query: "", createdS: 0, limits: NO_LIMITS },
+      { device, query: "", createdS: 0, limits: NO_LIMITS, origins: [] },
       body,
     )
     expect(done.ok && done.value.reply.outcome).toBe(0)

@@ -67,7 +67,7 @@ const signing = {
 const limits = { devices: 0, items: 0, bytes: 0 }
 const approved = await createVaultHandlers(ctx, leases)["account.append"](
   ctx,
-  { device: signing, query: "", createdS: 0, limits },
+  { device: signing, query: "", createdS: 0, limits, origins: [] },
   { link: added.link, wraps: added.wraps, rotations: [] },
 )
 if (!approved.ok) throw new Error(approved.error.code)

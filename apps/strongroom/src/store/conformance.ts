@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-import { bytesToHex, equalBytes, expectOk } from "@keyferry/base"
+import { bytesToBase64url, bytesToHex, equalBytes, expectOk } from "@keyferry/base"
 import { decodeOuter } from "@keyferry/crypto"
 import { PUSH_ACCEPTED, PUSH_CONFLICT } from "@keyferry/protocol"
 import { openStore, type Store } from "@keyferry/store"
 import type { ConformanceCase, ConformancePlace } from "@keyferry/store/conformance"
+import { createFakeAuthenticator } from "@keyferry/testkit"
 
 import { allHandlers } from "../all-handlers.ts"
 import { createChanges } from "../changes.ts"
@@ -21,6 +22,7 @@ import {
   makeDevice,
   must,
   NO_LIMITS,
+  ORIGIN,
   p as primitives,
   type Person,
   random,
@@ -145,6 +147,48 @@ export const cases: readonly ConformanceCase[] = [
     assert.equal(answers.filter((answer) => answer === "second-factor-wrong").length, 4)
     assert.equal(answers.filter((answer) => answer === "too-many-attempts").length, 8)
   }),
+  withAccount(
+    "of answers of one passkey at once, one passes, and its counter only rises",
+    async ({ reach, person, world }) => {
+      const authenticator = createFakeAuthenticator({ origin: ORIGIN })
+      const { device } = person
+      const fresh = { last_factor_ms: world.clock.nowMs(), last_password_ms: world.clock.nowMs() }
+      await world.room().ctx.store.transaction((tx) => tx.updateTable("device").set(fresh).execute())
+      const asked = await json(send(reach, device, "passkeys.start"))
+      const made = expectOk(
+        await authenticator.create({
+          rpId: String(asked["rpId"]),
+          rpName: "",
+          challenge: String(asked["challenge"]),
+          user: { handle: String(asked["userHandle"]), name: "" },
+          exclude: [],
+          prfInput: new Uint8Array(32),
+        }),
+        "passkey",
+      )
+      await json(send(reach, device, "passkeys.finish", { label: "key", credential: made.credential }))
+      const { accountUuid } = person
+      for (let round = 0; round < 10; round++) {
+        const request = await must(reach.call("passkeyRequest", { accountUuid, origins: [ORIGIN] }))
+        const question = {
+          rpId: request.rpId,
+          challenge: bytesToBase64url(request.challenge),
+          credentials: request.credentials.map((one) => ({ id: bytesToBase64url(one.id), transports: [] })),
+        }
+        const assertion = JSON.stringify(expectOk(await authenticator.get(question), "answer").assertion)
+        const pass = (): Promise<string> =>
+          codeOf(reach.call("secondFactorPasskey", { accountUuid, assertion, origins: [ORIGIN] }))
+        const answers = await Promise.all([pass(), pass(), pass()])
+        assert.equal(answers.filter((answer) => answer === "ok").length, 1)
+        const row = await world
+          .room()
+          .ctx.store.read((db) => db.selectFrom("passkey").select("counter").executeTakeFirstOrThrow())
+        assert.equal(row.counter, round + 2)
+        // What two of three did wrong is no reason to lock the next round.
+        await world.room().ctx.store.transaction((tx) => tx.deleteFrom("factor_tries").execute())
+      }
+    },
+  ),
   withAccount("no more than three devices wait, whatever arrives at once", async ({ reach, person }) => {
     const devices = await Promise.all(Array.from({ length: 8 }, () => makeDevice()))
     const answers = await Promise.all(

@@ -227,4 +227,29 @@ export const mainMigrations: readonly Migration[] = [
         .execute()
     },
   },
+  {
+    version: 4,
+    name: "passkeys",
+    up: async ({ createTable, types: { integer, text, blob }, db }) => {
+      await createTable("passkey")
+        .addColumn("credential_id", blob, (c) => c.primaryKey())
+        .addColumn("account_uuid", text, (c) => c.notNull().references("account.uuid"))
+        .addColumn("rp_id", text, (c) => c.notNull())
+        .addColumn("counter", integer, (c) => c.notNull())
+        .addColumn("sealed_passkey", blob, (c) => c.notNull())
+        .addColumn("slot_id", blob)
+        .addColumn("created_ms", integer, (c) => c.notNull())
+        .addColumn("last_used_ms", integer, (c) => c.notNull().defaultTo(0))
+        .execute()
+      await db.schema.createIndex("passkey_account").on("passkey").column("account_uuid").execute()
+      await createTable("passkey_challenge")
+        .addColumn("hash", blob, (c) => c.primaryKey())
+        .addColumn("account_uuid", text, (c) => c.notNull().references("account.uuid"))
+        .addColumn("purpose", text, (c) => c.notNull())
+        .addColumn("device_id", blob)
+        .addColumn("expires_ms", integer, (c) => c.notNull())
+        .execute()
+      await db.schema.createIndex("passkey_challenge_account").on("passkey_challenge").column("account_uuid").execute()
+    },
+  },
 ]

@@ -26,3 +26,7 @@ CREATE INDEX "record_superseded" on "record" ("superseded_ms") where "superseded
 CREATE TABLE "data_key" ("id" blob primary key, "tenant" blob not null, "purpose" text not null, "wrapped" blob not null, "provider" text not null, "kek_id" text not null, "kek_version" integer not null, "context_hash" blob not null, "state" text not null, "active_for" text unique, "created_ms" integer not null, "uses" integer default 0 not null) strict;
 CREATE TABLE "event" ("n" integer primary key, "log_id" blob not null, "at_ms" integer not null, "account_uuid" text not null, "kind" text not null, "device_id" blob, "account_id" blob, "detail" text) strict;
 CREATE TABLE "meta" ("name" text primary key, "value" blob not null) strict;
+CREATE TABLE "passkey" ("credential_id" blob primary key, "account_uuid" text not null references "account" ("uuid"), "rp_id" text not null, "counter" integer not null, "sealed_passkey" blob not null, "slot_id" blob, "created_ms" integer not null, "last_used_ms" integer default 0 not null) strict;
+CREATE INDEX "passkey_account" on "passkey" ("account_uuid");
+CREATE TABLE "passkey_challenge" ("hash" blob primary key, "account_uuid" text not null references "account" ("uuid"), "purpose" text not null, "device_id" blob, "expires_ms" integer not null) strict;
+CREATE INDEX "passkey_challenge_account" on "passkey_challenge" ("account_uuid");

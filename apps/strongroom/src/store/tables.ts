@@ -8,6 +8,8 @@ export interface MainTables {
   device: DeviceTable
   attempt: AttemptTable
   factor: FactorTable
+  passkey: PasskeyTable
+  passkey_challenge: PasskeyChallengeTable
   factor_tries: FactorTriesTable
   factor_reset: FactorResetTable
   recovery_code: RecoveryCodeTable
@@ -99,13 +101,41 @@ export interface AttemptTable {
   expires_ms: number
 }
 
+/** One row for each kind that is set. */
 export interface FactorTable {
   account_uuid: string
-  /** totp */
+  /** totp | passkey */
   kind: string
+  /** Empty for passkeys, which have rows of their own: the row here says that there is at least one. */
   sealed_seed: Uint8Array
   last_step: number
   created_ms: number
+}
+
+export interface PasskeyTable {
+  credential_id: Uint8Array
+  account_uuid: string
+  /** The address it belongs to, as a browser knows it. */
+  rp_id: string
+  /** Of the authenticator's newest answer; 0 where it does not count. */
+  counter: number
+  /** Public key, label and how it is reached (accounts/passkey-rows.ts). */
+  sealed_passkey: Uint8Array
+  /** The slot of the account chain that its PRF output opens. */
+  slot_id: Uint8Array | null
+  created_ms: number
+  last_used_ms: number
+}
+
+/** A challenge that nobody has answered yet. */
+export interface PasskeyChallengeTable {
+  hash: Uint8Array
+  account_uuid: string
+  /** register | check | login */
+  purpose: string
+  /** Who asked; null where a session did. */
+  device_id: Uint8Array | null
+  expires_ms: number
 }
 
 /** Counts wrong codes of an account; survives restarts. */

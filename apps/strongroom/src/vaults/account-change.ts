@@ -99,13 +99,16 @@ export const eventsOfChange = (
   ...change.addedDevices.map(({ id }) => ({ kind: "device-approved" as const, deviceId: id })),
   ...change.removedDevices.map(({ id }) => ({ kind: "device-removed" as const, deviceId: id })),
   ...change.addedSlots.map((slot) => ({ kind: eventOfSlot(slot.kind), detail: bytesToHex(slot.id) })),
+  ...change.removedSlots
+    .filter((slot) => slot.kind === HOLDER_PASSKEY)
+    .map((slot) => ({ kind: "passkey-slot-removed" as const, detail: bytesToHex(slot.id) })),
   ...(change.type === ACCOUNT_KEY_ROTATE ? [{ kind: "key-rotated" as const }] : []),
   ...(change.type === ACCOUNT_POLICY_SET ? [{ kind: "policy-changed" as const }] : []),
 ]
 
 const eventOfSlot = (kind: Holder["kind"]): EventKind => {
   if (kind === HOLDER_PASSWORD) return "password-changed"
-  return kind === HOLDER_RECOVERY ? "kit-replaced" : "slot-replaced"
+  return kind === HOLDER_RECOVERY ? "kit-replaced" : "passkey-slot-added"
 }
 
 /** Removing or replacing a slot asks for password and second factor again. Source   spec/feed.md SY84 */

@@ -437,7 +437,7 @@ describe("a removal", () => {
     const body = { account: [1, new Uint8Array(32)] as const, cursors: [], pushes: [push], maxBytes: 1 }
     const answer = await createVaultHandlers(ctx, leases).sync(
       ctx,
-      { device: signing, query: "", createdS: 0, limits: NO_LIMITS },
+      { device: signing, query: "", createdS: 0, limits: NO_LIMITS, origins: [] },
       body,
     )
     expect(answer).toEqual({ ok: false, error: { code: "device-removed" } })
@@ -585,7 +585,7 @@ describe("the kit takes the account back", () => {
     } as const
     const again = await createVaultHandlers(ctx, leases)["enrol.append"](
       ctx,
-      { device: signing, query: "", createdS: 0, limits: NO_LIMITS },
+      { device: signing, query: "", createdS: 0, limits: NO_LIMITS, origins: [] },
       { ...request, rotations: [items] },
     )
     expect(again.ok && again.value.reply.results.map((r) => r.code)).toEqual(["not-allowed"])

@@ -402,7 +402,7 @@ describe("a push", () => {
     const parts = { ctx, handlers: createVaultHandlers(ctx, leases) }
     const answer = await parts.handlers.sync(
       ctx,
-      { device: signing, query: "", createdS: 0, limits: NO_LIMITS },
+      { device: signing, query: "", createdS: 0, limits: NO_LIMITS, origins: [] },
       syncBody(writer, { pushes: [push] }),
     )
     expect(answer.ok ? answer.value.reply.results.map((r) => r.code) : [answer.error.code]).toEqual([code])
@@ -466,7 +466,7 @@ describe("a push", () => {
     expect(
       await handlers.sync(
         broken,
-        { device: signing, query: "", createdS: 0, limits: NO_LIMITS },
+        { device: signing, query: "", createdS: 0, limits: NO_LIMITS, origins: [] },
         syncBody(writer, { pushes: [push] }),
       ),
     ).toEqual(away)
@@ -497,7 +497,7 @@ describe("a push", () => {
       // New handlers have an empty cache: everything is read from the tables.
       const done = await createVaultHandlers(counting, leases).sync(
         counting,
-        { device: signing, query: "", createdS: 0, limits: NO_LIMITS },
+        { device: signing, query: "", createdS: 0, limits: NO_LIMITS, origins: [] },
         syncBody(writer, { pushes: [push] }),
       )
       expect(done.ok && done.value.reply.results[0]?.outcome).toBe(PUSH_ACCEPTED)

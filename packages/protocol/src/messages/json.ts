@@ -2,6 +2,7 @@ import Type, { type Static } from "typebox"
 import Value from "typebox/value"
 
 import type { RouteName } from "../routes.ts"
+import { factorAnswer, passkeyAssertion, passkeyMessages } from "./passkeys.ts"
 
 /*
  * Bodies, queries and replies of the JSON routes. Bytes are base64url, times milliseconds since 1970, ids prefixed.
@@ -36,6 +37,7 @@ const relayMessages = Type.Object(
 const contract = <B, R>(body: B, reply: R) => ({ body, reply })
 
 export const jsonMessages = {
+  ...passkeyMessages,
   "signup.start": contract(
     Type.Object(
       { invitation: text(128), address: text(254), registrationRequest: b64(128), device: deviceKeys },
@@ -55,10 +57,7 @@ export const jsonMessages = {
     Type.Object({ loginId: text(64), finishLoginRequest: b64(256), authPk: b64(44), binding: b64(44) }, closed),
     Type.Object({ session, accountId: id("acc"), factors: Type.Array(text(16)) }, closed),
   ),
-  "login.second-factor": contract(
-    Type.Object({ kind: Type.Union([Type.Literal("totp"), Type.Literal("recovery-code")]), code: text(64) }, closed),
-    Type.Object({ session }, closed),
-  ),
+  "login.second-factor": contract(factorAnswer, Type.Object({ session }, closed)),
   /** `session` is present once the time has come: asked again then, it raises to level 2 without the lost factor. */
   "login.second-factor-reset": contract(
     empty,
@@ -205,10 +204,7 @@ export const jsonMessages = {
     Type.Object({ code: text(16) }, closed),
     Type.Object({ factors: Type.Array(text(16)), state: text(32) }, closed),
   ),
-  "two-factor.check": contract(
-    Type.Object({ kind: Type.Union([Type.Literal("totp"), Type.Literal("recovery-code")]), code: text(64) }, closed),
-    Type.Object({ freshUntilMs: Type.Integer() }, closed),
-  ),
+  "two-factor.check": contract(factorAnswer, Type.Object({ freshUntilMs: Type.Integer() }, closed)),
   "two-factor.codes": contract(empty, Type.Object({ codes: Type.Array(text(40)) }, closed)),
   "two-factor.disable": contract(
     Type.Object({ suspendSync: Type.Boolean() }, closed),
@@ -258,6 +254,9 @@ export const isJsonRoute = (route: string): route is JsonRoute => Object.hasOwn(
 /** Whether a parsed body is one that this route takes: no property more, none less. */
 export const isJsonBody = <R extends JsonRoute>(route: R, body: unknown): body is JsonBody<R> =>
   Value.Check(jsonMessages[route].body, body)
+export type PasskeyAssertion = Static<typeof passkeyAssertion>
+export const isPasskeyAssertion = (value: unknown): value is PasskeyAssertion => Value.Check(passkeyAssertion, value)
+
 export type JsonBody<R extends JsonRoute> = Static<(typeof jsonMessages)[R]["body"]>
 export type JsonReply<R extends JsonRoute> = Static<(typeof jsonMessages)[R]["reply"]>
 

@@ -12,12 +12,17 @@ export const NOTICES = {
   "device-rejected":
     "A waiting device was turned away because somebody answered “this was not me”. New devices are refused for 24 hours.",
   "device-lease-locked": "Ten unlocks in a row failed on one of your devices. It is locked now; nothing is lost.",
-  "slot-replaced": "A way to open your account was replaced.",
   "kit-replaced": "Your recovery kit was replaced. The older kit opens nothing any more.",
   "password-changed": "The password of your account was changed.",
   "recovery-used": "Your account was recovered with the kit. The kit that was used is void, and a new one was made.",
   "factor-added": "A second factor was set up for your account.",
   "factor-removed": "The second factor of your account was turned off, and sync was suspended.",
+  "passkey-added": "A passkey was added to your account. It is a second factor from now on.",
+  "passkey-removed": "A passkey was removed from your account. It signs nobody in any more.",
+  "passkey-copied":
+    "A passkey of your account counted backwards, as a copy of it would. It was refused. Remove it and add it again.",
+  "passkey-slot-added": "A passkey can now open your account on a new device, together with your password.",
+  "passkey-slot-removed": "A passkey opens your account no more. Your keys were changed.",
   "recovery-codes-made": "New recovery codes were made. Older ones are void.",
   "sync-suspended": "Sync was suspended. Everything already on your devices stays there.",
   "factor-reset-requested":
