@@ -189,7 +189,7 @@ export const createAttackWorld = async (
     takeToken: async () => {
       for (let tries = 0; tries < 100; tries++) {
         const tokens = (await mails()).flatMap((mail) =>
-          [...mail.body.matchAll(/#t?=?([A-Za-z0-9_-]{43})/g)].map((m) => m[1] ?? ""),
+          [...mail.body.matchAll(/\/v\/#([A-Za-z0-9_-]{43})/g)].map((m) => m[1] ?? ""),
         )
         const token = tokens.find((t) => !used.has(t))
         if (token !== undefined) {

@@ -27,8 +27,8 @@ export interface World {
   readonly kill: () => Promise<void>
   readonly device: (name: string, host?: Pick<NodeOptions, "http" | "clock">) => Promise<Keyferry>
   readonly folderOf: (name: string) => string
-  /** Tokens of links that were mailed and not yet taken. */
-  readonly takeToken: () => Promise<string>
+  /** The token of a mailed link to this page that was not taken yet; newest mail first. */
+  readonly takeToken: (page?: "v" | "freeze" | "address") => Promise<string>
   readonly confirm: (token: string, code: string) => Promise<number>
   readonly close: () => Promise<void>
 }
@@ -124,10 +124,13 @@ export const createWorld = async (): Promise<World> => {
       open.push(kf)
       return kf
     },
-    takeToken: async () => {
+    takeToken: async (wanted = "v") => {
       for (let tries = 0; tries < 100; tries++) {
         const page = await (await fetch(`${origin()}/dev/mailbox`)).text()
-        const token = [...page.matchAll(/#t?=?([A-Za-z0-9_-]{43})/g)].map((m) => m[1] ?? "").find((t) => !used.has(t))
+        const token = [...page.matchAll(/\/(\w+)\/#([A-Za-z0-9_-]{43})/g)]
+          .filter((m) => m[1] === wanted)
+          .map((m) => m[2] ?? "")
+          .find((t) => !used.has(t))
         if (token !== undefined) {
           used.add(token)
           return token

@@ -11,7 +11,7 @@ import { parseOperatorCommand, runOperatorCommand } from "./operator/commands.ts
 import { type RunningServer, startServer, systemRandom } from "./start.ts"
 
 /*
- * keyferry serve | invite | user ls | user reset-2fa ADDRESS | device confirm CODE | config show | config docs
+ * keyferry serve | invite | user ls | user reset-2fa ADDRESS | user freeze ADDRESS | device confirm CODE | config show | config docs
  * Reads words and settings, wires, and prints; everything else is in its module.
  */
 const ROOT = join(import.meta.dirname, "..", "..", "..")
@@ -21,6 +21,7 @@ const HELP = `keyferry serve                      run the server and its strongr
 keyferry invite                     print a one-time sign-up link
 keyferry user ls                    list accounts
 keyferry user reset-2fa ADDRESS     open one sign-in without the second factor
+keyferry user freeze ADDRESS        freeze an account; only its owner thaws it
 keyferry device confirm CODE        confirm the device that shows this code
 keyferry config show                every setting and where it comes from
 keyferry config docs                the annotated configuration file

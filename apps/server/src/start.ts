@@ -149,7 +149,7 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
     version,
     pseudonymKey,
   }
-  const events = createEvents({ store, strongroom, mail, feed, log, origin })
+  const events = createEvents({ store, strongroom, mail, feed, log, origin, random })
   const context: Context = {
     store,
     strongroom,

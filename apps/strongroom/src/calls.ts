@@ -6,6 +6,7 @@ import { confirmCode, confirmDeny, confirmDescribe, confirmFirst, operatorConfir
 import { deleteAccount } from "./accounts/deletion.ts"
 import { enrol, enrolMail, enrolState } from "./accounts/enrolment.ts"
 import { factorReset, operatorResetTwoFactor } from "./accounts/factor-reset.ts"
+import { freezeAccount, waitForThaw } from "./accounts/freeze.ts"
 import { leaseReset } from "./accounts/lease-reset.ts"
 import { countAccounts, countDevices, listAccounts, readEvents } from "./accounts/listing.ts"
 import { loginFinish, loginStart, type LoginStates } from "./accounts/login.ts"
@@ -77,6 +78,8 @@ export const createCalls = ({ ctx, verifier, executor, logins, kms }: CallsOptio
     confirmDeny: (params) => confirmDeny(ctx, params),
     confirmFirst: (params) => confirmFirst(ctx, params),
     leaseReset: (params) => leaseReset(ctx, params),
+    freeze: (params) => freezeAccount(ctx, params),
+    thawWait: (params) => waitForThaw(ctx, params),
     operatorConfirm: (params) => operatorConfirm(ctx, params),
     operatorResetTwoFactor: (params) => operatorResetTwoFactor(ctx, params),
     accounts: () => listAccounts(ctx),

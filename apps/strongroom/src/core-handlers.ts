@@ -1,3 +1,4 @@
+import { freezeHandlers } from "./accounts/freeze.ts"
 import { type LoginStates, passwordHandlers } from "./accounts/login.ts"
 import { passkeyHandlers } from "./accounts/passkeys.ts"
 import { signupFinish } from "./accounts/signup.ts"
@@ -10,6 +11,7 @@ export const coreHandlers = (logins: LoginStates) =>
   ({
     "signup.finish": signupFinish,
     ...statusHandlers,
+    ...freezeHandlers,
     ...twoFactorHandlers,
     ...passkeyHandlers,
     ...passwordHandlers(logins),

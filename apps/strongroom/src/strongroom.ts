@@ -140,7 +140,7 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
     log: options.log,
   })
   const { behind, ...settled } = await reconcile(ctx, leases.value)
-  if (settled.done + settled.void + settled.leasesEnded + behind.length > 0)
+  if (settled.done + settled.void + settled.leasesEnded + settled.frozen + behind.length > 0)
     options.log({ level: behind.length > 0 ? "warn" : "info", what: "reconciled", ...settled, behind: behind.length })
   const logins = createLoginStates(random)
   const verifier = createVerifier(ctx)

@@ -38,6 +38,9 @@ const SEEN_EVERY_MS = 10 * 60_000
 const WHILE_FROZEN: ReadonlySet<RouteName> = new Set<RouteName>([
   "account.status",
   "account.chain",
+  "account.freeze",
+  "account.thaw",
+  "account.thaw-wait",
   "devices.list",
   "device.retire",
   "two-factor.check",
@@ -50,6 +53,7 @@ const WHILE_FROZEN: ReadonlySet<RouteName> = new Set<RouteName>([
 const WHILE_LOGIN_IS_OLD: ReadonlySet<RouteName> = new Set<RouteName>([
   "account.status",
   "account.chain",
+  "account.freeze",
   "device.retire",
   "two-factor.check",
   "passkeys.challenge",

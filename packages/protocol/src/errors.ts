@@ -366,7 +366,7 @@ export const errors = {
     8,
     "The account is frozen.",
     "No device can open strict keys until it is thawed.",
-    "Thaw it with a device and your second factor.",
+    "Thaw it with a device and your second factor: kf thaw",
   ),
   // ── lease ──
   locked: entry(0, "after-login", 4, "The vault is locked.", SAFE, "Run kf unlock"),

@@ -83,6 +83,7 @@ export const routes = {
   "login.second-factor-reset": route("POST", "/login/second-factor-reset", "session1", "server", "json", {
     limit: "mail",
   }),
+  "login.thaw-wait": route("POST", "/login/thaw-wait", "session2", "server", "json", { limit: "mail" }),
   "recovery.start": route("POST", "/recovery/start", "recovery", "server", "json", { limit: "login" }),
   // ── enrolling ──
   "enrol.start": route("POST", "/enrol", "session2", "server", "json", { limit: "mail" }),
@@ -108,6 +109,8 @@ export const routes = {
   "confirm.describe": route("POST", "/confirm/describe", "public", "server", "json", { limit: "confirm" }),
   "confirm.code": route("POST", "/confirm", "public", "server", "json", { limit: "confirm" }),
   "confirm.deny": route("POST", "/confirm/deny", "public", "server", "json", { limit: "confirm" }),
+  // ── the link of a security mail: it can freeze, and nothing else ──
+  "freeze.link": route("POST", "/freeze", "public", "server", "json", { limit: "confirm" }),
   // ── a first device that waits for its confirmation ──
   "first.mail": route("POST", "/first/mail", "device", "server", "json", { states: ["pending-first"], limit: "mail" }),
   // ── account chain ──
@@ -119,6 +122,14 @@ export const routes = {
     states: [...IN_CHAIN, "lease-locked", "removed"],
   }),
   "account.keys": route("GET", "/account/keys", "device", "strongroom", "none", { reply: "cbor", states: IN_CHAIN }),
+  "account.freeze": route("POST", "/account/freeze", "device", "strongroom", "json", {
+    states: [...IN_CHAIN, "lease-locked"],
+  }),
+  "account.thaw": route("POST", "/account/thaw", "device", "strongroom", "json", { fresh: "factor" }),
+  "account.thaw-wait": route("POST", "/account/thaw-wait", "device", "strongroom", "json", {
+    states: [...IN_CHAIN, "lease-locked"],
+    limit: "mail",
+  }),
   "account.append": route("POST", "/account/append", "device", "strongroom", "cbor"),
   // ── vaults ──
   sync: route("POST", "/sync", "device", "strongroom", "cbor"),

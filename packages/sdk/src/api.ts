@@ -120,6 +120,8 @@ export interface Status {
     readonly deviceState: string
     readonly factors: readonly string[]
     readonly frozen: boolean
+    /** Somebody asked to thaw it without a second factor; from then on they may. */
+    readonly thawAtMs?: number
     readonly syncSuspended: boolean
   }
   /** An enrolment or a recovery that is under way on this device. */
@@ -239,6 +241,14 @@ export interface Keyferry {
     readonly deviceName: string
   }) => Outcome<EnrolmentState>
   readonly recoverFinish: (newPassword: string) => Outcome<Kit>
+
+  // ── freezing ──
+  /** Stops everything of the account at once, from any of its devices, locked ones too; stops a thaw that waits. */
+  readonly freezeAccount: () => Outcome<void>
+  /** With a second factor of this device within five minutes. Errors: reauth-required */
+  readonly thawAccount: () => Outcome<void>
+  /** Without: begins 72 hours, and thaws when called after them; also for a sign-in that has no device yet. Errors: recovery-waiting */
+  readonly waitForThaw: () => Outcome<void>
 
   // ── second factor, password, kit ──
   readonly twoFactorStart: () => Outcome<{ readonly otpauth: string }>

@@ -11,6 +11,7 @@ import { createDevice, type Device, forget, readState, saveSettings } from "./de
 import { finishWithKit } from "./enrol-kit.ts"
 import { confirmation, factorLost, loginStart, requestMail, secondFactor } from "./enrol.ts"
 import { type EnrolmentBox, loadEnrolment, mailState } from "./enrolment.ts"
+import { freezeAccount, thawAccount, waitForThaw } from "./freeze.ts"
 import { itemCalls } from "./item-calls.ts"
 import { recoverFinish, recoverStart } from "./recover.ts"
 import { evidenceRow } from "./formats.ts"
@@ -61,6 +62,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     device,
     () => changed(),
     () => void device.serial(() => removeRetired(device)),
+    () => void keyferry.lock(),
   )
 
   /** One after the other. A full disk, a damaged file or a locked keychain is an answer, not a crash. */
@@ -79,6 +81,8 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     const result = await serial(work)
     if (!result.ok && (result.error.code === "device-removed" || result.error.code === "device-retired"))
       await ownRemoval(device, result.error.code)
+    // A frozen account opens nothing anywhere; what this device still has open it closes.
+    if (!result.ok && result.error.code === "account-frozen" && device.full !== undefined) await keyferry.lock()
     return result
   }
   const changing = async <T>(work: () => Done<T>): Done<T> => accountChanged(await online(work))
@@ -98,8 +102,9 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     status: async (options) => {
       // What only the server knows is asked for once and when somebody wants it fresh; a status costs no request by itself.
       const account = device.record?.account
-      if (account === undefined || device.full === undefined) remote = undefined
+      if (account === undefined) remote = undefined
       else if (options?.fresh === true) remote = (await liveAccount(device)) ?? remote
+      else if (device.full === undefined) remote = undefined
       return statusOf(device, box, live.state(), remote)
     },
     onChange: (listener) => {
@@ -199,6 +204,14 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       if (made.ok) afterOpen()
       return made
     },
+
+    freezeAccount: async () => {
+      const frozen = await changing(() => freezeAccount(device))
+      if (frozen.ok) await keyferry.lock()
+      return frozen
+    },
+    thawAccount: () => changing(() => thawAccount(device)),
+    waitForThaw: () => changing(() => waitForThaw(device, box)),
 
     twoFactorStart: () => call(online, device, (c) => c.transport.json("two-factor.start", {}, c.as)),
     twoFactorConfirm: async (code) => {

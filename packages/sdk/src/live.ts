@@ -23,7 +23,12 @@ export interface Live {
 
 const RENEW_MS = 30 * 60_000
 
-export const createLive = (device: Device, onNotice: (notice: string) => void, onRetirements: () => void): Live => {
+export const createLive = (
+  device: Device,
+  onNotice: (notice: string) => void,
+  onRetirements: () => void,
+  onFrozen: () => void,
+): Live => {
   let running = false
   let feed: { readonly close: () => void } | undefined
   let failure: Failure | undefined
@@ -39,6 +44,7 @@ export const createLive = (device: Device, onNotice: (notice: string) => void, o
   const settleFailure = async (f: Failure): Promise<void> => {
     failure = f
     if (f.code === "device-removed" || f.code === "device-retired") await ownRemoval(device, f.code)
+    if (f.code === "account-frozen") onFrozen()
     device.changed()
     if (running && retryable(f)) retryLater()
   }

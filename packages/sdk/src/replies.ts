@@ -42,6 +42,8 @@ const state = shape({ state: text(32) })
 const passkeyRef = { id: text(1366), transports: list(text(16)), "slotId?": id }
 const passkeyRefs = list(shape(passkeyRef))
 const passkeyRequest = shape({ challenge: text(44), rpId: text(253), credentials: passkeyRefs })
+const frozen = shape({ frozen: flag })
+const thawing = shape({ frozen: flag, readyAtMs: whole })
 const sent = shape({ n: whole })
 
 const replies: Readonly<Record<JsonRoute, Check>> = {
@@ -51,6 +53,7 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
   "login.second-factor": shape({ session }),
   "login.passkey": passkeyRequest,
   "login.second-factor-reset": shape({ readyAtMs: whole, "session?": session }),
+  "login.thaw-wait": thawing,
   "recovery.start": signedIn,
   "enrol.start": shape({
     state: text(32),
@@ -68,6 +71,7 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
   "confirm.describe": shape({ platform: id, requestedAtMs: whole }),
   "confirm.code": state,
   "confirm.deny": state,
+  "freeze.link": frozen,
   "first.mail": shape({ mail: text(16), mailedTo: text(254), code: text(6), nextInS: whole }),
   "account.status": shape({
     accountId: id,
@@ -79,7 +83,11 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
     seq: whole,
     head: text(44),
     serverTimeMs: whole,
+    "thawAtMs?": whole,
   }),
+  "account.freeze": frozen,
+  "account.thaw": frozen,
+  "account.thaw-wait": thawing,
   "lease.evaluate": shape({ evaluated: text(44), proof: text(88), attempt: whole, token: text(1024) }),
   "lease.unlocked": state,
   "lease.renew": shape({ token: text(1024) }),

@@ -59,6 +59,7 @@ export const statusOf = (
             deviceState: remote?.state ?? "unknown",
             factors: remote?.factors ?? [],
             frozen: remote?.frozen ?? false,
+            ...(remote?.thawAtMs === undefined ? {} : { thawAtMs: remote.thawAtMs }),
             syncSuspended: remote?.syncSuspended ?? false,
           },
           lastContactMs: record.account.lastContactS * 1000,

@@ -116,6 +116,10 @@ export const EVENT_KINDS = [
   "passkey-slot-added",
   "passkey-slot-removed",
   "recovery-codes-made",
+  "account-frozen",
+  "account-thawed",
+  "thaw-requested",
+  "thaw-cancelled",
   "sync-suspended",
   "sync-resumed",
   "factor-reset-requested",
@@ -254,6 +258,10 @@ export const calls = {
   confirmDeny: call(struct({ tokenHash: [1, tokenHash] }), struct({ state: [1, textUpTo(32)] })),
   /** The first-account link stands for the mail: confirms a `pending-first` (or still reserved) device. */
   confirmFirst: call(struct({ accountUuid: [1, textUpTo(64)] }), struct({ state: [1, textUpTo(32)] })),
+  /** By the link of a security mail, or by the operator. It only takes away; asked again it answers the same. */
+  freeze: call(struct({ accountUuid: [1, textUpTo(64)], by: [2, textUpTo(16)] }), struct({ frozen: [1, bool] })),
+  /** Somebody at level 2 without a device: 72 hours, told to the mailbox; asked after them it thaws. 0: nothing to wait for. */
+  thawWait: call(struct({ accountUuid: [1, textUpTo(64)] }), struct({ frozen: [1, bool], readyAtMs: [2, uint] })),
   leaseReset: call(
     struct({
       accountUuid: [1, textUpTo(64)],

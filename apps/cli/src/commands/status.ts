@@ -92,7 +92,7 @@ export const statusLines = (profile: string, status: Status, nowMs: number, zone
       "Offline",
       `standard items open until ${when(status.graceUntilMs, nowMs, zone)}, strict ones not before the server answers`,
     ])
-  for (const line of lookAt(status)) rows.push(["Look at", line])
+  for (const line of lookAt(status, nowMs, zone)) rows.push(["Look at", line])
   return pairs(rows)
 }
 
@@ -113,13 +113,19 @@ const lockText = (status: Status, nowMs: number): string => {
   return status.lock === "locked" ? "locked" : "no vault yet"
 }
 
-const lookAt = (status: Status): readonly string[] => {
+const lookAt = (status: Status, nowMs: number, zone?: string): readonly string[] => {
   const { sync, account, enrolment } = status
   const lines: string[] = []
   if (sync.conflicts > 0) lines.push(`${count(sync.conflicts, "item has", "items have")} two versions → kf conflicts`)
   if (status.lockCode !== undefined)
     lines.push(`${errors[status.lockCode].sentence} → ${errors[status.lockCode].action}`)
   if (sync.code !== undefined) lines.push(`${errors[sync.code].sentence} → ${errors[sync.code].action}`)
+  if (account?.frozen === true)
+    lines.push(
+      account.thawAtMs === undefined
+        ? "the account is frozen; nothing opens or syncs → kf thaw"
+        : `the account is frozen; somebody may thaw it without your second factor ${when(account.thawAtMs, nowMs, zone)} → kf freeze stops that, kf thaw ends it`,
+    )
   if (account !== undefined && knows(status) && account.factors.length === 0)
     lines.push("no second factor; sync needs one → kf sync on")
   else if (account !== undefined && (account.deviceState === "pending-first" || account.deviceState === "pending"))

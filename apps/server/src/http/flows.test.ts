@@ -392,6 +392,67 @@ describe("a write that arrives twice", () => {
   })
 })
 
+describe("the freeze link of a security mail", () => {
+  const notice = async (): Promise<string> => {
+    await signUp(world, "ada@example.org", 1)
+    const session = await signIn(world, "ada@example.org", 1)
+    await world.call("login.second-factor-reset", { session, body: {} })
+    const mail = (await world.mails()).find((m) => m.subject.includes("factor reset requested"))
+    return mail?.body ?? ""
+  }
+
+  test("[DV24] opening its page changes nothing; pressing its button freezes, twice the same, and nothing else", async () => {
+    const body = await notice()
+    expect(body).toContain("/freeze/#")
+    const token = linkToken(body)
+    for (const method of ["GET", "HEAD"] as const)
+      expect((await world.app.inject({ method, url: "/freeze/" })).statusCode).toBe(200)
+    for (const payload of ["", "token=" + token])
+      expect((await world.app.inject({ method: "POST", url: "/api/v1/freeze", payload })).statusCode).toBe(400)
+    expect(world.fake.frozen.size).toBe(0)
+    // It is no link of another page, nor the other way round.
+    expect((await world.call("confirm.code", { body: { token, code: FAKE_CODE } })).json["code"]).toBe(
+      "verify-link-not-valid",
+    )
+    expect((await world.call("address.confirm", { body: { token } })).json["code"]).toBe("verify-link-not-valid")
+    expect((await world.call("freeze.link", { body: { token: "A".repeat(43) } })).json["code"]).toBe(
+      "verify-link-not-valid",
+    )
+    expect((await world.call("freeze.link", { body: { token } })).json).toEqual({ frozen: true })
+    expect((await world.call("freeze.link", { body: { token } })).json).toEqual({ frozen: true })
+    expect(world.fake.frozen.size).toBe(1)
+  })
+
+  test("[DV22] freezing ends every session and an address that waits to be confirmed", async () => {
+    const token = linkToken(await notice())
+    const session = await signIn(world, "ada@example.org", 1)
+    const device = world.fake.devices.get("01".repeat(16))
+    if (device !== undefined) Object.assign(device, { state: "active", lastFactorMs: world.time.nowMs })
+    await world.call("address.start", { device: deviceId(1), body: { address: "eve@example.org" } })
+    const asked = (await world.mails()).find((m) => m.to === "eve@example.org")
+    await world.call("freeze.link", { body: { token } })
+    const factor = { session, body: { kind: "totp", code: FAKE_CODE } }
+    expect((await world.call("login.second-factor", factor)).json["code"]).toBe("signed-out")
+    const change = linkToken(asked?.body ?? "")
+    expect((await world.call("address.confirm", { body: { token: change } })).json["code"]).toBe(
+      "verify-link-not-valid",
+    )
+  })
+
+  test("[DV24] it ends after seven days, and with a thaw", async () => {
+    const token = linkToken(await notice())
+    const [uuid] = [...world.fake.accounts.keys()]
+    world.fake.addEvent({ kind: "account-thawed", accountUuid: uuid ?? "" })
+    await world.context.events.catchUp()
+    expect((await world.call("freeze.link", { body: { token } })).json["code"]).toBe("verify-link-not-valid")
+    const newer = (await world.mails()).find((m) => m.subject.includes("account thawed"))
+    world.time.nowMs += 7 * 24 * 3_600_000
+    expect((await world.call("freeze.link", { body: { token: linkToken(newer?.body ?? "") } })).json["code"]).toBe(
+      "verify-link-not-valid",
+    )
+  })
+})
+
 describe("change of address", () => {
   const active = (lastFactorMs: number): void => {
     const device = world.fake.devices.get("01".repeat(16))

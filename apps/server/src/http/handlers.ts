@@ -15,6 +15,7 @@ import { confirmAddressChange, startAddressChange } from "../service/address.ts"
 import { confirmByCode, denyLink, describeLink } from "../service/confirm.ts"
 import type { Context } from "../service/context.ts"
 import { mailAgain, mailFirst, readEnrolment, startEnrolment } from "../service/enrol.ts"
+import { freezeByLink, waitForThaw } from "../service/freeze.ts"
 import {
   askPasskey,
   finishLogin,
@@ -66,6 +67,7 @@ export const createHandlers = (context: Context): Handlers => ({
   "login.second-factor": ({ actor, body }) => passSecondFactor(context, actor, body),
   "login.passkey": ({ actor }) => askPasskey(context, actor),
   "login.second-factor-reset": ({ actor }) => resetSecondFactor(context, actor),
+  "login.thaw-wait": ({ actor }) => waitForThaw(context, actor),
   "recovery.start": ({ signed, client }) => startRecovery(context, signed(), client),
 
   "enrol.start": ({ actor, body }) => startEnrolment(context, actor, body),
@@ -89,6 +91,8 @@ export const createHandlers = (context: Context): Handlers => ({
   "confirm.describe": ({ body }) => describeLink(context, body),
   "confirm.code": ({ body }) => confirmByCode(context, body),
   "confirm.deny": ({ body }) => denyLink(context, body),
+
+  "freeze.link": ({ body }) => freezeByLink(context, body),
 
   "lease.reset": ({ actor, body }) => resetLease(context, actor, body),
 

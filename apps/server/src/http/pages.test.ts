@@ -50,7 +50,7 @@ test("health and readiness are two things", async () => {
 
 test("pages run no foreign script and cannot be framed", async () => {
   world = await createWorld()
-  for (const url of ["/", "/v/", "/address/", "/setup", "/errors"]) {
+  for (const url of ["/", "/v/", "/address/", "/freeze/", "/setup", "/errors"]) {
     const reply = await world.app.inject({ method: "GET", url })
     expect(reply.statusCode).toBe(200)
     const policy = String(reply.headers["content-security-policy"])

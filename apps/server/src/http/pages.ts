@@ -38,11 +38,13 @@ export const addPages = (app: FastifyInstance, context: Context, withStartPage: 
   if (withStartPage) page("/", "start.html")
   page("/v/", "confirm.html")
   page("/address/", "address.html")
+  page("/freeze/", "freeze.html")
   page("/setup", "setup.html")
   app.get("/v", async (_request, reply) => reply.redirect("/v/", 308))
   app.get("/pages/style.css", asset("style.css", "text/css; charset=utf-8"))
   app.get("/pages/confirm.js", asset("confirm.js", "text/javascript; charset=utf-8"))
   app.get("/pages/address.js", asset("address.js", "text/javascript; charset=utf-8"))
+  app.get("/pages/freeze.js", asset("freeze.js", "text/javascript; charset=utf-8"))
   app.get("/pages/setup.js", asset("setup.js", "text/javascript; charset=utf-8"))
   app.get("/errors", async (_request, reply) =>
     reply.header("content-security-policy", CSP).type("text/html; charset=utf-8").send(errorsPage()),

@@ -142,8 +142,10 @@ describe("the mail queue", () => {
 
 test("every notice has its own sentence and says what to do", () => {
   for (const kind of Object.keys(NOTICES) as (keyof typeof NOTICES)[]) {
-    const letter = securityNotice.write({ kind, at: "2027-01-01T00:00:00.000Z", origin: "http://localhost" })
+    const freeze = "http://localhost/freeze/#token"
+    const letter = securityNotice.write({ kind, at: "2027-01-01T00:00:00.000Z", origin: "http://localhost", freeze })
     expect(letter.body).toContain(NOTICES[kind])
+    expect(letter.body).toContain(freeze)
     expect(letter.subject).toMatch(/^Security notice: /)
   }
 })

@@ -10,7 +10,7 @@ export interface CommandOutput {
   readonly exitCode: number
 }
 
-/** `invite | user ls | user reset-2fa ADDRESS | device confirm CODE`; `undefined` for other words. */
+/** `invite | user ls | user reset-2fa ADDRESS | user freeze ADDRESS | device confirm CODE`; `undefined` for other words. */
 export const parseOperatorCommand = (words: readonly string[]): OperatorRequest | undefined => {
   const [first, second, third, ...rest] = words
   if (rest.length > 0) return undefined
@@ -18,6 +18,7 @@ export const parseOperatorCommand = (words: readonly string[]): OperatorRequest 
   if (first === "user" && second === "ls" && third === undefined) return { command: "user-ls" }
   if (first === "user" && second === "reset-2fa" && third !== undefined)
     return { command: "user-reset-2fa", address: third }
+  if (first === "user" && second === "freeze" && third !== undefined) return { command: "user-freeze", address: third }
   if (first === "device" && second === "confirm" && third !== undefined)
     return { command: "device-confirm", code: third }
   return undefined
@@ -54,6 +55,8 @@ const print = (request: OperatorRequest, value: unknown): string => {
       return printAccounts(value as readonly AccountLine[])
     case "user-reset-2fa":
       return `One sign-in without the second factor is open until ${timeOf((value as { openUntilMs: number }).openUntilMs)}.\nSync of this account is suspended and its owner was told.\n`
+    case "user-freeze":
+      return "The account is frozen: no device opens or sends anything, and its owner was told.\nOnly its owner thaws it: with a device and the second factor, or after 72 hours.\n"
     case "device-confirm": {
       const { deviceId, state } = value as { deviceId: string; state: string }
       return `${deviceId} is ${state} now. The log of the account says that an operator did this.\n`

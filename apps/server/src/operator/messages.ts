@@ -5,6 +5,7 @@ export type OperatorRequest =
   | { readonly command: "invite" }
   | { readonly command: "user-ls" }
   | { readonly command: "user-reset-2fa"; readonly address: string }
+  | { readonly command: "user-freeze"; readonly address: string }
   | { readonly command: "device-confirm"; readonly code: string }
 
 export type OperatorReply =
@@ -21,6 +22,7 @@ export const parseOperatorRequest = (line: string): OperatorRequest | undefined 
     case "user-ls":
       return { command: value.command }
     case "user-reset-2fa":
+    case "user-freeze":
       return "address" in value && typeof value.address === "string"
         ? { command: value.command, address: value.address }
         : undefined

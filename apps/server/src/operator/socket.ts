@@ -8,7 +8,7 @@ import type { Failure } from "@keyferry/protocol"
 import type { Logger } from "pino"
 
 import type { Context } from "../service/context.ts"
-import { confirmDevice, invite, listUsers, resetTwoFactor } from "../service/operator.ts"
+import { confirmDevice, freezeUser, invite, listUsers, resetTwoFactor } from "../service/operator.ts"
 import { MAX_LINE_BYTES, type OperatorReply, type OperatorRequest, parseOperatorRequest } from "./messages.ts"
 
 // Names of sockets are short in every system; a deeper data folder gets one elsewhere and says where.
@@ -76,6 +76,8 @@ const carryOut = (context: Context, request: OperatorRequest): Promise<Result<un
       return listUsers(context)
     case "user-reset-2fa":
       return resetTwoFactor(context, request.address)
+    case "user-freeze":
+      return freezeUser(context, request.address)
     case "device-confirm":
       return confirmDevice(context, request.code)
   }

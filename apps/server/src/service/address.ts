@@ -49,7 +49,13 @@ export const startAddressChange = async (
         fields: { link: `${settings.origin}/address/#${token.text}`, hours: String(LINK_HOURS) },
       })
     }
-    await queueNotice({ mail, origin: settings.origin }, tx, actor.accountUuid, "address-change-requested", nowMs)
+    await queueNotice(
+      { mail, origin: settings.origin, random: context.random },
+      tx,
+      actor.accountUuid,
+      "address-change-requested",
+      nowMs,
+    )
     const line = { atMs: nowMs, accountUuid: actor.accountUuid, kind: "address-change-requested" }
     await appendAudit(store, tx, { ...line, deviceId: actor.deviceId })
   })
@@ -72,7 +78,7 @@ export const confirmAddressChange = async (
     const account = await findAccount(tx, change.account_uuid)
     if (account === undefined) return undefined
     // The old mailbox hears it before it stops being the one.
-    const notice = { mail, origin: settings.origin }
+    const notice = { mail, origin: settings.origin, random: context.random }
     await queueNotice(notice, tx, account.uuid, "address-changed", nowMs, account.address)
     if (!(await changeAddress(tx, account.uuid, change.address, change.address_key))) return undefined
     await appendAudit(store, tx, { atMs: nowMs, accountUuid: account.uuid, kind: "address-changed" })

@@ -1,4 +1,4 @@
-import { equalBytes } from "@keyferry/base"
+import { equalBytes, type Random } from "@keyferry/base"
 import type { EVENT_KINDS, StrongroomEvent } from "@keyferry/strongroom-api"
 import type { Logger } from "pino"
 
@@ -13,8 +13,10 @@ import {
   setAccountId,
   touchAccount,
 } from "../store/accounts.ts"
+import { deleteAddressChangeOf } from "../store/address-changes.ts"
 import { appendAudit } from "../store/audit.ts"
 import { setDeviceState } from "../store/devices.ts"
+import { deleteFreezeLinksOf } from "../store/freeze-links.ts"
 import { findInvitation, useInvitation } from "../store/invitations.ts"
 import { advanceProgress, readProgress, startProgress } from "../store/progress.ts"
 import { deleteAllSessions, deleteSessionsOfAccount, deleteSessionsOfDevice } from "../store/sessions.ts"
@@ -36,6 +38,7 @@ interface Deps {
   readonly feed: Feed
   readonly log: Logger
   readonly origin: () => string
+  readonly random: Random
 }
 
 const BATCH = 500
@@ -62,6 +65,7 @@ const ENDS_ACCOUNT_SESSIONS: ReadonlySet<string> = new Set<Kind>([
   "password-changed",
   "recovery-used",
   "account-deleted",
+  "account-frozen",
 ])
 const CONFIRMS_ADDRESS: ReadonlySet<string> = new Set<Kind>(["device-confirmed", "device-active", "account-active"])
 
@@ -69,7 +73,7 @@ const CONFIRMS_ADDRESS: ReadonlySet<string> = new Set<Kind>(["device-confirmed",
  * Applies the strongroom's events to the server's store, each exactly once: the cursor moves in the transaction of its
  * effect. What must be asked of the strongroom because of an event is asked before that transaction and may be asked again.
  */
-export const createEvents = ({ store, strongroom, mail, feed, log, origin }: Deps): Events => {
+export const createEvents = ({ store, strongroom, mail, feed, log, origin, random }: Deps): Events => {
   let running: Promise<void> | undefined
   let again = false
 
@@ -116,6 +120,9 @@ export const createEvents = ({ store, strongroom, mail, feed, log, origin }: Dep
     }
     if (ENDS_DEVICE.has(kind) && deviceId !== undefined) await deleteSessionsOfDevice(tx, accountUuid, deviceId)
     if (ENDS_ACCOUNT_SESSIONS.has(kind)) await deleteSessionsOfAccount(tx, accountUuid)
+    // A new address that somebody asked for is not confirmed while nothing may change, and not after that either.
+    if (kind === "account-frozen") await deleteAddressChangeOf(tx, accountUuid)
+    if (kind === "account-thawed") await deleteFreezeLinksOf(tx, accountUuid)
     await appendAudit(store, tx, {
       atMs,
       accountUuid,
@@ -123,7 +130,7 @@ export const createEvents = ({ store, strongroom, mail, feed, log, origin }: Dep
       ...(deviceId === undefined ? {} : { deviceId }),
       ...(event.detail === undefined ? {} : { detail: event.detail }),
     })
-    if (isNoticeKind(kind)) await queueNotice({ mail, origin: origin() }, tx, accountUuid, kind, atMs)
+    if (isNoticeKind(kind)) await queueNotice({ mail, origin: origin(), random }, tx, accountUuid, kind, atMs)
     if (kind === "account-deleted") await deleteAccountRows(tx, accountUuid)
   }
   const created = async (tx: Tx, uuid: string, accountId: Uint8Array, atMs: number): Promise<void> => {

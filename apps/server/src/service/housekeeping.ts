@@ -1,5 +1,6 @@
 import { deleteAccountRows, listIdleUnconfirmed } from "../store/accounts.ts"
 import { deleteOldAddressChanges } from "../store/address-changes.ts"
+import { deleteOldFreezeLinks } from "../store/freeze-links.ts"
 import { deleteOldIdempotency } from "../store/idempotency.ts"
 import { deleteOldInvitations } from "../store/invitations.ts"
 import { deleteOldMail } from "../store/mail-queue.ts"
@@ -21,6 +22,7 @@ export const keepHouse = async ({ store, strongroom, clock, log }: Context): Pro
     await deleteOldMail(tx, nowMs - 30 * DAY_MS)
     await deleteOldRelay(tx, nowMs - 3_600_000)
     await deleteOldAddressChanges(tx, nowMs)
+    await deleteOldFreezeLinks(tx, nowMs)
     await deleteOldIdempotency(tx, nowMs - DAY_MS)
   })
   const idle = await store.read((db) => listIdleUnconfirmed(db, nowMs - UNFINISHED_MS, nowMs - UNCONFIRMED_MS))

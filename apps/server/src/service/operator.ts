@@ -99,11 +99,29 @@ export const resetTwoFactor = async (
   await store.transaction(async (tx) => {
     const kind = "operator-reset-two-factor"
     await appendAudit(store, tx, { atMs, accountUuid: account.uuid, kind })
-    await queueNotice({ mail, origin: settings.origin }, tx, account.uuid, kind, atMs)
+    await queueNotice({ mail, origin: settings.origin, random: context.random }, tx, account.uuid, kind, atMs)
   })
   mail.wake()
   await events.catchUp()
   return ok({ openUntilMs: opened.value.openUntilMs })
+}
+
+/** Freezes an account, as its owner asked; only the owner thaws it. The owner is told by the event's mail. */
+export const freezeUser = async (
+  context: Context,
+  address: string,
+): Promise<Result<{ readonly frozen: boolean }, Failure>> => {
+  const { store, strongroom, clock, events } = context
+  const parsed = parseAddress(address)
+  const account = parsed.ok ? await store.read((db) => findAccountByAddress(db, parsed.value.key)) : undefined
+  if (account === undefined) return err(failure("not-found", "No account has confirmed this address."))
+  const frozen = await strongroom.call("freeze", { accountUuid: account.uuid, by: "operator" })
+  if (!frozen.ok) return frozen
+  await store.transaction((tx) =>
+    appendAudit(store, tx, { atMs: clock.nowMs(), accountUuid: account.uuid, kind: "operator-froze" }),
+  )
+  await events.catchUp()
+  return ok({ frozen: frozen.value.frozen })
 }
 
 /** Confirms the device that shows this code, where no mail can. */

@@ -68,7 +68,7 @@ export const touchAccount = async (tx: Tx, uuid: string, nowMs: number): Promise
 
 /** Everything the server knows of an account, but its log lines. */
 export const deleteAccountRows = async (tx: Tx, uuid: string): Promise<void> => {
-  for (const table of ["session", "device", "relay", "address_change", "idempotency"] as const)
+  for (const table of ["session", "device", "relay", "address_change", "freeze_link", "idempotency"] as const)
     await tx.deleteFrom(table).where("account_uuid", "=", uuid).execute()
   await tx.deleteFrom("mail").where("account_uuid", "=", uuid).where("state", "=", "waiting").execute()
   await tx.deleteFrom("account").where("uuid", "=", uuid).execute()

@@ -18,6 +18,10 @@ export const takeAddressChange = (tx: Tx, tokenHash: Uint8Array): Promise<Addres
     .returning(["token_hash", "account_uuid", "address", "address_key", "expires_ms"])
     .executeTakeFirst()
 
+export const deleteAddressChangeOf = async (tx: Tx, accountUuid: string): Promise<void> => {
+  await tx.deleteFrom("address_change").where("account_uuid", "=", accountUuid).execute()
+}
+
 export const deleteOldAddressChanges = async (tx: Tx, nowMs: number): Promise<void> => {
   await tx.deleteFrom("address_change").where("expires_ms", "<", nowMs).execute()
 }

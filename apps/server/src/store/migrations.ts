@@ -133,4 +133,16 @@ export const migrations: readonly Migration[] = [
         .execute()
     },
   },
+  {
+    version: 2,
+    name: "freeze links",
+    up: async ({ createTable, types: { blob, integer, text }, db }) => {
+      await createTable("freeze_link")
+        .addColumn("token_hash", blob, (c) => c.primaryKey())
+        .addColumn("account_uuid", text, (c) => c.notNull())
+        .addColumn("expires_ms", integer, (c) => c.notNull())
+        .execute()
+      await db.schema.createIndex("freeze_link_account").on("freeze_link").column("account_uuid").execute()
+    },
+  },
 ]

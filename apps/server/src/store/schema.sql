@@ -21,3 +21,5 @@ CREATE TABLE "limiter" ("bucket" text primary key, "points" integer not null, "e
 CREATE TABLE "idempotency" ("account_uuid" text not null, "request_key" text not null, "fingerprint" blob not null, "reply" text not null, "created_ms" integer not null, constraint "idempotency_key" primary key ("account_uuid", "request_key")) strict;
 CREATE TABLE "progress" ("id" integer primary key, "log_id" blob not null, "n" integer not null) strict;
 CREATE TABLE "secret" ("name" text primary key, "value" blob not null) strict;
+CREATE TABLE "freeze_link" ("token_hash" blob primary key, "account_uuid" text not null, "expires_ms" integer not null) strict;
+CREATE INDEX "freeze_link_account" on "freeze_link" ("account_uuid");

@@ -78,6 +78,8 @@ export interface Tables {
     address_key: string
     expires_ms: number
   }
+  /** The link of a security mail, which can freeze the account and nothing else. */
+  freeze_link: { token_hash: Uint8Array; account_uuid: string; expires_ms: number }
   limiter: { bucket: string; points: number; ends_ms: number }
   idempotency: {
     account_uuid: string

@@ -45,6 +45,7 @@ export interface FakeStrongroom {
   notify: (notice: CommitNotice) => void
   readonly restore: () => void
   readonly resetOpen: Set<string>
+  readonly frozen: Set<string>
 }
 
 export const FAKE_PASSWORD = utf8("right password")
@@ -56,6 +57,7 @@ export const createFakeStrongroom = (nowMs: () => number): FakeStrongroom => {
   const logins = new Map<string, string>()
   const failures = new Map<string, Failure>()
   const resetOpen = new Set<string>()
+  const frozen = new Set<string>()
   const calls: string[] = []
   let events: StrongroomEvent[] = []
   let logId = new Uint8Array(16).fill(7)
@@ -233,6 +235,16 @@ export const createFakeStrongroom = (nowMs: () => number): FakeStrongroom => {
         state: "confirmed",
       })
     },
+    freeze: async ({ accountUuid, by }) => {
+      if (!accounts.has(accountUuid)) return fail("not-found")
+      frozen.add(accountUuid)
+      addEvent({ kind: "account-frozen", accountUuid, detail: by })
+      return ok({ frozen: true })
+    },
+    thawWait: async ({ accountUuid }) => {
+      addEvent({ kind: "thaw-requested", accountUuid })
+      return ok({ frozen: true, readyAtMs: nowMs() + 72 * 3_600_000 })
+    },
     operatorResetTwoFactor: async ({ accountUuid }) => {
       resetOpen.add(accountUuid)
       return ok({ openUntilMs: nowMs() + 86_400_000 })
@@ -245,7 +257,7 @@ export const createFakeStrongroom = (nowMs: () => number): FakeStrongroom => {
           devices: [...devices.values()].filter((d) => d.accountUuid === accountUuid).length,
           factors: a.factors.length,
           createdAtMs: 1,
-          frozen: false,
+          frozen: frozen.has(accountUuid),
           syncSuspended: false,
         })),
       }),
@@ -286,6 +298,7 @@ export const createFakeStrongroom = (nowMs: () => number): FakeStrongroom => {
       events = []
     },
     resetOpen,
+    frozen,
   }
   return fake
 }

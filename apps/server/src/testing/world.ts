@@ -120,7 +120,7 @@ export const createWorld = async (options: WorldOptions = {}): Promise<World> =>
     pseudonymKey: new Uint8Array(32).fill(8),
     ...options.settings,
   }
-  const events = createEvents({ store, strongroom, mail, feed, log, origin: () => settings.origin })
+  const events = createEvents({ store, strongroom, mail, feed, log, origin: () => settings.origin, random })
   const context: Context = { store, strongroom, mail, feed, events, limiter, clock, random, log, settings }
   strongroom.onNotice((notice) => feed.publish(notice))
   const app = createApp({ context, trustedProxies: ["127.0.0.1"], web: options.web })
@@ -233,7 +233,7 @@ export const finishBody = (accountUuid: string): Uint8Array =>
     wraps: [],
   })
 
-export const linkToken = (body: string): string => /\/(?:v|address)\/#([A-Za-z0-9_-]{43})/.exec(body)?.[1] ?? ""
+export const linkToken = (body: string): string => /\/(?:v|address|freeze)\/#([A-Za-z0-9_-]{43})/.exec(body)?.[1] ?? ""
 
 /** Password, and the second factor if `level` is 2. */
 export const signIn = async (world: World, address: string, n: number, level = 2): Promise<string> => {

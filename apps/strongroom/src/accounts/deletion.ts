@@ -47,6 +47,7 @@ export const deleteAccount = async (
       "passkey_challenge",
       "factor_tries",
       "factor_reset",
+      "waiting_period",
       "recovery_code",
       "account_wrap",
       "account_prev_sealed",

@@ -31,6 +31,8 @@ export const leaseReset = async (
       .where("account_uuid", "=", accountUuid)
       .executeTakeFirst()
     const chain = await ctx.accounts.read(tx, accountUuid)
+    const account = await tx.selectFrom("account").select("frozen").where("uuid", "=", accountUuid).executeTakeFirst()
+    if (account?.frozen === 1) return rollBack(err<Failure>({ code: "account-frozen" }))
     if (row === undefined || chain === undefined) return rollBack(err<Failure>({ code: "not-found" }))
     const isLeased = ["pending-first", "approved", "active", "lease-locked"].includes(row.state)
     if (!isLeased || !equalBytes(row.lease_id, leaseId)) return rollBack(refused)

@@ -2,6 +2,7 @@ import { bytesToBase64url, err, formatId, ok, parseId } from "@keyferry/base"
 
 import type { Handler, Handlers } from "../execute.ts"
 import { denyDevice } from "./confirmation.ts"
+import { THAW_SUBJECT, readWaiting } from "./waiting-period.ts"
 import { factorKinds } from "./second-factor.ts"
 
 /** What a device may know of its account without opening anything. */
@@ -12,9 +13,15 @@ const status: Handler<"account.status"> = async (ctx, { device }) => {
       .select(["frozen", "sync_suspended", "confirmed_ms", "head_seq", "head_hash"])
       .where("uuid", "=", device.accountUuid)
       .executeTakeFirst()
-    return { account, factors: await factorKinds(db, device.accountUuid) }
+    const thaw = { accountUuid: device.accountUuid, what: "thaw", subject: THAW_SUBJECT } as const
+    return {
+      account,
+      factors: await factorKinds(db, device.accountUuid),
+      thaw: account?.frozen === 1 ? await readWaiting(db, thaw) : undefined,
+    }
   })
-  const { account, factors } = found
+  const { account, factors, thaw } = found
+  const nowMs = ctx.clock.nowMs()
   if (account === undefined || account.head_hash === null) return err({ code: "device-not-enrolled" })
   return ok({
     reply: {
@@ -26,7 +33,8 @@ const status: Handler<"account.status"> = async (ctx, { device }) => {
       confirmed: account.confirmed_ms !== 0,
       seq: account.head_seq,
       head: bytesToBase64url(account.head_hash),
-      serverTimeMs: ctx.clock.nowMs(),
+      serverTimeMs: nowMs,
+      ...(thaw === undefined || thaw.open_until_ms <= nowMs ? {} : { thawAtMs: thaw.ready_ms }),
     },
   })
 }

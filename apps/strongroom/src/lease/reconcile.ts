@@ -1,6 +1,7 @@
 import { bytesToHex, Defect, equalBytes, type Random } from "@keyferry/base"
 import { CHAIN_ACCOUNT, CHAIN_VAULT } from "@keyferry/chain"
 
+import { finishFreezes } from "../accounts/freeze.ts"
 import { DEAD_STATES, IN_CHAIN_STATES, moveDevice, WAITING_STATES } from "../accounts/devices.ts"
 import { readOpaqueRecord } from "../accounts/opaque-records.ts"
 import type { StrongroomContext } from "../context.ts"
@@ -11,6 +12,7 @@ import {
   type ChainHead,
   deleteHeads,
   deleteLease,
+  frozenLeases,
   noteRestoredLog,
   openLeases,
   restoredLog,
@@ -29,6 +31,8 @@ export interface Reconciled {
   /** Intents of slots and records whose link never came. Devices stay dead until their removal is signed again. */
   readonly void: number
   readonly leasesEnded: number
+  /** Accounts frozen in the lease store and not in the main store. */
+  readonly frozen: number
   /** Chains that stand behind a head that was certainly committed: the main store is older than the lease store. */
   readonly behind: readonly ChainHead[]
 }
@@ -40,8 +44,9 @@ export const reconcile = async (ctx: StrongroomContext, leases: LeaseDatabase): 
   await keepBuried(ctx, leases)
   await dropBuriedRecords(ctx, leases, behind)
   const leasesEnded = await settleLeases(ctx, leases, behind.length > 0)
+  const frozen = await finishFreezes(ctx, await leases.store.read((db) => frozenLeases(db)))
   if (behind.length === 0) await raiseAccountHeads(ctx, leases)
-  return { ...settled, leasesEnded, behind }
+  return { ...settled, leasesEnded, frozen, behind }
 }
 
 const settleIntents = async (

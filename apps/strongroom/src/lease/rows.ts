@@ -124,6 +124,11 @@ export const deleteHeads = (tx: LeaseTx, accountId: Uint8Array): Promise<unknown
   tx.deleteFrom("chain_head").where("account_id", "=", accountId).execute()
 
 /** Devices that were certainly removed or retired. */
+export const frozenLeases = async (db: LeaseReader): Promise<readonly Uint8Array[]> => {
+  const rows = await db.selectFrom("lease").select("device_id").where("frozen", "=", 1).execute()
+  return rows.map((row) => row.device_id)
+}
+
 export const buriedDevices = async (db: LeaseReader): Promise<readonly Uint8Array[]> => {
   const rows = await db
     .selectFrom("tombstone")

@@ -252,4 +252,19 @@ export const mainMigrations: readonly Migration[] = [
       await db.schema.createIndex("passkey_challenge_account").on("passkey_challenge").column("account_uuid").execute()
     },
   },
+  {
+    version: 5,
+    name: "waiting periods",
+    up: async ({ createTable, types: { integer, text, blob } }) => {
+      await createTable("waiting_period")
+        .addColumn("account_uuid", text, (c) => c.notNull().references("account.uuid"))
+        .addColumn("what", text, (c) => c.notNull())
+        .addColumn("subject", blob, (c) => c.notNull())
+        .addColumn("requested_ms", integer, (c) => c.notNull())
+        .addColumn("ready_ms", integer, (c) => c.notNull())
+        .addColumn("open_until_ms", integer, (c) => c.notNull())
+        .addPrimaryKeyConstraint("waiting_period_key", ["account_uuid", "what", "subject"])
+        .execute()
+    },
+  },
 ]

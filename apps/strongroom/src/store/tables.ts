@@ -13,6 +13,7 @@ export interface MainTables {
   factor_tries: FactorTriesTable
   factor_reset: FactorResetTable
   recovery_code: RecoveryCodeTable
+  waiting_period: WaitingPeriodTable
   account_link: AccountLinkTable
   account_wrap: AccountWrapTable
   account_prev_sealed: AccountPrevSealedTable
@@ -34,7 +35,7 @@ export interface AccountTable {
   /** Chain id; null between `registerStart` and `signup.finish`. */
   id: Uint8Array | null
   created_ms: number
-  /** Frozen by a device or the operator: no lease, no sync, until thawed. */
+  /** Frozen by a device, a mailed link or the operator: no lease, no sync, until thawed. */
   frozen: number
   /** No new device may enrol before this; 0 for never frozen. */
   enrol_frozen_until_ms: number
@@ -153,6 +154,18 @@ export interface FactorResetTable {
   requested_ms: number
   ready_ms: number
   /** An operator opened level 2 until here, for one login; 0 for not. */
+  open_until_ms: number
+}
+
+/** 72 hours in which everybody is told, in place of a proof. Source: accounts/waiting-period.ts */
+export interface WaitingPeriodTable {
+  account_uuid: string
+  /** thaw | lease-reset */
+  what: string
+  /** Device id, or zeros where it is the account's. */
+  subject: Uint8Array
+  requested_ms: number
+  ready_ms: number
   open_until_ms: number
 }
 

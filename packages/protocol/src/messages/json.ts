@@ -34,6 +34,9 @@ const relayMessages = Type.Object(
   closed,
 )
 
+/** `readyAtMs` 0: nothing to wait for, the account is not frozen. */
+const thawing = Type.Object({ frozen: Type.Boolean(), readyAtMs: Type.Integer() }, closed)
+
 const contract = <B, R>(body: B, reply: R) => ({ body, reply })
 
 export const jsonMessages = {
@@ -63,6 +66,8 @@ export const jsonMessages = {
     empty,
     Type.Object({ readyAtMs: Type.Integer(), session: Type.Optional(session) }, closed),
   ),
+  /** At level 2, without a device: begins the 72 hours, says how long they still last, or thaws once they are over. */
+  "login.thaw-wait": contract(empty, thawing),
   "recovery.start": contract(
     empty,
     Type.Object({ session, accountId: id("acc"), factors: Type.Array(text(16)) }, closed),
@@ -114,6 +119,7 @@ export const jsonMessages = {
     Type.Object({ state: text(32) }, closed),
   ),
   "confirm.deny": contract(Type.Object({ token: b64(44) }, closed), Type.Object({ state: text(32) }, closed)),
+  "freeze.link": contract(Type.Object({ token: b64(44) }, closed), Type.Object({ frozen: Type.Boolean() }, closed)),
   "first.mail": contract(
     empty,
     Type.Object({ mail: text(16), mailedTo: text(254), code: text(6), nextInS: Type.Integer() }, closed),
@@ -131,10 +137,17 @@ export const jsonMessages = {
         seq: Type.Integer(),
         head: b64(44),
         serverTimeMs: Type.Integer(),
+        /** From then on a frozen account can be thawed without a second factor; somebody asked for it. */
+        thawAtMs: Type.Optional(Type.Integer()),
       },
       closed,
     ),
   ),
+  /** Any device of the account, also locked out of its lease. Asked again it stops a thaw that somebody waits for. */
+  "account.freeze": contract(empty, Type.Object({ frozen: Type.Boolean() }, closed)),
+  /** An active device with its second factor within five minutes. */
+  "account.thaw": contract(empty, Type.Object({ frozen: Type.Boolean() }, closed)),
+  "account.thaw-wait": contract(empty, thawing),
   "lease.evaluate": contract(
     Type.Object({ leaseId: id("lea"), blinded: b64(44) }, closed),
     Type.Object({ evaluated: b64(44), proof: b64(88), attempt: Type.Integer(), token: b64(1024) }, closed),

@@ -32,6 +32,12 @@ export const NOTICES = {
     "There were too many wrong codes for your second factor. Somebody may know your password: change it.",
   "operator-reset-two-factor":
     "The operator of this server opened your account for one sign-in without a second factor, within 24 hours. Sync is suspended until you set up a new one.",
+  "account-frozen":
+    "Your account was frozen: no device opens strict keys or sends anything, and no new device gets in. Nothing was deleted. To go on, run `kf thaw` on one of your devices, with your second factor.",
+  "account-thawed": "Your account was thawed: your devices go on as before.",
+  "thaw-requested":
+    "Somebody asked to thaw your frozen account without a device and its second factor. In 72 hours they may. If this is not you, the link below or `kf freeze` on any of your devices stops it.",
+  "thaw-cancelled": "The request to thaw your account was stopped; it stays frozen.",
   "address-change-requested": "Somebody with one of your devices asked to change the address of your account.",
   "address-changed": "The address of your account was changed. This mailbox is no longer the one of the account.",
 } as const
@@ -40,14 +46,20 @@ export type NoticeKind = keyof typeof NOTICES
 
 export const isNoticeKind = (kind: string): kind is NoticeKind => Object.hasOwn(NOTICES, kind)
 
-export const securityNotice = defineTemplate<{ kind: NoticeKind; at: string; origin: string }>({
+export const securityNotice = defineTemplate<{
+  kind: NoticeKind
+  at: string
+  origin: string
+  freeze: string
+}>({
   name: "security-notice",
-  write: ({ kind, at, origin }) => ({
+  write: ({ kind, at, origin, freeze }) => ({
     subject: `Security notice: ${kind.replaceAll("-", " ")}`,
     body: paragraphs(
       NOTICES[kind],
       `Time: ${at}\nServer: ${origin}`,
       "If this was you, there is nothing to do. If not, look at your devices with `kf device ls` and at `kf doctor`.",
+      `This wasn't you? Open this page to freeze the account; it asks before it does, needs no sign-in, and can do nothing else. It works for seven days:\n\n${freeze}`,
     ),
   }),
 })
