@@ -47,6 +47,15 @@ describe("kit code", () => {
     expect(read(typed)).toEqual(code.reveal())
   })
 
+  test("[KE15] a code whose first characters look like the prefix is read without it, and with it", () => {
+    // KF1 is 10011 01111 00001 in five-bit characters.
+    const bytes = new Uint8Array(20).fill(0x55).with(0, 0b10011_011).with(1, 0b11_00001_0)
+    const own = formatKitCode(p, secret<"RecoveryCode">(bytes)).replaceAll("-", "")
+    expect(own.slice(0, 6)).toBe("KF1KF1")
+    expect(read(own)).toEqual(bytes)
+    expect(read(own.slice(3))).toEqual(bytes)
+  })
+
   test.each([
     ["", "wrong-length"],
     [text.slice(0, -1), "wrong-length"],

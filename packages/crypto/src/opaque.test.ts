@@ -55,6 +55,14 @@ describe("OPAQUE", () => {
     expect(sessionKey.ok && sessionKey.value.reveal()).toEqual(result.sessionKey.reveal())
   })
 
+  test("[KE5] registered anew, the same password gives another record and another export key", async () => {
+    const again = await register("p\u00e4ssword")
+    expect(again.record).toHaveLength(registered.record.length)
+    expect(again.record).not.toEqual(registered.record)
+    expect(again.exportKey.reveal()).not.toEqual(registered.exportKey.reveal())
+    expect(again.serverStaticPk).toEqual(registered.serverStaticPk)
+  })
+
   test("[KE5] the same password from another keyboard logs in", async () => {
     const { result } = await expectLogin("pa\u0308ssword")
     expect(result.exportKey.reveal()).toEqual(registered.exportKey.reveal())

@@ -74,7 +74,15 @@ describe("records", () => {
     ["kind 6", [[3, 6]]],
     ["epoch 0", [[5, 0]]],
     ["revision 0", [[7, 0]]],
+    [
+      "revision 0 and a predecessor",
+      [
+        [7, 0],
+        [10, new Uint8Array(32).fill(1)],
+      ],
+    ],
     ["a first revision with a predecessor", [[10, new Uint8Array(32).fill(1)]]],
+    ["a first revision with one that begins with zeros", [[10, new Uint8Array(32).fill(1, 9)]]],
     ["a second revision without one", [[7, 2]]],
     ["a short vault id", [[4, new Uint8Array(31)]]],
     ["an eleventh field", [[11, 0]]],
@@ -82,6 +90,19 @@ describe("records", () => {
     const hostile = await sealedAs(headerBytes(changes), pad(plaintext))
     expect(readRecordHeader(hostile)).toEqual({ ok: false, error: "malformed" })
     expect(await openRecord(p, { key, vid, itemId, record: hostile })).toEqual(cannotOpen)
+  })
+
+  test("[RC2] the first epoch, and a later revision whose predecessor's hash has zeros in it, are right", async () => {
+    const first = await sealedAs(headerBytes([[5, 1]]), pad(plaintext))
+    expect((await openRecord(p, { key, vid, itemId, record: first })).ok).toBe(true)
+    const later = await sealedAs(
+      headerBytes([
+        [7, 2],
+        [10, new Uint8Array(32).fill(1, 9)],
+      ]),
+      pad(plaintext),
+    )
+    expect((await openRecord(p, { key, vid, itemId, record: later })).ok).toBe(true)
   })
 
   test.each([0, 2, 3])("[RC2] suite %i is unknown, and a record with it does not open", async (suite) => {
@@ -149,6 +170,7 @@ describe("records", () => {
       expect(ctHash(p, { ...record, [part]: flip(record[part], 0) })).not.toEqual(hash)
     }
     expect(() => ctHash(p, { ...record, salt: new Uint8Array(31) })).toThrow("record not decoded")
+    expect(() => ctHash(p, { ...record, commit: new Uint8Array(33) })).toThrow("record not decoded")
   })
 
   test("[RC6] the same item sealed again has another hash", async () => {

@@ -170,6 +170,19 @@ describe("rescue", () => {
     expect(opened.ok && opened.value.reveal()).toEqual(localKeys.reveal())
   })
 
+  test("[KE21] as many local keys as a device may have, and no more", async () => {
+    const most = secret<"LocalKeys">(random.bytes(4096))
+    const box = await sealRescue(p, random, place, kem.publicKey, most)
+    const read = decodeRescue(encodeRescue(box))
+    expect(read).toEqual({ ok: true, value: box })
+    expect((await openRescue(p, place, kem, box)).ok).toBe(true)
+    const above = secret<"LocalKeys">(random.bytes(4097))
+    await expect(sealRescue(p, random, place, kem.publicKey, above)).rejects.toThrow("rescue of a wrong length")
+    await expect(sealRescue(p, random, place, kem.publicKey.subarray(1), localKeys)).rejects.toThrow(
+      "rescue of a wrong length",
+    )
+  })
+
   test("[KE21] another account, device, slot, kit and a changed byte do not open", async () => {
     const box = await sealRescue(p, random, place, kem.publicKey, localKeys)
     expect(await openRescue(p, { ...place, uid: random.bytes(32) }, kem, box)).toEqual(cannotOpen)
