@@ -120,6 +120,17 @@ test("a bundle that is not what its manifest says is not served", () => {
     bundle((folder) => writeFileSync(join(folder, "assets/a-1.js"), "export const a = 2\n")),
   )
   expect(oneByte).toEqual({ ok: false, error: expect.stringContaining("assets/a-1.js") })
+  // What a browser gets is the compressed file: cut off, another one inside, or far more than the file has.
+  const whole = brotliCompressSync(SCRIPT)
+  for (const bytes of [
+    whole.subarray(0, 5),
+    brotliCompressSync(PAGE),
+    brotliCompressSync(Buffer.alloc(1 << 20)),
+    PAGE,
+  ]) {
+    const torn = readWebBundle(bundle((folder) => writeFileSync(join(folder, "assets/a-1.js.br"), bytes)))
+    expect(torn).toEqual({ ok: false, error: expect.stringContaining("assets/a-1.js") })
+  }
   const damaged = readWebBundle(bundle((folder) => writeFileSync(join(folder, "manifest.json"), "{")))
   expect(damaged).toEqual({ ok: false, error: expect.stringContaining("manifest.json") })
   const none = readWebBundle(mkdtempSync(join(tmpdir(), "kf-web-")))

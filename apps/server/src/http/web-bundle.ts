@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { existsSync, readFileSync } from "node:fs"
 import { extname, join } from "node:path"
+import { brotliDecompressSync } from "node:zlib"
 
 import { err, ok, type Result } from "@keyferry/base"
 import { parseWebManifest } from "@keyferry/protocol"
@@ -46,12 +47,14 @@ export const readWebBundle = (folder: string): Result<WebBundle | undefined, str
   for (const [path, { sha256 }] of manifest.value.files) {
     const file = path === "/" ? "/index.html" : path
     const body = existsSync(join(folder, file)) ? readFileSync(join(folder, file)) : undefined
-    if (body === undefined || createHash("sha256").update(body).digest("hex") !== sha256)
-      return err(`${join(folder, file)} is not what its manifest says; build it again: npm run build:web`)
     const brotliPath = join(folder, `${file}.br`)
+    const brotli = existsSync(brotliPath) ? readFileSync(brotliPath) : undefined
+    // The compressed file is what a browser gets: torn or left over, it would be another program than the manifest names.
+    if (body === undefined || sha256Of(body) !== sha256 || (brotli !== undefined && !isSameInside(brotli, body)))
+      return err(`${join(folder, file)} is not what its manifest says; build it again: npm run build:web`)
     files.set(path, {
       body,
-      brotli: existsSync(brotliPath) ? readFileSync(brotliPath) : undefined,
+      brotli,
       type: TYPES[extname(file)] ?? "application/octet-stream",
       etag: `"${sha256.slice(0, 32)}"`,
       immutable: path.startsWith("/assets/"),
@@ -60,4 +63,15 @@ export const readWebBundle = (folder: string): Result<WebBundle | undefined, str
   const page = files.get("/")
   files.delete("/")
   return ok(page === undefined ? undefined : { page, files })
+}
+
+const sha256Of = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex")
+
+const isSameInside = (brotli: Buffer, body: Buffer): boolean => {
+  try {
+    return brotliDecompressSync(brotli, { maxOutputLength: body.length + 1 }).equals(body)
+  } catch {
+    // Cut off, no brotli at all, or more inside than the file has.
+    return false
+  }
 }
