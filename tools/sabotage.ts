@@ -3,28 +3,19 @@
  * named for it must fail then. Before that every named test must pass on the untouched copy.
  * Closes with `N killed, N survived`. A definition that does not fit the sources any more counts as survived.
  */
-import { execFileSync, spawn } from "node:child_process"
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs"
+import { spawn } from "node:child_process"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import process from "node:process"
 
 import { sabotages as chain } from "../adversarial/sabotage/chain.ts"
 import type { Sabotage } from "../adversarial/sabotage/definition.ts"
 import { sabotages as sealed } from "../adversarial/sabotage/sealed.ts"
 import { sabotages as strongroom } from "../adversarial/sabotage/strongroom.ts"
+import { makeCopy } from "./checkout-copy.ts"
+import { ROOT } from "./source.ts"
 
-const ROOT = join(import.meta.dirname, "..")
 const RUN_LIMIT_MS = 240_000
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
 
@@ -38,29 +29,6 @@ if (unknown.length > 0) {
     `There is no sabotage ${unknown.join(", ")}; there are: ${all.map((one) => one.name).join(", ")}.\n`,
   )
   process.exit(2)
-}
-
-/** Every file that git knows or would take, and a node_modules in which our own packages are those of the copy. */
-const makeCopy = (folder: string): void => {
-  const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-    cwd: ROOT,
-    encoding: "utf8",
-    maxBuffer: 64 * 1024 * 1024,
-  })
-  for (const file of listed.split("\0")) {
-    if (file === "" || !existsSync(join(ROOT, file))) continue
-    mkdirSync(dirname(join(folder, file)), { recursive: true })
-    cpSync(join(ROOT, file), join(folder, file))
-  }
-  const modules = join(folder, "node_modules")
-  mkdirSync(join(modules, "@keyferry"), { recursive: true })
-  for (const name of readdirSync(join(ROOT, "node_modules"))) {
-    if (name === "@keyferry" || name.startsWith(".vite")) continue
-    symlinkSync(join(ROOT, "node_modules", name), join(modules, name))
-  }
-  for (const group of ["packages", "apps"])
-    for (const name of readdirSync(join(folder, group)))
-      symlinkSync(join(folder, group, name), join(modules, "@keyferry", name))
 }
 
 interface Outcome {
