@@ -160,8 +160,28 @@ export const Editor = (props: EditorProps) => {
 
   const error = (name: string): string | undefined => (problem?.field === name ? t(REASONS[problem.reason]) : undefined)
 
-  const main = specs.filter((spec) => !ABOUT.has(spec.name) && spec.name !== "exchange")
+  const asked = specs.filter((spec) => !ABOUT.has(spec.name) && spec.name !== "exchange")
+  // While the exchange is not known, what few exchanges ask for stands behind one line.
+  const isRare = (spec: FieldSpec): boolean =>
+    isExchange && exchange === undefined && !USUAL.has(spec.name) && (draft.values[spec.name] ?? "") === ""
+  const main = asked.filter((spec) => !isRare(spec))
+  const rare = asked.filter(isRare)
   const about = specs.filter((spec) => ABOUT.has(spec.name))
+
+  const specField = (spec: FieldSpec) => (
+    <SpecField
+      key={spec.name}
+      spec={spec}
+      value={draft.values[spec.name] ?? ""}
+      onChange={(value) => set(spec.name, value)}
+      onPaste={(text, event) => paste(spec, text, event)}
+      onSettle={() => settle(spec)}
+      said={said[spec.name]}
+      error={spec.name === problem?.field && problem.reason === "swapped" ? undefined : error(spec.name)}
+      focused={props.focusField === spec.name}
+      generate={spec.name === "password" && !isExchange}
+    />
+  )
 
   return (
     <form
@@ -212,20 +232,13 @@ export const Editor = (props: EditorProps) => {
           {t("editor.swapped-more", { exchange: exchange?.name ?? "" })}
         </Notice>
       )}
-      {main.map((spec) => (
-        <SpecField
-          key={spec.name}
-          spec={spec}
-          value={draft.values[spec.name] ?? ""}
-          onChange={(value) => set(spec.name, value)}
-          onPaste={(text, event) => paste(spec, text, event)}
-          onSettle={() => settle(spec)}
-          said={said[spec.name]}
-          error={spec.name === problem?.field && problem.reason === "swapped" ? undefined : error(spec.name)}
-          focused={props.focusField === spec.name}
-          generate={spec.name === "password" && !isExchange}
-        />
-      ))}
+      {main.map(specField)}
+      {rare.length === 0 ? null : (
+        <details className="more-fields">
+          <summary>{t("editor.more-fields")}</summary>
+          {rare.map(specField)}
+        </details>
+      )}
       {kind.fields.length === 0 || custom.length > 0 ? (
         <CustomFields
           kind={kind}
@@ -298,6 +311,9 @@ export const Editor = (props: EditorProps) => {
     </form>
   )
 }
+
+/** What an exchange that nobody knows asks for, as a rule. */
+const USUAL: ReadonlySet<string> = new Set(["key", "secret", "passphrase"])
 
 const ABOUT = new Set(["sub-account", "permissions", "ip-allow-list", "expires-at"])
 

@@ -1,4 +1,4 @@
-import { useMemo } from "react"
+import { useMemo, useState } from "react"
 import { ComboBox, FieldError, Input, Label, ListBox, ListBoxItem, Popover, Text } from "react-aria-components"
 
 import { exchangeById, exchangeIds, toExchangeId } from "@keyferry/items"
@@ -19,22 +19,27 @@ export const ExchangePicker = ({
   readonly error: string | undefined
 }) => {
   const shown = exchangeById(value)?.name ?? value
+  // Typing looks for something; the arrow beside the field shows everything.
+  const [all, setAll] = useState(false)
   const found = useMemo(() => {
-    const all = exchangeIds().map((id) => ({ id, name: exchangeById(id)?.name ?? id }))
-    return exchangeById(value) === undefined && value !== ""
-      ? all
-          .map((exchange) => ({ exchange, score: Math.max(rank(exchange.name, value), rank(exchange.id, value)) }))
+    const known = exchangeIds().map((id) => ({ id, name: exchangeById(id)?.name ?? id }))
+    return all || shown === ""
+      ? known
+      : known
+          .map((exchange) => ({ exchange, score: Math.max(rank(exchange.name, shown), rank(exchange.id, shown)) }))
           .filter(({ score }) => score > 20)
           .sort((a, b) => b.score - a.score)
           .map(({ exchange }) => exchange)
-      : all
-  }, [value])
+  }, [all, shown])
   return (
     <ComboBox
       className="field"
       allowsCustomValue
       inputValue={shown}
-      onInputChange={(text) => onChange(toExchangeId(text))}
+      onInputChange={(text) => {
+        setAll(false)
+        onChange(toExchangeId(text))
+      }}
       onSelectionChange={(key) => {
         if (key !== null) onChange(String(key))
       }}
@@ -43,6 +48,9 @@ export const ExchangePicker = ({
       isRequired
       validationBehavior="aria"
       menuTrigger="input"
+      onOpenChange={(open, trigger) => {
+        if (open) setAll(trigger === "manual")
+      }}
     >
       <Label className="field-label">{t("editor.exchange")}</Label>
       <div className="input-line">
