@@ -51,28 +51,42 @@ export interface Built {
   readonly compressedBytes: number
 }
 
+export interface BuildWish {
+  /** Where it goes; apps/web/dist unless a test says otherwise. */
+  readonly folder?: string
+  /** Pages beside the two that are shipped, for tests. */
+  readonly pages?: readonly string[]
+}
+
 /** Errors: rejects with the bundler's own reasons. */
-export const buildWebBundle = async (): Promise<Built> => {
+export const buildWebBundle = async ({ folder = WEB_BUNDLE, pages = [] }: BuildWish = {}): Promise<Built> => {
   const madeFrom = digestOfSources()
-  rmSync(MANIFEST, { force: true })
+  const manifest = join(folder, "manifest.json")
+  rmSync(manifest, { force: true })
   // Loaded here: a start that finds a current bundle does not pay for the bundler.
   const { build } = await import("vite")
-  await build({ root: WEB_FOLDER, configFile: join(WEB_FOLDER, "vite.config.ts"), logLevel: "error" })
+  const input = [...["index.html", "device.html"].map((page) => join(WEB_FOLDER, page)), ...pages]
+  await build({
+    root: WEB_FOLDER,
+    configFile: join(WEB_FOLDER, "vite.config.ts"),
+    logLevel: "error",
+    build: { outDir: folder, emptyOutDir: true, rolldownOptions: { input } },
+  })
   const files = new Map<string, WebFile>()
   let bytes = 0
   let compressedBytes = 0
-  for (const path of readdirSync(WEB_BUNDLE, { recursive: true, encoding: "utf8" }).toSorted()) {
+  for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" }).toSorted()) {
     if (!/\.[a-z0-9]+$/i.test(path)) continue
-    const content = readFileSync(join(WEB_BUNDLE, path))
+    const content = readFileSync(join(folder, path))
     const compressed = brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: content.length } })
-    writeFileSync(join(WEB_BUNDLE, `${path}.br`), compressed)
+    writeFileSync(join(folder, `${path}.br`), compressed)
     files.set(path === "index.html" ? "/" : `/${path}`, { sha256: sha256(content), bytes: content.length })
     bytes += content.length
     compressedBytes += compressed.length
   }
   const { version } = JSON.parse(readFileSync(join(WEB_FOLDER, "package.json"), "utf8")) as { version: string }
-  writeFileSync(MADE_FROM, madeFrom)
+  writeFileSync(join(folder, ".made-from"), madeFrom)
   // Last: a bundle without it counts as missing.
-  writeFileSync(MANIFEST, encodeWebManifest({ version, files }))
+  writeFileSync(manifest, encodeWebManifest({ version, files }))
   return { files: files.size, bytes, compressedBytes }
 }

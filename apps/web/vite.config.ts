@@ -7,12 +7,9 @@ export default defineConfig({
   root: import.meta.dirname,
   build: {
     target: TARGET,
-    outDir: "dist",
-    emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     sourcemap: false,
-    rolldownOptions: { input: [`${import.meta.dirname}/index.html`, `${import.meta.dirname}/device.html`] },
   },
   worker: { format: "es" },
   oxc: { jsx: { runtime: "automatic" } },

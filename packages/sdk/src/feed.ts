@@ -29,7 +29,12 @@ export const openFeed = async (
   const calls = await deviceCalls(device)
   if (!calls.ok) return calls
   const body = feedRequestStruct.encode(cursorsOf(device))
-  const opened = await calls.value.transport.events("feed", body, calls.value.as, (text) => {
+  const opened = await calls.value.transport.events("feed", body, calls.value.as, (text, name) => {
+    // The server ends the streams of a removed device before anything else: asking at once is how it learns why.
+    if (name === "closed") {
+      listener.onGap()
+      return
+    }
     const bytes = fromB64(text)
     const event = bytes === undefined ? undefined : feedEventStruct.decode(bytes, 80 * 1024 * 1024)
     if (event?.ok !== true) {

@@ -49,7 +49,8 @@ export interface Transport {
     route: RouteName,
     body: Uint8Array,
     as: Credentials,
-    onEvent: (data: string) => void,
+    /** `name` is that of the event; only an event without data is told by its name alone. */
+    onEvent: (data: string, name: string) => void,
   ) => Answer<{ readonly close: () => void; readonly closed: Promise<void> }>
   readonly discover: () => Answer<Discovery>
 }
@@ -165,7 +166,8 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
             .filter((l) => l.startsWith("data:"))
             .map((l) => l.slice(5).trim())
             .join("")
-          if (event !== "") onEvent(event)
+          const name = /^event:\s*(\S+)/m.exec(block)?.[1] ?? "message"
+          if (event !== "" || name === "closed") onEvent(event, name)
         }
       })
       if (opened.ok) {

@@ -54,6 +54,7 @@ const PAGE_HEADERS = {
   // The camera reads QR codes of a kit and of an approval.
   "permissions-policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), serial=(), hid=()",
 } as const
+const DEVICE_PAGE = "/device.html"
 /** Without the same opener policy and cluster, the frame would be another process than the page around it. */
 const DEVICE_HEADERS = { ...PAGE_HEADERS, "content-security-policy": policyText(DEVICE_POLICY) } as const
 
@@ -73,8 +74,9 @@ export const addWebApp = (app: FastifyInstance, { page, files }: WebBundle): voi
       method: ["GET", "HEAD"],
       url: path,
       handler: (request, reply) => {
-        // A worker is held to the policy of its own answer, not to that of the page.
-        void reply.headers(DEVICE_HEADERS)
+        // A worker is held to the policy of its own answer, not to that of the page that started it.
+        const isDocument = path.endsWith(".html") && path !== DEVICE_PAGE
+        void reply.headers(isDocument ? PAGE_HEADERS : DEVICE_HEADERS)
         return sendFile(request, reply, file)
       },
     })

@@ -9,13 +9,18 @@ import { createRemote, type Line } from "./proxy.ts"
 const TELL_ACTIVITY_EVERY_MS = 5000
 
 /** The page's side: a snapshot that screens can read at any time, and the SDK's methods over a line to the worker. */
-export const createBrowserDevice = (line: Line<Request, Reply>, environment: Environment): BrowserDevice => {
+export const createBrowserDevice = (
+  line: Line<Request, Reply>,
+  environment: Environment,
+  end: () => void,
+): BrowserDevice => {
   const listeners = new Set<() => void>()
   const changeListeners = new Set<() => void>()
   let current: Snapshot = {
     version: 0,
     status: undefined,
     environment,
+    failure: undefined,
     storage: "unknown",
     role: "waiting",
     online: navigator.onLine,
@@ -26,9 +31,9 @@ export const createBrowserDevice = (line: Line<Request, Reply>, environment: Env
     for (const listener of listeners) listener()
   }
   const setRole = (role: Role): void => {
-    if (role === current.role) return
     set({ role })
-    void changed()
+    // Also where the role stays: another leader knows nothing of what the last one had open.
+    if (role !== "waiting") void changed()
   }
   const setStorage = (storage: StoragePersistence): StoragePersistence => {
     set({ storage })
@@ -36,7 +41,8 @@ export const createBrowserDevice = (line: Line<Request, Reply>, environment: Env
   }
 
   const remote = createRemote(line, (reply) => {
-    if (reply.kind === "role") setRole(reply.role)
+    if (reply.kind === "failed") set({ failure: reply.failure })
+    else if (reply.kind === "role") setRole(reply.role)
     else void changed()
   })
   let asked = 0
@@ -55,6 +61,7 @@ export const createBrowserDevice = (line: Line<Request, Reply>, environment: Env
   let toldMs = 0
   return Object.freeze<BrowserDevice>({
     ...remote.keyferry,
+    close: async () => end(),
     onChange: (listener) => {
       changeListeners.add(listener)
       return () => changeListeners.delete(listener)

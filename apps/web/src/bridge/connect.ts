@@ -7,11 +7,13 @@ import { type Line, portLine } from "./proxy.ts"
 /** This tab's device. Where the browser lacks something, nothing is started and the snapshot says what is missing. */
 export const connect = (): BrowserDevice => {
   const environment = readEnvironment()
-  return createBrowserDevice(environment.state === "ready" ? openLine() : SILENT, environment)
+  if (environment.state !== "ready") return createBrowserDevice(SILENT, environment, () => undefined)
+  const { line, end } = openLine()
+  return createBrowserDevice(line, environment, end)
 }
 
 /** The worker is started by a frame of this origin; it waits for the line as long as that takes. */
-const openLine = (): Line<Request, Reply> => {
+const openLine = (): { readonly line: Line<Request, Reply>; readonly end: () => void } => {
   const { port1, port2 } = new MessageChannel()
   const frame = document.createElement("iframe")
   frame.src = "/device.html"
@@ -21,7 +23,7 @@ const openLine = (): Line<Request, Reply> => {
     once: true,
   })
   document.body.append(frame)
-  return portLine(port1)
+  return { line: portLine(port1), end: () => frame.remove() }
 }
 
 /** Nobody answers: the screens stop at what is missing before they ask anything. */

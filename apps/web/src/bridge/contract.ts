@@ -1,4 +1,5 @@
 import type { Keyferry, Status } from "@keyferry/sdk"
+import type { Failure } from "@keyferry/sdk/errors"
 
 /*
  * What the screens see of this browser: the SDK's own interface, answered by a worker, and what only a browser has.
@@ -27,6 +28,8 @@ export interface Snapshot {
   /** Absent until the worker answered once. */
   readonly status: Status | undefined
   readonly environment: Environment
+  /** Set where this browser's store cannot be opened: damaged, full, or written by a newer version. Nothing answers then. */
+  readonly failure: Failure | undefined
   readonly storage: StoragePersistence
   readonly role: Role
   readonly online: boolean
@@ -35,6 +38,8 @@ export interface Snapshot {
 }
 
 export interface BrowserDevice extends Keyferry {
+  /** Ends this tab's worker. Where it held the keys, another tab takes over, locked. */
+  readonly close: () => Promise<void>
   readonly snapshot: () => Snapshot
   /** Answers with its own cancellation. */
   readonly subscribe: (listener: () => void) => () => void

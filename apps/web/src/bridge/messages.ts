@@ -1,9 +1,10 @@
 import type { Keyferry } from "@keyferry/sdk"
+import type { Failure } from "@keyferry/sdk/errors"
 
 import type { Role } from "./contract.ts"
 
 /** Every method that crosses to the worker. A new one in the SDK does not compile until it stands here. */
-type Crossing = Exclude<keyof Keyferry, "onChange">
+type Crossing = Exclude<keyof Keyferry, "onChange" | "close">
 
 /** How a call ends when the tab that held the keys is gone: its reads are asked again, the rest was not done for sure. */
 const again = "again"
@@ -15,7 +16,6 @@ export const METHODS: Readonly<Record<Crossing, typeof again | typeof locked>> =
   unlock: locked,
   lock: again,
   confirmPassword: locked,
-  close: again,
   list: locked,
   bin: locked,
   get: locked,
@@ -78,11 +78,6 @@ export type Method = keyof typeof METHODS
 
 export const isMethod = (name: string): name is Method => Object.hasOwn(METHODS, name)
 
-/** A function among the arguments stays where it was made; this stands for it. */
-export interface CallbackMark {
-  readonly callback: true
-}
-
 /** From the page to its worker, and from a following worker to the leading one. */
 export type Request =
   | { readonly kind: "call"; readonly id: number; readonly method: Method; readonly args: readonly unknown[] }
@@ -97,3 +92,5 @@ export type Reply =
   | { readonly kind: "defect"; readonly id: number; readonly message: string }
   | { readonly kind: "changed" }
   | { readonly kind: "role"; readonly role: Role }
+  /** This browser's store cannot be opened. */
+  | { readonly kind: "failed"; readonly failure: Failure }

@@ -23,21 +23,21 @@ interface Waiting {
 }
 
 export interface Remote {
-  readonly keyferry: Omit<Keyferry, "onChange">
+  readonly keyferry: Omit<Keyferry, "onChange" | "close">
   readonly send: (request: Request) => void
 }
 
 /** The SDK's interface over a line. Only plain values cross; callbacks and promises stay here under the call's number. */
 export const createRemote = (
   line: Line<Request, Reply>,
-  onOther: (reply: Extract<Reply, { kind: "changed" | "role" }>) => void,
+  onOther: (reply: Extract<Reply, { kind: "changed" | "role" | "failed" }>) => void,
 ): Remote => {
   const waiting = new Map<number, Waiting>()
   const late = new Map<number, (value: unknown) => void>()
   let last = 0
 
   line.listen((reply) => {
-    if (reply.kind === "changed" || reply.kind === "role") {
+    if (reply.kind === "changed" || reply.kind === "role" || reply.kind === "failed") {
       onOther(reply)
       return
     }
@@ -71,7 +71,7 @@ export const createRemote = (
 
   const methods = Object.keys(METHODS) as Method[]
   return {
-    keyferry: Object.fromEntries(methods.map((name) => [name, call(name)])) as unknown as Omit<Keyferry, "onChange">,
+    keyferry: Object.fromEntries(methods.map((name) => [name, call(name)])) as unknown as Omit<Keyferry, "onChange" | "close">,
     send: line.send,
   }
 }

@@ -2,18 +2,88 @@
 import { openBrowserKeyferry } from "@keyferry/sdk/browser"
 
 import type { Reply, Request } from "../bridge/messages.ts"
-import { portLine } from "../bridge/proxy.ts"
+import { type Line, portLine } from "../bridge/proxy.ts"
 import { serveKeyferry } from "../bridge/serve.ts"
+import { watchIdle } from "./idle.ts"
+import { joinLobby, openLobby, whenLeading } from "./lobby.ts"
+import { createRouter } from "./router.ts"
 
-/** The one place in this tab where keys and plaintext of the vault are held. */
+/*
+ * Every tab has this worker. In one of them it leads: it holds the device's keys and plaintext, and answers all tabs. In the
+ * others it hands requests on, and waits to lead.
+ */
+const PROFILE = "keyferry"
+
 const handed = Promise.withResolvers<MessagePort>()
 addEventListener("message", (event) => {
   const [port] = event.ports
   if (port !== undefined) handed.resolve(port)
 })
 
-const opened = await openBrowserKeyferry({ client: "web/0.1.0", profile: "keyferry" })
-if (!opened.ok) throw new Error(opened.error.code)
 const page = portLine<Reply, Request>(await handed.promise)
-serveKeyferry(opened.value, page, () => undefined)
-page.send({ kind: "role", role: "leader" })
+const router = createRouter(page)
+let isHeard = false
+
+const leave = joinLobby((channel) => {
+  const line = channelLine<Request, Reply>(channel)
+  let isNew = true
+  line.listen((reply) => {
+    // A leader answers each new line with its role; until then it may have nobody at the other end.
+    if (reply.kind === "role") {
+      if (isNew) router.routeTo(line.send)
+      isNew = false
+      isHeard = true
+      page.send({ kind: "role", role: "follower" })
+    } else if (reply.kind === "failed") page.send(reply)
+    else router.fromHolder(reply)
+  })
+})
+
+whenLeading(async () => {
+  const opened = await openBrowserKeyferry({ client: "web/0.1.0", profile: PROFILE })
+  leave()
+  if (!opened.ok) {
+    const failed: Reply = { kind: "failed", failure: opened.error }
+    page.send(failed)
+    openLobby((channel) => {
+      channel.postMessage(failed)
+      return () => undefined
+    })
+    return
+  }
+  const keyferry = opened.value
+  const idle = watchIdle(() => void keyferry.lock())
+  const toHere = localLine(router.fromHolder)
+  serveKeyferry(keyferry, toHere.holder, idle.activity)
+  router.routeTo(toHere.send)
+  page.send({ kind: "role", role: "leader" })
+  openLobby((channel) => {
+    const line = channelLine<Reply, Request>(channel)
+    const stop = serveKeyferry(keyferry, line, idle.activity)
+    line.send({ kind: "role", role: "leader" })
+    return stop
+  })
+})
+
+if (!isHeard) page.send({ kind: "role", role: "waiting" })
+
+function channelLine<Out, In>(channel: BroadcastChannel): Line<Out, In> {
+  return {
+    send: (message) => channel.postMessage(message),
+    listen: (onMessage) => channel.addEventListener("message", (event: MessageEvent<In>) => onMessage(event.data)),
+  }
+}
+
+/** A line whose two ends are both here. */
+function localLine(onReply: (reply: Reply) => void): {
+  readonly holder: Line<Reply, Request>
+  readonly send: (request: Request) => void
+} {
+  const heard: ((request: Request) => void)[] = []
+  return {
+    holder: { send: onReply, listen: (onMessage) => void heard.push(onMessage) },
+    send: (request) => {
+      for (const hear of heard) hear(request)
+    },
+  }
+}

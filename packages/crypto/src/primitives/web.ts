@@ -6,8 +6,8 @@ import type { Primitives } from "./primitives.ts"
 const PKCS8_ED25519 = Uint8Array.of(0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20)
 
 /**
- * WebCrypto where it can do the work; plain JavaScript for SHA-256, which must answer at once, for Argon2id, which no
- * browser has, and for Ed25519 where `hasEd25519` said no.
+ * WebCrypto where it can do the work; plain JavaScript for SHA-256, which must answer at once, and for Ed25519
+ * where `hasEd25519` said no. Argon2id, which no browser has, is WebAssembly, loaded when a password is first typed.
  */
 export const webPrimitives = (subtle: SubtleCrypto, hasEd25519: boolean): Primitives => {
   const base: Primitives = {
@@ -28,6 +28,18 @@ export const webPrimitives = (subtle: SubtleCrypto, hasEd25519: boolean): Primit
       const imported = await subtle.importKey("raw", copy(key), "AES-GCM", false, ["encrypt"])
       const algorithm = { name: "AES-GCM", iv: copy(nonce), additionalData: copy(aad) }
       return new Uint8Array(await subtle.encrypt(algorithm, imported, copy(plaintext)))
+    },
+    argon2id: async (password, salt, options) => {
+      const { argon2id } = await import("hash-wasm")
+      return argon2id({
+        password,
+        salt,
+        memorySize: options.memoryKiB,
+        iterations: options.passes,
+        parallelism: options.parallelism,
+        hashLength: options.length,
+        outputType: "binary",
+      })
     },
     aesGcmOpen: async (key, nonce, aad, ct) => {
       if (ct.length < 16) return undefined

@@ -1,0 +1,153 @@
+import type { EnrolmentState, ItemSummary, Kit } from "@keyferry/sdk"
+import { canaryOf, createCanarySearch } from "@keyferry/testkit"
+
+import { createAuthenticator } from "../devices/world.ts"
+import { codeShown } from "../story/story.ts"
+import type { BrowserName, Watch } from "./browsers.ts"
+import { type DeviceTab, openDeviceTab } from "./device-tab.ts"
+import { assert, equal, type Suite, until } from "./suite.ts"
+import { createWorld } from "./world.ts"
+
+const PASSWORD = "correct horse battery"
+const ADDRESS = "ada@example.org"
+/** Found nowhere outside an open vault, or the store is not sealed. */
+const SECRET = "canary-9f1c2d7e6b5a40381726-secret"
+
+const login = (title: string, password = SECRET) => ({
+  kind: "login",
+  title,
+  fields: [
+    { name: "username", value: "ada", secret: false },
+    { name: "password", value: password, secret: true },
+  ],
+})
+
+/** The first crossing, with a browser on each side and `kf` beside them. */
+export const tellStory = async (name: BrowserName, bundle: string, watch: Watch, suite: Suite): Promise<void> => {
+  const { check } = suite
+  const world = await createWorld(bundle, watch)
+  try {
+    const first = await world.browser(name, "first")
+    let a: DeviceTab = await openDeviceTab(first, world.origin)
+    let kit = ""
+    let code = (): Promise<string> => Promise.resolve("")
+
+    await check("with no account, a vault is made under a password and an item is added", async () => {
+      equal((await a.status()).lock, "no-vault")
+      await a.must("createLocal", PASSWORD)
+      await a.must("add", login("one"))
+      equal(await a.titles(), ["one"])
+    })
+    await check("a reload locks it; a wrong password does not open it, the right one does, and nothing is lost", async () => {
+      await a.tab.reload()
+      await until(async () => (await a.status()).lock === "locked", "the device is there again")
+      equal(await a.codeOf("unlock", "wrong horse battery"), "wrong-password")
+      await a.must("unlock", PASSWORD)
+      equal(await a.titles(), ["one"])
+    })
+    await check("sign-up by the one-time link gives a kit; a second factor makes the device active; sync is turned on", async () => {
+      const made = await a.must<Kit>("signUp", {
+        link: world.firstLink(),
+        address: ADDRESS,
+        password: PASSWORD,
+        deviceName: "First browser",
+      })
+      kit = made.code
+      const { otpauth } = await a.must<{ readonly otpauth: string }>("twoFactorStart")
+      code = createAuthenticator(otpauth)
+      await a.must("twoFactorConfirm", await code())
+      await a.must("syncOn", { items: "all", autoNew: true })
+      equal((await a.must<readonly ItemSummary[]>("list")).map(({ custody }) => custody), ["synced"])
+    })
+
+    const second = await world.browser(name, "second")
+    let b: DeviceTab = await openDeviceTab(second, world.origin)
+    await check("a second profile signs in: password, factor, mailed link with the code it shows, keys by kit", async () => {
+      await b.must("loginStart", { server: world.origin, address: ADDRESS, password: PASSWORD, deviceName: "Second browser" })
+      const waiting = await b.must<EnrolmentState>("loginSecondFactor", "totp", await code())
+      equal(await b.codeOf("finishWithKit", kit), "device-not-verified")
+      equal(await world.confirm(waiting.code ?? ""), 200)
+      equal((await b.must<EnrolmentState>("confirmation")).step, "keys")
+      await b.must("finishWithKit", kit)
+      await b.must("syncOn", { items: "none", autoNew: true })
+      equal(await b.titles(), ["one"])
+    })
+    await check("an item added on one side arrives on the other by itself", async () => {
+      await b.must("add", login("two"))
+      await until(async () => (await a.titles()).includes("two"), "the feed brings it")
+    })
+    await check("`kf` beside them signs in, reads both, and what it adds arrives in both browsers", async () => {
+      const kf = world.kf("machine")
+      const words = ["login", world.origin, "--address", ADDRESS, "--device-name", "Terminal", "--json"]
+      const waiting = await kf.run(words, { secrets: { password: PASSWORD, code: await code() } })
+      equal(waiting.code, "device-not-verified")
+      equal(await world.confirm(codeShown(waiting)), 200)
+      await kf.ask(["login", "--by", "kit"], { secrets: { kit } })
+      await kf.ask(["sync", "on", "--items", "none", "--auto-new"], { secrets: { password: PASSWORD } })
+      await kf.ask(["add", "login", "three", "username=ada", "password=-"], { secrets: { "field:password": SECRET } })
+      for (const side of [a, b]) await until(async () => (await side.titles()).length === 3, "three items on both sides")
+    })
+
+    const a2 = await openDeviceTab(first, world.origin)
+    await check("a second tab of a profile shows the same device, held by the first", async () => {
+      await until(async () => (await a2.snapshot()).role === "follower", "the second tab follows")
+      equal((await a.snapshot()).role, "leader")
+      equal(await a2.titles(), ["one", "three", "two"])
+      await a2.must("add", login("four"))
+      await until(async () => (await a.titles()).includes("four"), "the first tab has it")
+    })
+    await check("locking in one tab locks all of them within a second", async () => {
+      await a2.lockEverywhere()
+      const ms = await until(async () => (await a.snapshot()).status?.lock === "locked", "the other tab is locked", 1000)
+      assert(ms <= 1000, `it took ${ms} ms`)
+      equal(await a2.codeOf("list"), "locked")
+    })
+    await check("the leading tab is killed in the middle of a push: another takes over, locked, and nothing is lost", async () => {
+      await a2.must("unlock", PASSWORD)
+      await world.killServer()
+      await a2.must("add", login("five"))
+      await world.start()
+      // The push is under way when its tab dies.
+      await a.tab.close()
+      await until(async () => (await a2.snapshot()).role === "leader", "the second tab leads")
+      equal(await a2.codeOf("list"), "locked")
+      await a2.must("unlock", PASSWORD)
+      equal(await a2.titles(), ["five", "four", "one", "three", "two"])
+      await until(async () => (await b.titles()).includes("five"), "it reached the other browser")
+      a = a2
+    })
+    await check("key objects in the browser cannot be read out by a script", async () => {
+      const keys = await a.keys()
+      assert(keys.length > 0, "there are key objects")
+      equal(keys.filter(([, , extractable]) => extractable), [])
+    })
+
+    const b2 = await openDeviceTab(second, world.origin)
+    await check("a removed browser goes dark in all its tabs, by itself, and keeps nothing", async () => {
+      await until(async () => (await b2.snapshot()).role === "follower", "the second tab follows")
+      const devices = await a.must<readonly { readonly id: string; readonly name: string }[]>("devices")
+      const id = devices.find((device) => device.name === "Second browser")?.id ?? ""
+      await a.must("twoFactorCheck", "totp", await code())
+      await a.must("confirmPassword", PASSWORD)
+      await a.must("removeDevice", { id, reason: "lost" })
+      const lockOf = async (side: DeviceTab) => (await side.snapshot()).status?.lockCode
+      const ms = await until(async () => (await lockOf(b)) === "device-removed", "the first tab is dark", 5000)
+      assert(ms <= 1000, `it took ${Math.round(ms)} ms`)
+      await until(async () => (await lockOf(b2)) === "device-removed", "the second tab is dark", 1000)
+      equal(await b.codeOf("unlock", PASSWORD), "device-removed")
+    })
+    await first.close()
+    await second.close()
+    await check("no profile folder holds a password, the kit, or what an item says", async () => {
+      const canaries = [SECRET, PASSWORD, kit].map((text, n) => canaryOf(`canary ${n}`, new TextEncoder().encode(text)))
+      const search = createCanarySearch(canaries)
+      for (const { profile } of [first, second]) {
+        const report = search.inPath(profile)
+        assert(report.files > 10, `only ${report.files} files were searched`)
+        equal(report.findings.map(({ canary, place }) => [canary, place]), [])
+      }
+    })
+  } finally {
+    await world.close()
+  }
+}

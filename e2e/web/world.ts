@@ -1,0 +1,113 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import process from "node:process"
+
+import { createHome, type RunningProcess, type SmtpCatcher, startProcess, startSmtpCatcher } from "@keyferry/testkit"
+
+import { buildWebBundle, WEB_FOLDER } from "../../tools/web-bundle.ts"
+import { createProfile, type Profile } from "../story/profile.ts"
+import { type BrowserName, type BrowserProcess, startBrowser, type Watch } from "./browsers.ts"
+
+/** A real server with its strongroom and a mail server, browsers on profiles of their own, and `kf` beside them. */
+export interface World {
+  readonly folder: string
+  readonly origin: string
+  readonly smtp: SmtpCatcher
+  readonly firstLink: () => string
+  readonly start: () => Promise<void>
+  readonly killServer: () => Promise<void>
+  readonly browser: (name: BrowserName, profile: string) => Promise<BrowserProcess>
+  readonly kf: (name: string) => Profile
+  /** Posts the confirmation as the page behind the mailed link does; gives the HTTP status. */
+  readonly confirm: (code: string) => Promise<number>
+  readonly close: () => Promise<void>
+}
+
+/** Once for all stories: the shipped sources, and one page more. */
+export const buildTestBundle = async (): Promise<string> => {
+  const folder = mkdtempSync(join(tmpdir(), "kf-web-bundle-"))
+  await buildWebBundle({ folder, pages: [join(WEB_FOLDER, "test", "hook.html")] })
+  return folder
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
+    })
+  })
+
+export const createWorld = async (bundle: string, watch: Watch): Promise<World> => {
+  const folder = mkdtempSync(join(tmpdir(), "kf-e2e-"))
+  const smtp = await startSmtpCatcher()
+  const port = await freePort()
+  const origin = `http://localhost:${port}`
+  const home = createHome("server", folder)
+  const browsers: BrowserProcess[] = []
+  const profiles: Profile[] = []
+  let server: RunningProcess | undefined
+  let firstLink = ""
+
+  const start = async (): Promise<void> => {
+    server = startProcess({
+      command: process.execPath,
+      args: [
+        join(import.meta.dirname, "server-process.ts"),
+        ...["serve", "--data-dir", join(folder, "server"), "--listen", `localhost:${port}`],
+        ...["--limits-rate-scale", "100"],
+      ],
+      home,
+      environment: { KF_TEST_WEB: bundle, KF_MAIL_URL: smtp.url },
+    })
+    await server.waitForLine(/ready in/, 30_000)
+    firstLink = /first (http\S+)/.exec(server.stdout())?.[1] ?? firstLink
+  }
+  const killServer = async (): Promise<void> => {
+    if (server !== undefined && !server.hasExited()) await server.killHard()
+  }
+  await start()
+
+  return {
+    folder,
+    origin,
+    smtp,
+    firstLink: () => firstLink,
+    start,
+    killServer,
+    browser: async (name, profile) => {
+      const browser = await startBrowser(name, join(folder, `${name}-${profile}`), watch)
+      browsers.push(browser)
+      return browser
+    },
+    kf: (name) => {
+      const profile = createProfile(name, folder)
+      profiles.push(profile)
+      return profile
+    },
+    confirm: async (code) => {
+      const mail = await smtp.waitForMail(({ links }) => links.some((link) => link.includes("/v/#")))
+      const token = mail.links.map((link) => /#t?=?([\w-]{43})/.exec(link)?.[1]).find((one) => one !== undefined)
+      smtp.clear()
+      const reply = await fetch(`${origin}/api/v1/confirm`, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          "sec-fetch-site": "same-origin",
+          "idempotency-key": `req_${"a".repeat(26)}`,
+        },
+        body: JSON.stringify({ token, code }),
+      })
+      return reply.status
+    },
+    close: async () => {
+      for (const browser of browsers) await browser.close().catch(() => undefined)
+      for (const profile of profiles) await profile.run(["agent", "stop"])
+      await killServer()
+      await smtp.stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}

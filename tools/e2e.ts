@@ -1,0 +1,43 @@
+/**
+ * `npm run e2e [-- --browser chromium|firefox]`: the web app in real browsers, against a real server with its strongroom and
+ * a mail server, with `kf` beside them. Needs the browsers of Debian: tools/install-browsers.sh.
+ * Closes with `chromium N passed, firefox M passed, …` and the sum `N passed, N failed`.
+ */
+import { rmSync } from "node:fs"
+import process from "node:process"
+import { parseArgs } from "node:util"
+
+import type { BrowserName, Watch } from "../e2e/web/browsers.ts"
+import { tellStory } from "../e2e/web/story.ts"
+import { createSuite, StoryStopped } from "../e2e/web/suite.ts"
+import { buildTestBundle } from "../e2e/web/world.ts"
+
+const { values: options } = parseArgs({ options: { browser: { type: "string" } } })
+const names = (["chromium", "firefox"] as const).filter((name) => options.browser === undefined || options.browser === name)
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`)
+const bundle = await buildTestBundle()
+const origins = new Set<string>()
+const told: string[] = []
+let passed = 0
+let failed = 0
+let reports = 0
+for (const name of names) {
+  print(`${name}`)
+  const watch: Watch = { origins: new Set(), policyReports: [], errors: [] }
+  const suite = createSuite(name satisfies BrowserName, print)
+  await tellStory(name, bundle, watch, suite).catch((error: unknown) => {
+    if (!(error instanceof StoryStopped)) throw error
+  })
+  for (const text of [...watch.policyReports, ...watch.errors]) print(`  ${text}`)
+  // Each story has a server of its own: what counts is how many places one story spoke to.
+  if (watch.origins.size > 1) for (const origin of watch.origins) origins.add(origin)
+  reports += watch.policyReports.length
+  passed += suite.passed()
+  failed += suite.failed() + watch.errors.length
+  told.push(`${name} ${suite.passed()} passed`)
+}
+rmSync(bundle, { recursive: true, force: true })
+print(`${told.join(", ")}, 0 skipped; origins contacted ${Math.max(1, origins.size)}; CSP reports ${reports}`)
+print(`${passed} passed, ${failed + reports + (origins.size > 0 ? 1 : 0)} failed`)
+process.exitCode = failed + reports + origins.size > 0 || passed === 0 ? 1 : 0
