@@ -13,17 +13,19 @@ import { createSuite, StoryStopped } from "../e2e/web/suite.ts"
 import { buildTestBundle } from "../e2e/web/world.ts"
 
 const { values: options } = parseArgs({ options: { browser: { type: "string" } } })
-const names = (["chromium", "firefox"] as const).filter((name) => options.browser === undefined || options.browser === name)
+const names = (["chromium", "firefox"] as const).filter(
+  (name) => options.browser === undefined || options.browser === name,
+)
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
 const bundle = await buildTestBundle()
-const origins = new Set<string>()
+let origins = 0
 const told: string[] = []
 let passed = 0
 let failed = 0
 let reports = 0
 for (const name of names) {
-  print(`${name}`)
+  print(name)
   const watch: Watch = { origins: new Set(), policyReports: [], errors: [] }
   const suite = createSuite(name satisfies BrowserName, print)
   await tellStory(name, bundle, watch, suite).catch((error: unknown) => {
@@ -31,13 +33,16 @@ for (const name of names) {
   })
   for (const text of [...watch.policyReports, ...watch.errors]) print(`  ${text}`)
   // Each story has a server of its own: what counts is how many places one story spoke to.
-  if (watch.origins.size > 1) for (const origin of watch.origins) origins.add(origin)
+  origins = Math.max(origins, watch.origins.size)
+  if (watch.origins.size > 1) print(`  ${[...watch.origins].join(", ")}`)
   reports += watch.policyReports.length
   passed += suite.passed()
   failed += suite.failed() + watch.errors.length
   told.push(`${name} ${suite.passed()} passed`)
 }
 rmSync(bundle, { recursive: true, force: true })
-print(`${told.join(", ")}, 0 skipped; origins contacted ${Math.max(1, origins.size)}; CSP reports ${reports}`)
-print(`${passed} passed, ${failed + reports + (origins.size > 0 ? 1 : 0)} failed`)
-process.exitCode = failed + reports + origins.size > 0 || passed === 0 ? 1 : 0
+// None at all would mean that nobody looked.
+const problems = failed + reports + (origins === 1 ? 0 : 1)
+print(`${told.join(", ")}, 0 skipped; origins contacted ${origins}; CSP reports ${reports}`)
+print(`${passed} passed, ${problems} failed`)
+process.exitCode = problems > 0 || passed === 0 ? 1 : 0

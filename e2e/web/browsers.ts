@@ -34,7 +34,8 @@ const noteRequest = (watch: Watch, url: string): void => {
 }
 const noteLine = (watch: Watch, kind: string, text: string): void => {
   if (POLICY.test(text)) watch.policyReports.push(text)
-  else if (kind === "error" && !/Failed to load resource|ERR_CONNECTION|NetworkError/i.test(text)) watch.errors.push(text)
+  else if (kind === "error" && !/Failed to load resource|ERR_CONNECTION|NetworkError/i.test(text))
+    watch.errors.push(text)
 }
 
 export const startBrowser = (name: BrowserName, profile: string, watch: Watch): Promise<BrowserProcess> =>
@@ -81,7 +82,7 @@ const startFirefox = async (profile: string, watch: Watch): Promise<BrowserProce
       page.on("pageerror", (error) => noteLine(watch, "error", error instanceof Error ? error.message : String(error)))
       return {
         goto: async (url) => void (await page.goto(url)),
-        run: (work, input) => page.evaluate(work as never, input as never) as never,
+        run: (work, input) => page.evaluate(work as never, input as never),
         reload: async () => void (await page.reload()),
         close: () => page.close(),
       }

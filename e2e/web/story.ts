@@ -38,40 +38,57 @@ export const tellStory = async (name: BrowserName, bundle: string, watch: Watch,
       await a.must("add", login("one"))
       equal(await a.titles(), ["one"])
     })
-    await check("a reload locks it; a wrong password does not open it, the right one does, and nothing is lost", async () => {
-      await a.tab.reload()
-      await until(async () => (await a.status()).lock === "locked", "the device is there again")
-      equal(await a.codeOf("unlock", "wrong horse battery"), "wrong-password")
-      await a.must("unlock", PASSWORD)
-      equal(await a.titles(), ["one"])
-    })
-    await check("sign-up by the one-time link gives a kit; a second factor makes the device active; sync is turned on", async () => {
-      const made = await a.must<Kit>("signUp", {
-        link: world.firstLink(),
-        address: ADDRESS,
-        password: PASSWORD,
-        deviceName: "First browser",
-      })
-      kit = made.code
-      const { otpauth } = await a.must<{ readonly otpauth: string }>("twoFactorStart")
-      code = createAuthenticator(otpauth)
-      await a.must("twoFactorConfirm", await code())
-      await a.must("syncOn", { items: "all", autoNew: true })
-      equal((await a.must<readonly ItemSummary[]>("list")).map(({ custody }) => custody), ["synced"])
-    })
+    await check(
+      "a reload locks it; a wrong password does not open it, the right one does, and nothing is lost",
+      async () => {
+        await a.tab.reload()
+        await until(async () => (await a.status()).lock === "locked", "the device is there again")
+        equal(await a.codeOf("unlock", "wrong horse battery"), "wrong-password")
+        await a.must("unlock", PASSWORD)
+        equal(await a.titles(), ["one"])
+      },
+    )
+    await check(
+      "sign-up by the one-time link gives a kit; a second factor makes the device active; sync is turned on",
+      async () => {
+        const made = await a.must<Kit>("signUp", {
+          link: world.firstLink(),
+          address: ADDRESS,
+          password: PASSWORD,
+          deviceName: "First browser",
+        })
+        kit = made.code
+        const { otpauth } = await a.must<{ readonly otpauth: string }>("twoFactorStart")
+        code = createAuthenticator(otpauth)
+        await a.must("twoFactorConfirm", await code())
+        await a.must("syncOn", { items: "all", autoNew: true })
+        equal(
+          (await a.must<readonly ItemSummary[]>("list")).map(({ custody }) => custody),
+          ["synced"],
+        )
+      },
+    )
 
     const second = await world.browser(name, "second")
-    let b: DeviceTab = await openDeviceTab(second, world.origin)
-    await check("a second profile signs in: password, factor, mailed link with the code it shows, keys by kit", async () => {
-      await b.must("loginStart", { server: world.origin, address: ADDRESS, password: PASSWORD, deviceName: "Second browser" })
-      const waiting = await b.must<EnrolmentState>("loginSecondFactor", "totp", await code())
-      equal(await b.codeOf("finishWithKit", kit), "device-not-verified")
-      equal(await world.confirm(waiting.code ?? ""), 200)
-      equal((await b.must<EnrolmentState>("confirmation")).step, "keys")
-      await b.must("finishWithKit", kit)
-      await b.must("syncOn", { items: "none", autoNew: true })
-      equal(await b.titles(), ["one"])
-    })
+    const b: DeviceTab = await openDeviceTab(second, world.origin)
+    await check(
+      "a second profile signs in: password, factor, mailed link with the code it shows, keys by kit",
+      async () => {
+        await b.must("loginStart", {
+          server: world.origin,
+          address: ADDRESS,
+          password: PASSWORD,
+          deviceName: "Second browser",
+        })
+        const waiting = await b.must<EnrolmentState>("loginSecondFactor", "totp", await code())
+        equal(await b.codeOf("finishWithKit", kit), "device-not-verified")
+        equal(await world.confirm(waiting.code ?? ""), 200)
+        equal((await b.must<EnrolmentState>("confirmation")).step, "keys")
+        await b.must("finishWithKit", kit)
+        await b.must("syncOn", { items: "none", autoNew: true })
+        equal(await b.titles(), ["one"])
+      },
+    )
     await check("an item added on one side arrives on the other by itself", async () => {
       await b.must("add", login("two"))
       await until(async () => (await a.titles()).includes("two"), "the feed brings it")
@@ -85,7 +102,8 @@ export const tellStory = async (name: BrowserName, bundle: string, watch: Watch,
       await kf.ask(["login", "--by", "kit"], { secrets: { kit } })
       await kf.ask(["sync", "on", "--items", "none", "--auto-new"], { secrets: { password: PASSWORD } })
       await kf.ask(["add", "login", "three", "username=ada", "password=-"], { secrets: { "field:password": SECRET } })
-      for (const side of [a, b]) await until(async () => (await side.titles()).length === 3, "three items on both sides")
+      for (const side of [a, b])
+        await until(async () => (await side.titles()).length === 3, "three items on both sides")
     })
 
     const a2 = await openDeviceTab(first, world.origin)
@@ -98,28 +116,38 @@ export const tellStory = async (name: BrowserName, bundle: string, watch: Watch,
     })
     await check("locking in one tab locks all of them within a second", async () => {
       await a2.lockEverywhere()
-      const ms = await until(async () => (await a.snapshot()).status?.lock === "locked", "the other tab is locked", 1000)
+      const ms = await until(
+        async () => (await a.snapshot()).status?.lock === "locked",
+        "the other tab is locked",
+        1000,
+      )
       assert(ms <= 1000, `it took ${ms} ms`)
       equal(await a2.codeOf("list"), "locked")
     })
-    await check("the leading tab is killed in the middle of a push: another takes over, locked, and nothing is lost", async () => {
-      await a2.must("unlock", PASSWORD)
-      await world.killServer()
-      await a2.must("add", login("five"))
-      await world.start()
-      // The push is under way when its tab dies.
-      await a.tab.close()
-      await until(async () => (await a2.snapshot()).role === "leader", "the second tab leads")
-      equal(await a2.codeOf("list"), "locked")
-      await a2.must("unlock", PASSWORD)
-      equal(await a2.titles(), ["five", "four", "one", "three", "two"])
-      await until(async () => (await b.titles()).includes("five"), "it reached the other browser")
-      a = a2
-    })
+    await check(
+      "the leading tab is killed in the middle of a push: another takes over, locked, and nothing is lost",
+      async () => {
+        await a2.must("unlock", PASSWORD)
+        await world.killServer()
+        await a2.must("add", login("five"))
+        await world.start()
+        // The push is under way when its tab dies.
+        await a.tab.close()
+        await until(async () => (await a2.snapshot()).role === "leader", "the second tab leads")
+        equal(await a2.codeOf("list"), "locked")
+        await a2.must("unlock", PASSWORD)
+        equal(await a2.titles(), ["five", "four", "one", "three", "two"])
+        await until(async () => (await b.titles()).includes("five"), "it reached the other browser")
+        a = a2
+      },
+    )
     await check("key objects in the browser cannot be read out by a script", async () => {
       const keys = await a.keys()
       assert(keys.length > 0, "there are key objects")
-      equal(keys.filter(([, , extractable]) => extractable), [])
+      equal(
+        keys.filter(([, , extractable]) => extractable),
+        [],
+      )
     })
 
     const b2 = await openDeviceTab(second, world.origin)
@@ -144,7 +172,10 @@ export const tellStory = async (name: BrowserName, bundle: string, watch: Watch,
       for (const { profile } of [first, second]) {
         const report = search.inPath(profile)
         assert(report.files > 10, `only ${report.files} files were searched`)
-        equal(report.findings.map(({ canary, place }) => [canary, place]), [])
+        equal(
+          report.findings.map(({ canary, place }) => [canary, place]),
+          [],
+        )
       }
     })
   } finally {

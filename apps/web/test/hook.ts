@@ -27,7 +27,8 @@ const hook = {
           request.addEventListener("success", () => resolve(request.result))
           request.addEventListener("error", () => reject(request.error ?? new Error(store)))
         })
-        for (const value of values) for (const key of keysIn(value)) found.push([name, `${key.type} ${key.algorithm.name}`, key.extractable])
+        for (const value of values)
+          for (const key of keysIn(value)) found.push([name, `${key.type} ${key.algorithm.name}`, key.extractable])
       }
       db.close()
     }
@@ -37,7 +38,8 @@ const hook = {
 
 const keysIn = (value: unknown): readonly CryptoKey[] => {
   if (value instanceof CryptoKey) return [value]
-  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return []
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || value instanceof ArrayBuffer)
+    return []
   return Object.values(value).flatMap(keysIn)
 }
 

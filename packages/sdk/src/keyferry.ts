@@ -287,6 +287,8 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     },
     syncNow: (onProgress) =>
       online(async () => {
+        // It may have learnt of its removal a moment ago, from the end of its stream.
+        if (device.record?.removed !== undefined) return err({ code: "device-removed" })
         if (!device.settings.syncOn) return err({ code: "sync-not-enabled-here" })
         const done = await syncNow(device, onProgress)
         live.report(done.ok ? undefined : done.error)

@@ -71,7 +71,10 @@ export const createRemote = (
 
   const methods = Object.keys(METHODS) as Method[]
   return {
-    keyferry: Object.fromEntries(methods.map((name) => [name, call(name)])) as unknown as Omit<Keyferry, "onChange" | "close">,
+    keyferry: Object.fromEntries(methods.map((name) => [name, call(name)])) as unknown as Omit<
+      Keyferry,
+      "onChange" | "close"
+    >,
     send: line.send,
   }
 }

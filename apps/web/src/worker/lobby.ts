@@ -1,3 +1,5 @@
+import { post } from "./channel.ts"
+
 /*
  * How tabs of one profile find the one that holds the device. Web Locks decide who leads: a lock is let go by the browser in
  * the moment its tab dies, and the next in line has it. In the lobby only names of lines are said; each line between two
@@ -34,7 +36,7 @@ export const openLobby = (serve: (line: BroadcastChannel) => () => void): void =
       line.close()
     })
   })
-  lobby.postMessage({ kind: "leads" } satisfies Said)
+  post(lobby, { kind: "leads" } satisfies Said)
 }
 
 /** The other tabs' side: `joined` gets a fresh line whenever there is somebody new to speak to. Answers with its end. */
@@ -58,7 +60,7 @@ export const joinLobby = (joined: (line: BroadcastChannel) => void): (() => void
       })
     })
     joined(line)
-    lobby.postMessage({ kind: "join", name } satisfies Said)
+    post(lobby, { kind: "join", name } satisfies Said)
   }
   lobby.addEventListener("message", (event: MessageEvent<Said>) => {
     if (event.data.kind === "leads") void join()

@@ -4,6 +4,7 @@ import { openBrowserKeyferry } from "@keyferry/sdk/browser"
 import type { Reply, Request } from "../bridge/messages.ts"
 import { type Line, portLine } from "../bridge/proxy.ts"
 import { serveKeyferry } from "../bridge/serve.ts"
+import { channelLine, post } from "./channel.ts"
 import { watchIdle } from "./idle.ts"
 import { joinLobby, openLobby, whenLeading } from "./lobby.ts"
 import { createRouter } from "./router.ts"
@@ -46,7 +47,7 @@ whenLeading(async () => {
     const failed: Reply = { kind: "failed", failure: opened.error }
     page.send(failed)
     openLobby((channel) => {
-      channel.postMessage(failed)
+      post(channel, failed)
       return () => undefined
     })
     return
@@ -66,13 +67,6 @@ whenLeading(async () => {
 })
 
 if (!isHeard) page.send({ kind: "role", role: "waiting" })
-
-function channelLine<Out, In>(channel: BroadcastChannel): Line<Out, In> {
-  return {
-    send: (message) => channel.postMessage(message),
-    listen: (onMessage) => channel.addEventListener("message", (event: MessageEvent<In>) => onMessage(event.data)),
-  }
-}
 
 /** A line whose two ends are both here. */
 function localLine(onReply: (reply: Reply) => void): {
