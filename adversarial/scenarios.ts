@@ -704,6 +704,30 @@ export const scenarios: readonly Scenario[] = [
     "addresses and names of devices put no header, recipient or link into a mail",
     "strongroom/events",
   ),
+  scenario(
+    "X-89",
+    "fate",
+    "a device that left while its account was frozen does not freeze it again at the next start",
+    "strongroom/freeze",
+  ),
+  scenario(
+    "X-90",
+    "race",
+    "at the instant of a freeze nothing is answered after it was, whatever was on its way",
+    "strongroom/freeze",
+  ),
+  scenario(
+    "X-91",
+    "thief with a device",
+    "without the factor it thaws nothing; the wait that it begins ends with the next freeze",
+    "strongroom/freeze",
+  ),
+  scenario(
+    "X-92",
+    "outsider with the mailbox",
+    "opening the link of a security mail changes nothing; pressed it only freezes, and after a thaw it is dead",
+    "network/freeze",
+  ),
 ]
 
 /** Which numbers each family of the catalogue has, so that a line that is lost from the list above is missed. */

@@ -221,6 +221,36 @@ export const sabotages: readonly Sabotage[] = [
     killer: { file: VERIFIER_TEST, title: "[ST5] every state answers each refused route" },
   },
   {
+    name: "freeze-in-the-lease-store",
+    protects: "a freeze holds in the lease store before it is answered, also after a kill",
+    changes: [
+      {
+        file: "apps/strongroom/src/accounts/freeze.ts",
+        search: "  await ctx.leases.setFrozen(devices, true)\n",
+        replace: "",
+      },
+    ],
+    killer: {
+      file: "apps/strongroom/src/accounts/freeze.test.ts",
+      title: "after-lease: both stores say the same after the start",
+    },
+  },
+  {
+    name: "thaw-needs-the-factor",
+    protects: "a device without a fresh second factor thaws nothing",
+    changes: [
+      {
+        file: "packages/protocol/src/routes.ts",
+        search: '  "account.thaw": route("POST", "/account/thaw", "device", "strongroom", "json", { fresh: "factor" }),\n',
+        replace: '  "account.thaw": route("POST", "/account/thaw", "device", "strongroom", "json"),\n',
+      },
+    ],
+    killer: {
+      file: "apps/strongroom/src/accounts/freeze.test.ts",
+      title: "[DV23] needs a second factor within five minutes",
+    },
+  },
+  {
     name: "frozen-account",
     protects: "a frozen account only looks and leaves",
     changes: [

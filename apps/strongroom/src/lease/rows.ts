@@ -123,12 +123,18 @@ export const chainHeads = (db: LeaseReader): Promise<readonly ChainHead[]> =>
 export const deleteHeads = (tx: LeaseTx, accountId: Uint8Array): Promise<unknown> =>
   tx.deleteFrom("chain_head").where("account_id", "=", accountId).execute()
 
-/** Devices that were certainly removed or retired. */
+/** Of a device that left while its account was frozen the dead row stays, and says nothing about the account any more. */
 export const frozenLeases = async (db: LeaseReader): Promise<readonly Uint8Array[]> => {
-  const rows = await db.selectFrom("lease").select("device_id").where("frozen", "=", 1).execute()
+  const rows = await db
+    .selectFrom("lease")
+    .select("device_id")
+    .where("frozen", "=", 1)
+    .where("state", "!=", "dead")
+    .execute()
   return rows.map((row) => row.device_id)
 }
 
+/** Devices that were certainly removed or retired. */
 export const buriedDevices = async (db: LeaseReader): Promise<readonly Uint8Array[]> => {
   const rows = await db
     .selectFrom("tombstone")
