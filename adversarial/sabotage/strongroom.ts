@@ -241,7 +241,8 @@ export const sabotages: readonly Sabotage[] = [
     changes: [
       {
         file: "packages/protocol/src/routes.ts",
-        search: '  "account.thaw": route("POST", "/account/thaw", "device", "strongroom", "json", { fresh: "factor" }),\n',
+        search:
+          '  "account.thaw": route("POST", "/account/thaw", "device", "strongroom", "json", { fresh: "factor" }),\n',
         replace: '  "account.thaw": route("POST", "/account/thaw", "device", "strongroom", "json"),\n',
       },
     ],
