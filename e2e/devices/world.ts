@@ -25,7 +25,7 @@ export interface World {
   readonly start: () => Promise<void>
   readonly stop: () => Promise<number>
   readonly kill: () => Promise<void>
-  readonly device: (name: string, host?: Pick<NodeOptions, "http" | "clock">) => Promise<Keyferry>
+  readonly device: (name: string, host?: Pick<NodeOptions, "http" | "clock" | "passkeys">) => Promise<Keyferry>
   readonly folderOf: (name: string) => string
   /** The token of a mailed link to this page that was not taken yet; newest mail first. */
   readonly takeToken: (page?: "v" | "freeze" | "address") => Promise<string>

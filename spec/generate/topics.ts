@@ -6,6 +6,7 @@ import { kit } from "./kit.ts"
 import { lease } from "./lease.ts"
 import { link } from "./link.ts"
 import { outer } from "./outer.ts"
+import { passkey } from "./passkey.ts"
 import { padding } from "./padding.ts"
 import { publicTopics } from "./public.ts"
 import { record } from "./record.ts"
@@ -28,6 +29,7 @@ export const TOPICS: readonly Topic[] = [
   link,
   outer,
   padding,
+  passkey,
   record,
   rescue,
   session,

@@ -135,6 +135,15 @@ def do_slot(v):
     return {"kem_seed": kem_seed, "sig_seed": sig_seed, "sig_pk": public_key_of(sig_seed), "kem_pk_hash": kem_pk_hash}
 
 
+def do_passkey(v):
+    value = H(lp("kf1/prf", v["account_id"], v["slot_id"]))
+    output = hmac.digest(v["credential_secret"], H(b"WebAuthn PRF\0" + value), "sha256")
+    seeds = kdf(output, v["account_salt"], lp("kf1/slot", 4, v["slot_id"]), 64)
+    kem_pk_hash = H(xwing_keys(seeds[:32])[0])
+    handle = H(lp("kf1/passkey-user", v["account_id"]))
+    return {"user_handle": handle, "input": value, "output": output, "sig_pk": public_key_of(seeds[32:]), "kem_pk_hash": kem_pk_hash}
+
+
 def do_wrap(v):
     entry = parsed(v["entry"], 1_300, WRAP)
     kem_pk_hash = H(xwing_keys(v["kem_seed"])[0])

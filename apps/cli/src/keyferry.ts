@@ -11,6 +11,7 @@ export type {
   Kit,
   OnProgress,
   Outcome,
+  PasskeyInfo,
   Progress,
   Revision,
   RotationEntry,

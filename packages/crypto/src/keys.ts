@@ -81,6 +81,9 @@ export const passwordSlotSecret = (exportKey: ExportKey, secretKey: SecretKey): 
 export const passkeyPrfInput = (p: Primitives, uid: Uint8Array, slotId: Uint8Array): Uint8Array =>
   H(p, lp("kf1/prf", uid, slotId))
 
+/** The user handle of every passkey of an account. Source   spec/passkeys.md PK3 */
+export const passkeyUserHandle = (p: Primitives, uid: Uint8Array): Uint8Array => H(p, lp("kf1/passkey-user", uid))
+
 /** Source   spec/keys.md KE10 */
 export const sealPrevAccountSeed = (
   p: Primitives,

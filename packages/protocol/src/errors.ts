@@ -134,6 +134,22 @@ export const errors = {
     "Nothing was opened with it.",
     "Use another factor, then remove this passkey and add it again.",
   ),
+  "passkey-not-used": entry(
+    0,
+    "never",
+    4,
+    "No passkey was used.",
+    SAFE,
+    "Repeat it and confirm on the device that holds the passkey, or choose another way.",
+  ),
+  "passkey-cannot-unlock": entry(
+    0,
+    "never",
+    8,
+    "This passkey does not open your account.",
+    "It still signs you in.",
+    "Use approval by another device, or the kit.",
+  ),
   "too-many-attempts": entry(
     429,
     "later",

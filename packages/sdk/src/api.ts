@@ -163,6 +163,24 @@ export interface EnrolmentState {
   readonly factors: readonly string[]
 }
 
+/** A passkey of the account. Two badges: `signsIn`, and `unlocks` where it also brings the keys to a new device. */
+export interface PasskeyInfo {
+  /** The credential's id; `slt_…` for a slot of the account that no passkey is left for. */
+  readonly id: string
+  readonly label: string
+  readonly signsIn: boolean
+  readonly unlocks: boolean
+  /** The address that it belongs to; it works nowhere else. */
+  readonly address: string
+  /** Whether that is this server's address now. */
+  readonly here: boolean
+  /** Kept by a service that copies it to other devices. */
+  readonly backedUp: boolean
+  readonly createdAtMs: number
+  /** 0: never. */
+  readonly lastUsedAtMs: number
+}
+
 export interface Kit {
   readonly code: string
   readonly accountDigits: string
@@ -218,6 +236,8 @@ export interface Keyferry {
   }) => Outcome<EnrolmentState>
   /** `mail` false: another device will approve this one, so no link is mailed unless `requestMail` asks for it. */
   readonly loginSecondFactor: (kind: "totp" | "recovery-code", code: string, mail?: boolean) => Outcome<EnrolmentState>
+  /** The second factor by a passkey, of the host's `passkeys` port. Also in a recovery. */
+  readonly loginPasskey: (mail?: boolean) => Outcome<EnrolmentState>
   /** Without the second factor: 72 hours, in which every device and the mailbox are told and any device can stop it. */
   readonly loginFactorLost: () => Outcome<EnrolmentState>
   /** On a device of the account: stops somebody's wait to get in without the second factor. */
@@ -231,6 +251,8 @@ export interface Keyferry {
   }>
   readonly confirmation: () => Outcome<EnrolmentState>
   readonly finishWithKit: (kitCode: string) => Outcome<void>
+  /** The keys by a passkey that unlocks: no kit needed. Not where the policy asks for approval by a device. */
+  readonly finishWithPasskey: () => Outcome<void>
   /** Starts the approval by words; resolves when an active device answered, with the three words to read out. */
   readonly approvalWords: () => Outcome<{ readonly words: readonly string[] }>
   /** The two reply words shown on the approving device, typed here; resolves when the keys arrived. */
@@ -254,6 +276,16 @@ export interface Keyferry {
   readonly twoFactorStart: () => Outcome<{ readonly otpauth: string }>
   readonly twoFactorConfirm: (code: string) => Outcome<{ readonly factors: readonly string[] }>
   readonly twoFactorCheck: (kind: "totp" | "recovery-code", code: string) => Outcome<void>
+  /** Makes the second factor fresh by a passkey. */
+  readonly twoFactorPasskey: () => Outcome<void>
+  readonly passkeys: () => Outcome<readonly PasskeyInfo[]>
+  /** `cannotUnlock`: why it signs in and does not unlock. */
+  readonly passkeyAdd: (input: { readonly label: string; readonly password: string }) => Outcome<{
+    readonly id: string
+    readonly unlocks: boolean
+    readonly cannotUnlock?: ErrorCode
+  }>
+  readonly passkeyRemove: (input: { readonly id: string; readonly password: string }) => Outcome<void>
   readonly recoveryCodes: () => Outcome<{ readonly codes: readonly string[] }>
   readonly twoFactorOff: (input: {
     readonly password: string

@@ -107,13 +107,24 @@ export const secondFactor = async (
   const e = box.current
   if (e === undefined) return err({ code: "signed-out" })
   const transport = transportOf(device, e.server.origin)
-  const passed = await transport.json(
+  const raised = await transport.json(
     "login.second-factor",
     { kind, code: code.replace(/\s/g, "") },
     { session: e.session },
   )
-  if (!passed.ok) return passed
-  await saveEnrolment(device, box, { ...e, session: passed.value.session.token })
+  return raised.ok ? passed(device, box, raised.value.session.token, mail) : raised
+}
+
+/** The second factor was right: the session of level 2 is kept, and this device asks to be let in. */
+export const passed = async (
+  device: Device,
+  box: EnrolmentBox,
+  session: string,
+  mail: boolean,
+): Done<EnrolmentState> => {
+  const e = box.current
+  if (e === undefined) return err({ code: "signed-out" })
+  await saveEnrolment(device, box, { ...e, session })
   return startEnrolment(device, box, mail)
 }
 

@@ -19,6 +19,8 @@ import { abortable } from "./giving-up.ts"
 import { leavingPlan, signOut } from "./leaving.ts"
 import { createLive, ownRemoval } from "./live.ts"
 import { notOpen } from "./not-open.ts"
+import { finishWithPasskey, loginPasskey } from "./passkey-login.ts"
+import { addPasskey, checkPasskey, listPasskeys, removePasskey } from "./passkeys.ts"
 import type { SdkPorts } from "./ports.ts"
 import { checkKit, removeDevice } from "./removal.ts"
 import { isRescueStale, renewLocalKeys } from "./renew-local-keys.ts"
@@ -161,6 +163,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     },
     loginStart: (input) => serial(() => loginStart(device, box, input)),
     loginSecondFactor: (kind, code, mail = true) => serial(() => secondFactor(device, box, { kind, code, mail })),
+    loginPasskey: (mail = true) => serial(() => loginPasskey(device, box, mail)),
     loginFactorLost: () => serial(() => factorLost(device, box)),
     stopFactorReset: () => call(online, device, (c) => c.transport.json("two-factor.reset-cancel", {}, c.as)),
     requestMail: () =>
@@ -181,6 +184,11 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     confirmation: () => serial(() => confirmation(device, box)),
     finishWithKit: async (kitCode) => {
       const done = await serial(() => finishWithKit(device, box, kitCode))
+      if (done.ok) afterOpen()
+      return done
+    },
+    finishWithPasskey: async () => {
+      const done = await serial(() => finishWithPasskey(device, box))
       if (done.ok) afterOpen()
       return done
     },
@@ -226,6 +234,10 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       )
       return done.ok ? ok(undefined) : done
     },
+    twoFactorPasskey: () => online(() => checkPasskey(device)),
+    passkeys: () => online(() => listPasskeys(device)),
+    passkeyAdd: (input) => changing(() => addPasskey(device, input)),
+    passkeyRemove: (input) => changing(() => removePasskey(device, input)),
     recoveryCodes: () => call(online, device, (c) => c.transport.json("two-factor.codes", {}, c.as)),
     twoFactorOff: (input) =>
       changing(async () => {

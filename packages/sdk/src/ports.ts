@@ -2,6 +2,8 @@ import type { Clock, MonotonicClock, Random, Result } from "@keyferry/base"
 import type { Primitives } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
 
+import type { PasskeyAuthenticator } from "./passkey-port.ts"
+
 /*
  * What a platform gives the SDK. Node and browser each bring an adapter; nothing else of a host is used.
  */
@@ -68,6 +70,8 @@ export interface SdkPorts {
   readonly platform: string
   /** `<name>/<version>` of the program that embeds the SDK. */
   readonly client: string
+  /** Where passkeys are; absent where this host reaches none. */
+  readonly passkeys?: PasskeyAuthenticator
   /** What a thrown error of the store or the secret storage means to a person; `undefined` for a defect. */
   readonly failureOf: (error: unknown) => Failure | undefined
   /** Runs later; keeps a process alive only where somebody waits for it. Answers with its own cancellation. */

@@ -9,7 +9,8 @@ import { type LocalItem, POLICY_SYNCED } from "./formats.ts"
 import { itemRows, NO_VAULT } from "./items.ts"
 import { withEdit } from "./outbox-rows.ts"
 import { decodeLabel, encodeLabel } from "./profile.ts"
-import { removeDevice, type Retired } from "./removal.ts"
+import { removeDevice } from "./removal.ts"
+import type { Retired } from "./remove-holders.ts"
 import { fromB64 } from "./wire.ts"
 
 /** A device's name, sealed like an item: the server never learns it. Without an argument: this device's own. */

@@ -4,7 +4,9 @@ import { failure } from "@keyferry/sdk/errors"
 import { type CommandSpec, type Ending, flagOption } from "../command.ts"
 import { type Context, confirmed, openVault, withStepUp } from "../context.ts"
 import { count } from "../format.ts"
-import type { Keyferry } from "../keyferry.ts"
+import { printable } from "../io.ts"
+import type { Keyferry, PasskeyInfo } from "../keyferry.ts"
+import { table } from "../table.ts"
 import { setUpSecondFactor } from "../wizard/second-factor.ts"
 
 const account = async (context: Context, use: (keyferry: Keyferry) => Promise<Ending>): Promise<Ending> => {
@@ -19,9 +21,46 @@ const account = async (context: Context, use: (keyferry: Keyferry) => Promise<En
 const show = (context: Context): Promise<Ending> =>
   account(context, async (keyferry) => {
     const factors = (await keyferry.status({ fresh: true })).account?.factors ?? []
-    context.io.answer({ schema: "kf.2fa/1", factors }, [
+    const listed = await keyferry.passkeys()
+    if (!listed.ok) return listed
+    context.io.answer({ schema: "kf.2fa/1", factors, passkeys: listed.value }, [
       factors.length === 0 ? "No second factor is set: kf 2fa on" : `Second factor: ${factors.join(", ")}.`,
+      ...table(
+        context.io,
+        ["passkey", "does", "address"],
+        listed.value.map((passkey) => [nameOf(passkey), badgeOf(passkey), passkey.address]),
+      ),
     ])
+    return ok("done")
+  })
+
+const badgeOf = ({ signsIn, unlocks }: PasskeyInfo): string => {
+  if (!signsIn) return "left over: opens the account, signs nobody in"
+  return unlocks ? "signs in and unlocks" : "signs in"
+}
+
+/** Without a label its id, which `kf 2fa remove` takes as well. */
+const nameOf = ({ label, id }: PasskeyInfo): string => (label === "" ? id : printable(label))
+
+const remove = (context: Context, wanted: string): Promise<Ending> =>
+  account(context, async (keyferry) => {
+    const listed = await keyferry.passkeys()
+    if (!listed.ok) return listed
+    const found = listed.value.filter(({ id, label }) => id === wanted || label === wanted)
+    const [passkey] = found
+    if (passkey === undefined) return err(failure("not-found", "No passkey has that name: kf 2fa"))
+    if (found.length > 1)
+      return err(failure("usage-wrong", `${found.length} passkeys have that name; take the id of kf 2fa --json.`))
+    const go = await confirmed(context, `Remove the passkey ${nameOf(passkey)}? It signs nobody in after that.`)
+    if (!go.ok) return go
+    if (!go.value) return err(failure("not-allowed", "You said no; the passkey stays."))
+    const password = await context.secrets.ask("password", { prompt: "Your password:" })
+    if (!password.ok) return password
+    const removed = await withStepUp(context, keyferry, () =>
+      keyferry.passkeyRemove({ id: passkey.id, password: password.value }),
+    )
+    if (!removed.ok) return removed
+    context.io.answer({ schema: "kf.2fa/1", removed: passkey.id }, [`The passkey ${nameOf(passkey)} was removed.`])
     return ok("done")
   })
 
@@ -92,6 +131,12 @@ export const command: CommandSpec = {
           ])
           return ok("done")
         }),
+    },
+    {
+      name: "remove",
+      args: "PASSKEY",
+      summary: "remove a passkey, by its name or its id",
+      run: (context, [wanted = ""]) => remove(context, wanted),
     },
     {
       name: "keep",

@@ -465,3 +465,46 @@ test("what is not found on a device that was opened offline may be strict: it sa
     expect(gone.exit).toBe(3)
   }
 })
+
+const blueKey = {
+  id: "AAEC",
+  label: "Blue key",
+  signsIn: true,
+  unlocks: true,
+  address: "keys.example.com",
+  here: true,
+  backedUp: false,
+  createdAtMs: 0,
+  lastUsedAtMs: 0,
+}
+
+test("kf 2fa lists passkeys with what each does, and removes one by its name", async () => {
+  const passkeys = async () => ok([blueKey, { ...blueKey, id: "AAED", label: "Old key", unlocks: false }])
+  const listed = await run(["2fa"], { passkeys })
+  expect(listed.stdout).toMatch(/Blue key\s+signs in and unlocks\s+keys\.example\.com/)
+  expect(listed.stdout).toMatch(/Old key\s+signs in\s+keys\.example\.com/)
+  const seen = calls()
+  const keyferry: Partial<Keyferry> = {
+    passkeys,
+    passkeyRemove: async (input) => {
+      seen.of("passkeyRemove")(input)
+      return ok(undefined)
+    },
+  }
+  const removed = await run(["2fa", "remove", "Old key", "--yes", "--password-stdin"], keyferry, { stdin: "pw" })
+  expect([removed.exit, seen.list]).toEqual([0, [["passkeyRemove", { id: "AAED", password: "pw" }]]])
+  expect((await run(["2fa", "remove", "none", "--yes", "--password-stdin"], keyferry, { stdin: "pw" })).exit).toBe(3)
+})
+
+test("kf login says so where the only second factor is a passkey", async () => {
+  const state = fakeEnrolment({ factors: ["passkey"] })
+  const login = await run(
+    ["login", "https://keys.example.com", "--address", "ada@example.com", "--password-stdin"],
+    {
+      loginStart: async () => ok(state),
+    },
+    { stdin: "pw" },
+  )
+  expect(login.exit).toBe(4)
+  expect(login.stderr).toContain("--lost-factor")
+})

@@ -81,6 +81,13 @@ const giveSecondFactor = async (
   // Approval stands for the mail; a person is asked first how it shall be.
   const asksLater = wish.by === undefined && context.prompter !== undefined
   const mail = state.purpose === "recovery" || !(wish.by === "words" || asksLater)
+  if (state.factors.length > 0 && state.factors.every((kind) => kind === "passkey"))
+    return err(
+      failure(
+        "second-factor-needed",
+        "Its only second factor is a passkey, which kf cannot ask. Sign in with a browser and add an authenticator app there, or go without: kf login --lost-factor",
+      ),
+    )
   const recovery = context.secrets.given("recovery-code")
   if (!recovery.ok) return recovery
   if (recovery.value !== undefined) return keyferry.loginSecondFactor("recovery-code", recovery.value, mail)

@@ -1,4 +1,5 @@
-import { base64urlToBytes, bytesToBase64url, err, formatId, lp, ok, parseId, type Result } from "@keyferry/base"
+import { base64urlToBytes, bytesToBase64url, err, formatId, ok, parseId, type Result } from "@keyferry/base"
+import { passkeyUserHandle } from "@keyferry/crypto"
 import type { Failure, JsonReply } from "@keyferry/protocol"
 import { rollBack } from "@keyferry/store"
 
@@ -66,7 +67,7 @@ const start: Handler<"passkeys.start"> = async (ctx, { device, origins }) => {
       challenge: bytesToBase64url(challenge),
       rpId,
       // The same for every passkey of the account, so that an authenticator replaces what was removed here.
-      userHandle: bytesToBase64url(ctx.primitives.sha256(lp("kf1/passkey-user", accountId))),
+      userHandle: bytesToBase64url(passkeyUserHandle(ctx.primitives, accountId)),
       credentials: all.value.filter((passkey) => passkey.rpId === rpId).map(onWire),
     },
   })

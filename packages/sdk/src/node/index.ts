@@ -8,6 +8,7 @@ import type { Failure } from "@keyferry/protocol"
 
 import type { Keyferry } from "../api.ts"
 import { openKeyferry } from "../keyferry.ts"
+import type { PasskeyAuthenticator } from "../passkey-port.ts"
 import type { Http, SecretStorage } from "../ports.ts"
 import { createFileStore } from "./file-store.ts"
 import { createNodeHttp } from "./http.ts"
@@ -26,6 +27,7 @@ export interface NodeOptions {
   readonly random?: Random
   readonly secrets?: SecretStorage
   readonly http?: Http
+  readonly passkeys?: PasskeyAuthenticator
 }
 
 /** Opens (or prepares) a device in a folder. Errors: schema-newer, store-corrupt, store-full, store-read-only, store-in-use. */
@@ -45,6 +47,7 @@ export const openNodeKeyferry = async (options: NodeOptions): Promise<Result<Key
       primitives: nodePrimitives,
       platform: `${PLATFORM_NAMES[process.platform] ?? process.platform} · Node ${process.versions.node.split(".")[0]}`,
       client: options.client ?? "sdk/0.1.0",
+      ...(options.passkeys === undefined ? {} : { passkeys: options.passkeys }),
       failureOf: storeFailure,
       schedule: (run, delayMs, somebodyWaits = false) => {
         const timer = setTimeout(run, Math.min(delayMs, 2_000_000_000))
