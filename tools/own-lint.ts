@@ -36,7 +36,7 @@ const MAY_REVEAL: readonly (readonly [prefix: string, why: string])[] = [
   ["packages/sdk/src/signup.ts", "seals the first bundle"],
   ["packages/sdk/src/enrol.ts", "seals what the login gave until the keys are there"],
   ["packages/sdk/src/enrolment.ts", "seals the keys of a device that joins"],
-  ["packages/sdk/src/enrol-kit.ts", "seals the bundle of a device that joins by its kit"],
+  ["packages/sdk/src/join-by-slot.ts", "seals the bundle of a device that joins by a slot"],
   ["packages/sdk/src/recover.ts", "seals the bundle that a recovery gave"],
   ["packages/sdk/src/approval.ts", "seals the bundle that an approval delivered"],
   ["packages/sdk/src/rescue.ts", "opens local keys with the kit code, and seals them again"],

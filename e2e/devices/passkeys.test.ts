@@ -50,7 +50,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => world.close())
 
-const stepUp = async (): Promise<void> => void must(await a.twoFactorCheck("recovery-code", nextCode()))
+const stepUp = async (): Promise<unknown> => must(await a.twoFactorCheck("recovery-code", nextCode()))
 /** Up to where the keys are missing. */
 const enter = async (kf: Keyferry, name: string, factor = () => kf.loginPasskey()): Promise<void> => {
   must(await kf.loginStart({ server: world.origin(), address: ADDRESS, password: PASSWORD, deviceName: name }))

@@ -4,6 +4,7 @@ import type { Failure } from "@keyferry/protocol"
 
 import type { Keyferry } from "../api.ts"
 import { openKeyferry } from "../keyferry.ts"
+import type { PasskeyAuthenticator } from "../passkey-port.ts"
 import { browserName } from "./browser-name.ts"
 import { createFetchHttp } from "./http.ts"
 import { createRowStore } from "./row-store.ts"
@@ -13,6 +14,8 @@ export interface BrowserOptions {
   readonly client: string
   /** Names of the databases begin with it. */
   readonly profile: string
+  /** On the page's side of the worker's border; a worker has no `navigator.credentials` itself. */
+  readonly passkeys?: PasskeyAuthenticator
 }
 
 /** Opens (or prepares) this browser profile as a device. To be called in a worker. Errors: schema-newer, store-corrupt, store-full. */
@@ -28,6 +31,7 @@ export const openBrowserKeyferry = async (options: BrowserOptions): Promise<Resu
       primitives: webPrimitives(subtle, await hasEd25519(subtle)),
       platform: browserName(navigator.userAgent),
       client: options.client,
+      ...(options.passkeys === undefined ? {} : { passkeys: options.passkeys }),
       failureOf: browserFailure,
       schedule: (run, delayMs) => {
         const timer = setTimeout(run, Math.min(delayMs, 2_000_000_000))
