@@ -155,7 +155,7 @@ describe("DV-01, DV-03", () => {
     for (let i = 0; i < 49; i++) expect(must(await again.unlock(PASSWORD)).lock).toBe("standard-only")
     expect(codeOf(await again.unlock(PASSWORD))).toBe("lease-expired")
     await again.close()
-  }, 120_000)
+  }, 400_000)
 })
 
 describe("DV-02", () => {

@@ -160,7 +160,7 @@ beforeAll(async () => {
   if ((await post(`${world.origin()}/api/v1/confirm/deny`, { token: await world.takeToken() })).status !== 200)
     throw new Error("not denied")
   devices.set("rejected", rejected.identity)
-}, 120_000)
+}, 400_000)
 afterAll(() => world.close())
 
 const guess = (device: StolenDevice): Promise<RawReply> => {
@@ -299,7 +299,7 @@ describe("another account", () => {
     must(await other.kf.add(login("eve's own")))
     must(await other.kf.syncNow())
     theirs = await stealFrom(other.folder)
-  }, 60_000)
+  }, 180_000)
 
   const eve = (name: RouteName, body: Uint8Array | object | undefined, query = ""): Promise<RawReply> =>
     knock(world.origin(), name, { as: identityOf(theirs), nowMs: world.nowMs(), body, query })

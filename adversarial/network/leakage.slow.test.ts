@@ -97,7 +97,7 @@ beforeAll(async () => {
     )
   }
   must(await a.device.kf.syncNow())
-}, 120_000)
+}, 400_000)
 afterAll(async () => {
   beacon.close()
   await world.close()

@@ -294,7 +294,7 @@ describe("answers that are none", () => {
     device.server.honest()
     must(await device.kf.unlock(PASSWORD))
     must(await device.kf.syncNow())
-  }, 60_000)
+  }, 180_000)
 
   test("X-26 hostile server: the same while a new device signs in, enrols and recovers; the store opens afterwards as before", async () => {
     const device = await world.device(`d${n++}`)
@@ -320,7 +320,7 @@ describe("answers that are none", () => {
     must(await again.kf.unlock(PASSWORD))
     expect(await titlesOf(again.kf)).toEqual(["only here"])
     expect(must(await again.kf.get(kept)).fields.length).toBe(3)
-  }, 60_000)
+  }, 180_000)
 
   test("X-27 hostile server: texts longer than their place, numbers that are none: a sign-up with such a server never makes a store that does not open", async () => {
     const long = "x".repeat(100_000)
@@ -359,7 +359,7 @@ describe("answers that are none", () => {
       expect(await titlesOf(again.kf)).toEqual(["only here"])
       await again.kf.close()
     }
-  }, 60_000)
+  }, 180_000)
 
   test("X-28 hostile server: its own words are quoted, cut, and carry no code of ours that it did not earn", async () => {
     const device = await world.device(`d${n++}`)

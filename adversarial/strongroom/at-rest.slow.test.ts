@@ -231,7 +231,7 @@ describe("KM-06, KM-07, KM-11", () => {
     expect((await must(own.client().call("accounts", {}))).accounts.length).toBeGreaterThan(0)
     await own.close()
     rmSync(folder, { recursive: true, force: true })
-  }, 120_000)
+  }, 400_000)
 
   test("KM-07 race (codec): the first data key of an account, asked for a hundred times at once: one is made, and everything opens", async () => {
     const world = await createWorld(allHandlers)

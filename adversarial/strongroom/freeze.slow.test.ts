@@ -30,7 +30,7 @@ beforeEach(async () => {
   ada = await signUp(room.reach)
   await makeActive(room.reach, ada)
   writer = writerOf(ada)
-}, 60_000)
+}, 180_000)
 afterEach(() => room.close())
 
 const codeOf = async (device: TestDevice, route: Parameters<typeof send>[2], body: object = {}): Promise<string> =>

@@ -187,7 +187,7 @@ export const createAttackWorld = async (
     device: (name) => openDevice(name, createHostileServer(createNodeHttp())),
     mails,
     takeToken: async () => {
-      for (let tries = 0; tries < 100; tries++) {
+      for (let tries = 0; tries < 600; tries++) {
         const tokens = (await mails()).flatMap((mail) =>
           [...mail.body.matchAll(/\/v\/#([A-Za-z0-9_-]{43})/g)].map((m) => m[1] ?? ""),
         )

@@ -48,6 +48,9 @@ describe("outer layer", () => {
 
   test("[RC7] bytes of another form are malformed", () => {
     expect(decodeOuter(encodeOuter(record).subarray(1))).toEqual({ ok: false, error: "malformed" })
+    const largest = { ...record, ct: new Uint8Array(1 << 20) }
+    expect(decodeOuter(encodeOuter(largest))).toEqual({ ok: true, value: largest })
+    expect(decodeOuter(encodeOuter({ ...record, ct: new Uint8Array((1 << 20) + 1) })).ok).toBe(false)
     expect(decodeOuter(new Uint8Array())).toEqual({ ok: false, error: "malformed" })
   })
 })

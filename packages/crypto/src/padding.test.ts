@@ -49,6 +49,8 @@ describe("padding", () => {
     ["a length that does not fit", padded.with(2, 2)],
     ["a length that belongs to another size", pad(random.bytes(600)).with(2, 0).with(3, 3)],
     ["a length above the limit", padded.with(0, 255)],
+    // The size is right, the length is one too many.
+    ["one above the limit", new Uint8Array(PADDED_LIMIT).with(1, 1).with(3, 1)],
   ])("[RC3] refuses %s", (_name, bytes) => {
     expect(unpad(bytes)).toEqual({ ok: false, error: "malformed" })
   })

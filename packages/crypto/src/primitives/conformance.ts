@@ -110,6 +110,14 @@ export const conformance = (name: string, p: Primitives, reference: Primitives):
       expect(await p.ed25519Verify(hex(key), utf8("any message"), hex(key + "00".repeat(32)))).toBe(false)
     })
 
+    test("[KE2] bytes that are no point of the curve verify nothing, and are refused like any other key", async () => {
+      // About every second y has no x.
+      for (let y = 2; y < 22; y++)
+        expect(await p.ed25519Verify(new Uint8Array(32).with(0, y), utf8("any message"), new Uint8Array(64))).toBe(
+          false,
+        )
+    })
+
     test("[KE2] S is below the group order", async () => {
       const seed = systemRandom.bytes(32)
       const message = utf8("kf1")
@@ -117,6 +125,9 @@ export const conformance = (name: string, p: Primitives, reference: Primitives):
       const publicKey = await p.ed25519PublicKey(seed)
       expect(await p.ed25519Verify(publicKey, message, signature)).toBe(true)
       expect(await p.ed25519Verify(publicKey, message, addOrder(signature))).toBe(false)
+      const order = hex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010")
+      const atOrder = new Uint8Array([...signature.subarray(0, 32), ...order])
+      expect(await p.ed25519Verify(publicKey, message, atOrder)).toBe(false)
     })
 
     test("[KE2] a signature that only the equation with cofactor accepts is refused", async () => {
