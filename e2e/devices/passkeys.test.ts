@@ -99,6 +99,10 @@ describe("a passkey with PRF", () => {
   })
 
   test("[PK11] a server that names another slot, another passkey or another address gets nothing opened", async () => {
+    if (must(await a.passkeys()).length === 0) {
+      await stepUp()
+      must(await a.passkeyAdd({ label: "Blue key", password: PASSWORD }))
+    }
     const c = await open("c")
     await enter(c, "c")
     const other = createFakeAuthenticator({ origin: world.origin() })

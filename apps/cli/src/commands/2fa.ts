@@ -134,7 +134,7 @@ export const command: CommandSpec = {
     },
     {
       name: "remove",
-      args: "PASSKEY",
+      args: "<passkey>",
       summary: "remove a passkey, by its name or its id",
       run: (context, [wanted = ""]) => remove(context, wanted),
     },
