@@ -6,8 +6,9 @@ import { extname, join } from "node:path"
 import { type Browser, chromium, type Page } from "playwright-core"
 import { build } from "vite"
 
-import type { GalleryState, GalleryStep } from "./gallery-state.ts"
+import { takeSteps } from "./browser-steps.ts"
 import { NOW_MS } from "./fixtures.ts"
+import type { GalleryState } from "./gallery-state.ts"
 
 export type Theme = "light" | "dark"
 
@@ -87,18 +88,22 @@ export const openGallery = async (): Promise<Gallery> => {
 }
 
 export interface ShowOptions {
-  readonly theme?: Theme
   readonly locale?: string
   readonly width?: number
   readonly forcedColors?: boolean
+  /** Where the steps of this state were done before, in English. */
+  readonly places?: readonly (string | undefined)[]
 }
 
-/** Opens a page in one state and does its steps. `complaints` are errors of the page and reports of its policy. */
-export const showState = async (
-  gallery: Gallery,
-  state: GalleryState,
-  options: ShowOptions = {},
-): Promise<{ readonly page: Page; readonly complaints: string[] }> => {
+export interface Shown {
+  readonly page: Page
+  /** Errors of the page, and what its content policy refused. */
+  readonly complaints: string[]
+  readonly places: readonly (string | undefined)[]
+}
+
+/** Opens a page in one state, in the light theme, and does its steps. */
+export const showState = async (gallery: Gallery, state: GalleryState, options: ShowOptions = {}): Promise<Shown> => {
   const width = options.width ?? state.width ?? 1280
   const page = await gallery.browser.newPage({
     viewport: { width, height: width < 720 ? 780 : 860 },
@@ -110,61 +115,26 @@ export const showState = async (
     permissions: ["clipboard-read", "clipboard-write"],
   })
   const complaints: string[] = []
+  let places: readonly (string | undefined)[] = []
   page.on("pageerror", (error) => complaints.push(error.stack?.split("\n").slice(0, 4).join(" ") ?? error.message))
   page.on("console", (message) => {
     if (message.type() === "error") complaints.push(message.text())
   })
   await page.clock.setFixedTime(NOW_MS)
-  const asked = new URLSearchParams({
-    state: state.id,
-    theme: options.theme ?? "light",
-    locale: options.locale ?? "en",
-  })
-  await page.goto(`${gallery.origin}/?${asked.toString()}`)
-  await page.locator("main, h1").first().waitFor()
-  await page.waitForFunction(() => document.querySelector(".waiting") === null)
-  await page.evaluate(() => document.fonts.ready)
+  const asked = new URLSearchParams({ state: state.id, locale: options.locale ?? "en" })
   try {
-    for (const step of state.steps ?? []) await takeStep(page, step)
+    await page.goto(`${gallery.origin}/?${asked.toString()}`)
+    await page.locator("main, h1").first().waitFor()
+    await page.waitForFunction(() => document.querySelector(".waiting") === null)
+    await page.evaluate("document.fonts.ready.then(() => undefined)")
+    places = await takeSteps(page, state.steps ?? [], options.places)
+    await page.waitForTimeout(60)
   } catch (error) {
     complaints.push(error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error))
   }
-  await page.waitForTimeout(60)
-  return { page, complaints }
+  return { page, complaints, places }
 }
 
-const WITHIN = { timeout: 4000 }
-
-const takeStep = async (page: Page, step: GalleryStep): Promise<void> => {
-  if ("click" in step) {
-    const drawn = step.role === "checkbox" || step.role === "radio" || step.role === "switch"
-    if (drawn) {
-      // Boxes and switches are small inputs under their own drawing, and their hints belong to their names.
-      const name = new RegExp(`^${step.click.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}`)
-      await page.getByRole(step.role, { name }).first().dispatchEvent("click", undefined, WITHIN)
-    } else
-      await page
-        .getByRole(step.role ?? "button", { name: step.click, exact: true })
-        .first()
-        .click(WITHIN)
-  } else if ("fill" in step) {
-    await page
-      .getByLabel(step.fill, { exact: true })
-      .or(page.getByLabel(new RegExp(`^${step.fill}`)))
-      .first()
-      .fill(step.text, WITHIN)
-  } else if ("press" in step) {
-    await page.keyboard.press(step.press)
-  } else if ("open" in step) {
-    await page.getByText(step.open).first().click(WITHIN)
-  } else {
-    const field = page.getByLabel(new RegExp(`^${step.paste}`)).first()
-    await field.focus(WITHIN)
-    await field.evaluate((node, text) => {
-      const transfer = new DataTransfer()
-      transfer.setData("text/plain", text)
-      node.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true }))
-    }, step.text)
-  }
-  await page.waitForTimeout(30)
-}
+/** Puts the other theme on the page as it stands. */
+export const putTheme = (page: Page, theme: Theme): Promise<unknown> =>
+  page.evaluate(`document.documentElement.dataset.theme = ${JSON.stringify(theme)}`)

@@ -176,6 +176,8 @@ const item = (
 
 const onlyHere = { policy: "local-only", custody: "local" } as const
 
+export const anItem = item(1, "note", "", "")
+
 export const items: readonly ItemSummary[] = [
   item(1, "exchange-key", "Bybit – main", "Bybit · read, trade", { updatedAtMs: NOW_MS - 2 * HOUR, tags: ["desk"] }),
   item(2, "exchange-key", "Binance – sub-03", "Binance · sub-03 · trade"),
@@ -213,7 +215,7 @@ export const localItems: readonly ItemSummary[] = items.map((one) => ({ ...one, 
 
 export const manyItems = (n: number): readonly ItemSummary[] =>
   Array.from({ length: n }, (_, at) => {
-    const base = items[at % items.length] ?? item(1, "note", "", "")
+    const base = items[at % items.length] ?? anItem
     return {
       ...base,
       id: `itm_${String(at).padStart(26, "b")}`,

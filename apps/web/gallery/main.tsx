@@ -6,21 +6,22 @@ import { chooseLocale } from "../src/i18n/locale.ts"
 import { App } from "../src/ui/app.tsx"
 import { applyLook, setPreferences } from "../src/ui/data/preferences.ts"
 import { recordedDevice } from "./recorded-device.ts"
+import { HOSTILE_STATES } from "./states-hostile.ts"
 import { STATES } from "./states.ts"
 
 /*
- * The production screens on a recorded device. The state stands in the address: `/?state=…&theme=…&locale=…`; the path of
+ * The production screens on a recorded device. The state stands in the address: `/?state=…&locale=…`; the path of
  * the screen is put in its place before the first draw.
  */
 const asked = new URLSearchParams(location.search)
-const state = STATES.find((candidate) => candidate.id === asked.get("state"))
+const state = [...STATES, ...HOSTILE_STATES].find((candidate) => candidate.id === asked.get("state"))
 const root = document.getElementById("app")
 if (state === undefined || root === null) throw new Error("there is no such state")
 
 history.replaceState(null, "", state.path)
 chooseLocale(asked.get("locale") ?? "en")
 setPreferences({
-  theme: asked.get("theme") === "dark" ? "dark" : "light",
+  theme: "light",
   density: state.density ?? "comfortable",
   densityOffered: state.offersDensity !== true,
   revealWarned: false,

@@ -13,6 +13,7 @@ export interface DeviceRecord {
   readonly rotation?: readonly RotationEntry[]
   readonly bin?: readonly ItemSummary[]
   readonly environment?: Snapshot["environment"]
+  readonly failure?: Snapshot["failure"]
   readonly storage?: Snapshot["storage"]
   readonly online?: boolean
   /** Calls that fail, and how. */
@@ -31,6 +32,7 @@ export const recordedDevice = (record: DeviceRecord): BrowserDevice => {
     version: 1,
     status: record.status,
     environment: record.environment ?? { state: "ready" },
+    failure: record.failure,
     storage: record.storage ?? "kept",
     role: "leader",
     online: record.online ?? true,

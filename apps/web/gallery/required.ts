@@ -62,6 +62,7 @@ export const REQUIRED: readonly string[] = [
     "turn-on-device",
     "turn-on-choose",
     "turn-on-progress",
+    "turn-on-retrieve",
     "turn-on-done",
     "sign-out",
     "sign-out-offline",
@@ -105,5 +106,6 @@ export const REQUIRED: readonly string[] = [
     "factor-off",
     "kit-check",
     "kit-replace",
+    "freeze",
   ].map((dialog) => `dialog:${dialog}`),
 ]

@@ -43,6 +43,13 @@ export const DEVICE_GALLERY_STATES: readonly GalleryState[] = [
     steps: [{ click: "Add a device" }],
   },
   {
+    id: "account-freeze",
+    path: "/devices",
+    shows: ["dialog:freeze"],
+    record: inside,
+    steps: [{ click: "Freeze the account" }],
+  },
+  {
     id: "device-details",
     path: "/devices",
     shows: ["screen:device-details"],

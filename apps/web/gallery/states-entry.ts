@@ -127,6 +127,12 @@ export const ENTRY_STATES: readonly GalleryState[] = [
     record: { ...none, environment: { state: "unsupported", what: ["crypto.subtle", "indexedDB"] } },
   },
   {
+    id: "store-failure",
+    path: "/",
+    shows: ["page:store-failure"],
+    record: { ...none, failure: { code: "store-corrupt" } },
+  },
+  {
     id: "client-too-old",
     path: "/",
     shows: ["sync:client-too-old", "page:client-too-old"],

@@ -3,11 +3,18 @@ import type { GalleryState } from "./gallery-state.ts"
 
 const inside = { status: f.synced }
 const withSync = (over: Parameters<typeof f.syncUp>[0]) => ({ status: { ...f.synced, sync: f.syncUp(over) } })
+const { lastSyncMs: _never, ...neverSynced } = f.syncUp({
+  on: false,
+  state: "off",
+  synced: 0,
+  localOnly: 18,
+  autoNew: false,
+})
 const settingUp = (over: Parameters<typeof f.account>[0]) => ({
   status: {
     ...f.synced,
     account: f.account(over),
-    sync: f.syncUp({ on: false, state: "off" as const, synced: 0, localOnly: 18, autoNew: false }),
+    sync: neverSynced,
   },
   items: f.localItems,
 })
@@ -141,6 +148,12 @@ export const SYNC_GALLERY_STATES: readonly GalleryState[] = [
       },
     },
     steps: [{ click: "Turn on sync, upload 17" }],
+  },
+  {
+    id: "turn-on-retrieve",
+    path: "/turn-on-sync",
+    shows: ["screen:turn-on-retrieve"],
+    record: { status: { ...f.synced, sync: { ...neverSynced, localOnly: 0 } }, items: [] },
   },
   { id: "turn-on-done", path: "/turn-on-sync", shows: ["screen:turn-on-done"], record: inside },
   {

@@ -1,11 +1,10 @@
 /*
- * The part of ICU MessageFormat that the catalogues use: `{name}`, `{n, number}`, `{n, plural, =0 {…} one {…} other {…}}`
+ * The part of ICU MessageFormat that the catalogues use: `{name}`, `{n, plural, =0 {…} one {…} other {…}}`
  * with `#`, and `{kind, select, a {…} other {…}}`. Two apostrophes are one; `'{'` is a brace.
  */
 export type MessagePart =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "argument"; readonly name: string }
-  | { readonly type: "number"; readonly name: string }
   | { readonly type: "count" }
   | {
       readonly type: "plural" | "select"
@@ -81,10 +80,6 @@ class MessageReader {
     if (this.takes("}")) return { type: "argument", name }
     this.expect(",")
     const kind = this.readWord()
-    if (kind === "number") {
-      this.expect("}")
-      return { type: "number", name }
-    }
     if (kind !== "plural" && kind !== "select") throw this.wrong(`"${kind}" is not a form that is used here`)
     this.expect(",")
     const options: Record<string, MessagePart[]> = {}
@@ -129,38 +124,36 @@ class MessageReader {
 export interface Formats {
   readonly plural: (n: number) => string
   readonly number: (n: number) => string
+  /** Keeps what a person wrote from turning the sentence around it. */
+  readonly isolate: (text: string) => string
 }
 
-/** The pieces of a message with its arguments in place; an argument may be anything, such as an element. */
-export const formatParts = <T>(
-  message: Message,
-  args: Readonly<Record<string, T | string | number>>,
-  formats: Formats,
-  count?: number,
-): (T | string)[] =>
-  message.flatMap((part): (T | string)[] => {
-    switch (part.type) {
-      case "text":
-        return [part.text]
-      case "count":
-        return [formats.number(count ?? 0)]
-      case "number":
-        return [formats.number(Number(args[part.name]))]
-      case "argument": {
-        const value = args[part.name]
-        // A forgotten argument is seen, on screen and by the test that looks for braces.
-        if (value === undefined) return [`{${part.name}}`]
-        return [typeof value === "number" ? formats.number(value) : value]
+export type Arguments = Readonly<Record<string, string | number>>
+
+/** The text of a message with its arguments in place. */
+export const formatMessage = (message: Message, args: Arguments, formats: Formats, count = 0): string =>
+  message
+    .map((part) => {
+      switch (part.type) {
+        case "text":
+          return part.text
+        case "count":
+          return formats.number(count)
+        case "argument": {
+          const value = args[part.name]
+          // A forgotten argument is seen, on screen and by the test that looks for braces.
+          if (value === undefined) return `{${part.name}}`
+          return typeof value === "number" ? formats.number(value) : formats.isolate(value)
+        }
+        case "select":
+          return formatMessage(option(part, String(args[part.name])), args, formats, count)
+        case "plural": {
+          const n = Number(args[part.name])
+          return formatMessage(part.options[`=${n}`] ?? option(part, formats.plural(n)), args, formats, n)
+        }
       }
-      case "select":
-        return formatParts(option(part, String(args[part.name])), args, formats, count)
-      case "plural": {
-        const n = Number(args[part.name])
-        const exact = part.options[`=${n}`]
-        return formatParts(exact ?? option(part, formats.plural(n)), args, formats, n)
-      }
-    }
-  })
+    })
+    .join("")
 
 const option = (part: Extract<MessagePart, { readonly options: unknown }>, name: string): Message =>
   part.options[name] ?? part.options["other"] ?? []

@@ -1,11 +1,9 @@
 import { en } from "./en/index.ts"
-import { formatParts, type Message, parseMessage } from "./icu.ts"
+import { type Arguments, formatMessage, type Formats, type Message, parseMessage } from "./icu.ts"
 import { currentLocale, intlLocale } from "./locale.ts"
 import { pseudoMessage, pseudoText } from "./pseudo.ts"
 
 export type MessageId = keyof typeof en
-export type Arguments = Readonly<Record<string, string | number>>
-
 const parsed = new Map<MessageId, Message>()
 
 const messageOf = (id: MessageId): Message => {
@@ -18,18 +16,25 @@ const messageOf = (id: MessageId): Message => {
   return shown
 }
 
-let formats: { readonly plural: (n: number) => string; readonly number: (n: number) => string } | undefined
-const formatsNow = (): NonNullable<typeof formats> => {
+/** What turns the direction of the text around it: letters of right-to-left scripts and the marks for it. */
+const TURNS = /[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufefc]/
+
+let formats: Formats | undefined
+const formatsNow = (): Formats => {
   if (formats !== undefined) return formats
   const rules = new Intl.PluralRules("en")
   const numbers = new Intl.NumberFormat(intlLocale())
-  formats = { plural: (n) => rules.select(n), number: (n) => numbers.format(n) }
+  const always = currentLocale() !== "en"
+  formats = {
+    plural: (n) => rules.select(n),
+    number: (n) => numbers.format(n),
+    isolate: (text) => (always || TURNS.test(text) ? `\u2068${text}\u2069` : text),
+  }
   return formats
 }
 
 /** The text of a message in the language of the page. */
-export const t = (id: MessageId, args: Arguments = {}): string =>
-  formatParts<string>(messageOf(id), args, formatsNow()).join("")
+export const t = (id: MessageId, args: Arguments = {}): string => formatMessage(messageOf(id), args, formatsNow())
 
 /** English text that another package's table owns: labels of fields and kinds, sentences of errors. */
 export const fromTable = (text: string): string => {

@@ -79,6 +79,8 @@ export const exchangeKey = defineKind({
       exchangeById(visible.exchange ?? "")?.name ?? visible.exchange,
       visible.environment === "test" ? "test" : "",
       visible["sub-account"],
+      // Last, and in a list the thing to see first: what somebody could do with it.
+      visible.permissions,
     ]
       .filter(Boolean)
       .join(" · "),

@@ -56,8 +56,7 @@ export const entry = {
   "unlock.offline": "Offline",
   "unlock.offline-more": "Strict credentials open only when the server answers.",
   "unlock.offline-until": "Strict credentials stay closed; the others open until {until}.",
-  "unlock.rescue": "Open with the recovery kit instead",
-  "unlock.forgot": "Lost the password? The recovery kit opens this browser.",
+  "unlock.rescue": "Lost the password? Open with the recovery kit",
   "unlock.forgot-local": "Nobody can reset this password: there is no account and no kit.",
   "unlock.sign-out-hint": "Not you? Remove this browser from another device of {host}.",
 
@@ -208,6 +207,8 @@ export const entry = {
   "state.open-secure": "Open with HTTPS",
   "state.browser-lacks": "This browser can’t keep keys safely",
   "state.browser-lacks-more": "It lacks: {missing}. Use a current Chromium or Firefox, not in a private window.",
+  "state.store-failure": "This browser’s vault doesn’t open",
+  "state.store-failure-more": "Nothing was overwritten. Your other devices are not affected.",
   "state.client-too-old": "This tab is out of date",
   "state.client-too-old-more": "The server moved on. Reload to continue. Nothing is lost.",
   "state.reload": "Reload",

@@ -30,5 +30,6 @@ export const errorActions = {
   "do.free-space": "Free some space and try again.",
   "do.connection": "Check the connection; “Something wrong?” tries each part.",
   "do.check-typed": "Check what you typed.",
+  "do.thaw": "Thaw it in Devices, with your second factor.",
   "do.again": "Try again.",
 } as const

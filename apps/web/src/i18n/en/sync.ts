@@ -54,6 +54,8 @@ export const sync = {
   "turn-on.device": "Confirm this browser",
   "turn-on.inbox-note": "Is this inbox’s password kept only in this vault? Keep the recovery kit outside of it.",
   "turn-on.what": "Choose what syncs",
+  "turn-on.retrieve": "Retrieve your keys",
+  "turn-on.retrieve-do": "Retrieve my keys",
   "turn-on.nothing-here": "Nothing is only here. What your other devices sync arrives as soon as this is on.",
   "turn-on.choose":
     "{n, plural, one {1 credential is only on this browser.} other {# credentials are only on this browser.}} What you don’t tick is never sent.",

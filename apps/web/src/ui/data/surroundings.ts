@@ -6,6 +6,8 @@ export interface Surroundings {
   readonly secure: boolean
   /** Names of browser abilities that are missing; empty where all is there. */
   readonly missing: readonly string[]
+  /** This browser's store cannot be opened; nothing else works then. */
+  readonly failure: Snapshot["failure"]
   readonly storage: Snapshot["storage"]
   readonly online: boolean
   /** Safari clears a site's stored bytes after seven days without a visit. */
@@ -27,6 +29,7 @@ export const surroundingsOf = (device: BrowserDevice): Surroundings => {
   const surroundings: Surroundings = {
     secure: environment.state !== "insecure_context",
     missing: environment.state === "unsupported" ? environment.what : [],
+    failure: snapshot.failure,
     storage: snapshot.storage,
     online: snapshot.online,
     safari: isSafari(),

@@ -16,6 +16,7 @@ import { MoreMenu } from "../kit/menu.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { Badge, Empty, PageHead, Pairs } from "../kit/pieces.tsx"
 import { DEVICE_LOOKS, deviceStateOf, isGone, isWaitingForApproval } from "../model/device-state.ts"
+import { FreezeCard, Frozen } from "./frozen.tsx"
 import { RemoveDeviceDialog } from "./remove-device.tsx"
 
 const HOW: Readonly<Record<DeviceInfo["how"], MessageId>> = {
@@ -29,10 +30,8 @@ const HOW: Readonly<Record<DeviceInfo["how"], MessageId>> = {
 
 export const DevicesPage = () => {
   const status = useStatus()
-  const keyferry = useKeyferry()
   const { devices } = useSnapshot()
   const [adding, setAdding] = useState(false)
-  const stop = useAct()
   if (status.account === undefined) {
     return (
       <div className="page">
@@ -60,22 +59,9 @@ export const DevicesPage = () => {
           </Button>
         }
       />
-      {status.account.frozen ? (
-        <Notice
-          tone="danger"
-          icon="pause"
-          title={t("banner.account-frozen")}
-          actions={
-            <Button pending={stop.pending} onPress={() => void stop.run(() => keyferry.stopFactorReset())}>
-              {t("devices.stop-reset")}
-            </Button>
-          }
-        >
-          {t("devices.frozen-more")}
-        </Notice>
-      ) : null}
-      <FailureNotice failure={stop.failure} />
+      {status.account.frozen ? <Frozen thawAtMs={status.account.thawAtMs} /> : null}
       {devices === undefined ? <div className="waiting" role="status" /> : <DeviceLists devices={devices} />}
+      {status.account.frozen ? null : <FreezeCard />}
       {adding ? (
         <Dialog title={t("devices.add")} open onClose={() => setAdding(false)}>
           <ol className="numbered">

@@ -1,4 +1,4 @@
-import { useState } from "react"
+import { useEffect, useState } from "react"
 import { useLocation } from "wouter"
 
 import type { EnrolmentState, Kit } from "@keyferry/sdk"
@@ -156,11 +156,17 @@ const SecondFactor = ({ state }: { readonly state: EnrolmentState }) => {
 
 const Confirm = ({ state }: { readonly state: EnrolmentState }) => {
   const keyferry = useKeyferry()
+  const arrive = useArrive()
   const refresh = useRefresh()
-  const [way, setWay] = useState<"approve" | "mail">(
-    state.approver && state.purpose === "login" && state.code === undefined ? "approve" : "mail",
-  )
-  const [started, setStarted] = useState(state.code !== undefined)
+  const canApprove = state.purpose === "login"
+  const [chosen, setWay] = useState<"approve" | "mail">()
+  const [approver, setApprover] = useState(state.approver)
+  const way = chosen ?? (approver && canApprove && state.mail === undefined ? "approve" : "mail")
+  useEffect(() => {
+    // Whether another device could approve is the server's to say, and it may have changed since the last visit.
+    void keyferry.confirmation().then((now) => setApprover(now.ok && now.value.approver))
+  }, [keyferry])
+  const [started, setStarted] = useState(state.mail !== undefined)
   const failure = usePoll(
     async () => {
       const now = await keyferry.confirmation()
@@ -171,7 +177,6 @@ const Confirm = ({ state }: { readonly state: EnrolmentState }) => {
     },
     way === "mail" && started,
   )
-  const canApprove = state.purpose === "login"
   return (
     <div className="stack">
       <PageHead title={t("confirm.title")} lead={t("confirm.lead")} />
@@ -188,7 +193,7 @@ const Confirm = ({ state }: { readonly state: EnrolmentState }) => {
       ) : null}
       <div className="chosen-way">
         {way === "approve" ? (
-          <ApprovalHere onDone={() => void refresh(true)} />
+          <ApprovalHere onDone={arrive} />
         ) : (
           <ConfirmByMail
             state={state}
@@ -203,8 +208,18 @@ const Confirm = ({ state }: { readonly state: EnrolmentState }) => {
   )
 }
 
-const GetKeys = ({ state }: { readonly state: EnrolmentState }) => {
+/** The keys are here; what they open is fetched by the next page, when the person says so. */
+const useArrive = (): (() => void) => {
   const refresh = useRefresh()
+  const [, go] = useLocation()
+  return () => {
+    go("/turn-on-sync")
+    void refresh(true)
+  }
+}
+
+const GetKeys = ({ state }: { readonly state: EnrolmentState }) => {
+  const arrive = useArrive()
   const [way, setWay] = useState<"approve" | "kit">(state.approver ? "approve" : "kit")
   return (
     <div className="stack">
@@ -223,20 +238,19 @@ const GetKeys = ({ state }: { readonly state: EnrolmentState }) => {
         ]}
       />
       <div className="chosen-way">
-        {way === "approve" ? <ApprovalHere onDone={() => void refresh(true)} /> : <KitForm />}
+        {way === "approve" ? <ApprovalHere onDone={arrive} /> : <KitForm onDone={arrive} />}
       </div>
     </div>
   )
 }
 
-const KitForm = () => {
+const KitForm = ({ onDone }: { readonly onDone: () => void }) => {
   const keyferry = useKeyferry()
-  const refresh = useRefresh()
   const act = useAct()
   const [code, setCode] = useState("")
   const [scanning, setScanning] = useState(false)
   const finish = (text: string): void => {
-    void act.run(() => keyferry.finishWithKit(text)).then((done) => (done === undefined ? undefined : refresh(true)))
+    void act.run(() => keyferry.finishWithKit(text)).then((done) => (done === undefined ? undefined : onDone()))
   }
   return (
     <form

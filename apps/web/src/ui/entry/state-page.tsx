@@ -10,6 +10,7 @@ import type { Surroundings } from "../data/surroundings.ts"
 import { Button } from "../kit/button.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { Icon, type IconName } from "../kit/icon.tsx"
+import { FailureNotice } from "../kit/notice.tsx"
 import { FULL_PAGE_STATES, type FullPageState } from "../model/full-page-states.ts"
 import { syncStateOf } from "../model/sync-state.ts"
 import { EntryFrame, hostOf } from "./entry-frame.tsx"
@@ -17,6 +18,7 @@ import { EntryFrame, hostOf } from "./entry-frame.tsx"
 export const fullPageState = (status: Status | undefined, surroundings: Surroundings): FullPageState | undefined => {
   if (!surroundings.secure) return "insecure-context"
   if (surroundings.missing.length > 0) return "browser-lacks"
+  if (surroundings.failure !== undefined) return "store-failure"
   if (status === undefined) return undefined
   const state = syncStateOf(status, surroundings)
   return FULL_PAGE_STATES.find((wall) => wall === state)
@@ -25,6 +27,7 @@ export const fullPageState = (status: Status | undefined, surroundings: Surround
 const ICONS: Readonly<Record<FullPageState, IconName>> = {
   "insecure-context": "slash",
   "browser-lacks": "browser",
+  "store-failure": "alert",
   "client-too-old": "restore",
   "wrong-server": "shield",
   "device-removed": "slash",
@@ -55,6 +58,7 @@ export const StatePage = ({
         </span>
         <h1>{t(`state.${state}`, args)}</h1>
         <p className="reading">{t(`state.${state}-more`, args)}</p>
+        {state === "store-failure" ? <FailureNotice failure={surroundings.failure} /> : null}
         <div className="line">
           <StateActions state={state} secureUrl={secureUrl} />
         </div>
@@ -81,6 +85,7 @@ const StateActions = ({ state, secureUrl }: { readonly state: FullPageState; rea
       return <StartAgain />
     case "wrong-server":
     case "browser-lacks":
+    case "store-failure":
       return <Button onPress={() => location.reload()}>{t("state.check-again")}</Button>
   }
 }

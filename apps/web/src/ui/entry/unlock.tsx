@@ -86,7 +86,7 @@ export const Unlock = () => {
             ref={field}
           />
           <FailureNotice failure={failure} />
-          <Button tone="primary" submit pending={pending} disabled={password === ""}>
+          <Button tone="primary" submit pending={pending}>
             {t("unlock.do")}
           </Button>
           {pending ? <ProgressBar label={t("unlock.opening")} /> : null}
@@ -97,7 +97,7 @@ export const Unlock = () => {
               <Link to="/rescue">{t("unlock.rescue")}</Link>
             </li>
           )}
-          <li className="muted">{t(account === undefined ? "unlock.forgot-local" : "unlock.forgot")}</li>
+          {account === undefined ? <li className="muted">{t("unlock.forgot-local")}</li> : null}
           {account === undefined ? null : (
             <li className="muted">{t("unlock.sign-out-hint", { host: hostOf(account.server) })}</li>
           )}

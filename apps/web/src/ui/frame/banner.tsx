@@ -33,6 +33,13 @@ const BANNERED: Partial<Readonly<Record<SyncState, { readonly title: MessageId; 
   conflicts: { title: "banner.conflicts", body: "banner.conflicts-more" },
 }
 
+const ABOUT_IT: Partial<Readonly<Record<SyncState, readonly string[]>>> = {
+  conflicts: ["/conflicts"],
+  "setup-incomplete": ["/turn-on-sync", "/sign-up"],
+  "sync-suspended": ["/turn-on-sync"],
+  "account-frozen": ["/devices"],
+}
+
 /** At most one line above the page, the most pressing one; the others are behind "2 more". */
 export const Banner = () => {
   const keyferry = useKeyferry()
@@ -66,7 +73,8 @@ export const Banner = () => {
       }),
     })
   }
-  const words = BANNERED[state]
+  // A page that is itself about the matter needs no line above it.
+  const words = ABOUT_IT[state]?.some((page) => location.startsWith(page)) === true ? undefined : BANNERED[state]
   if (words !== undefined) {
     const tone = SYNC_LOOKS[state].tone
     lines.push({
@@ -77,7 +85,10 @@ export const Banner = () => {
       actions: stateAction(state, go, () => void act.run(() => keyferry.syncNow()), act.pending),
     })
   }
-  if (surroundings.storage === "may-be-cleared" && (status.sync.localOnly > 0 || status.mode === "local")) {
+  // Not in the middle of something that must be finished first.
+  const quiet =
+    location.startsWith("/turn-on-sync") || location.startsWith("/sign-up") || status.enrolment !== undefined
+  if (!quiet && surroundings.storage === "may-be-cleared" && status.sync.localOnly > 0) {
     lines.push({
       key: "storage",
       tone: "warn",

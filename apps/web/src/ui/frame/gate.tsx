@@ -40,7 +40,9 @@ export const Gate = () => {
 const World = () => {
   const { status } = useSnapshot()
   if (status === undefined) return <Waiting />
-  if (status.mode === "none" && status.enrolment !== undefined) return <Enrolment />
+  // A sign-in makes the browser's store before it has keys; with nothing of one's own in it, there is only one thing to do.
+  const joining = status.enrolment !== undefined && status.mode !== "account" && status.lock !== "locked"
+  if (joining && status.sync.localOnly === 0) return <Enrolment />
   if (status.mode === "none") {
     return (
       <Switch>

@@ -1,7 +1,7 @@
 import { useMemo, useState } from "react"
 import { Link, useLocation } from "wouter"
 
-import { formatReference, DEFAULT_VAULT, kindByName } from "@keyferry/items"
+import { DEFAULT_VAULT, exchangeById, formatReference, kindByName, toExchangeId } from "@keyferry/items"
 import type { ItemSummary, ItemView } from "@keyferry/sdk"
 
 import { ago, dayAndTime } from "../../i18n/times.ts"
@@ -35,6 +35,9 @@ import { PolicyDialog, type PolicyQuestion } from "../sync/policy-dialog.tsx"
 import { PlainField, SecretField } from "./reveal.tsx"
 
 const DAY_MS = 86_400_000
+
+/** Picked from a list when the key was added; nobody pastes them anywhere. */
+const CHOSEN: ReadonlySet<string> = new Set(["exchange", "environment", "region", "credential-choice"])
 
 export const ItemPage = ({ id }: { readonly id: string }) => {
   const keyferry = useKeyferry()
@@ -216,7 +219,15 @@ const ItemDetails = ({ item, summary }: { readonly item: ItemView; readonly summ
               commanded={field.name === primary?.name ? commanded : 0}
             />
           ) : (
-            <PlainField key={field.name} label={label(field.name)} item={title} value={field.value} />
+            <PlainField
+              key={field.name}
+              label={label(field.name)}
+              item={title}
+              value={
+                field.name === "exchange" ? (exchangeById(toExchangeId(field.value))?.name ?? field.value) : field.value
+              }
+              copies={!CHOSEN.has(field.name)}
+            />
           )
         })}
         {shownFields.length === 0 ? <p className="muted">{t("item.no-fields")}</p> : null}

@@ -133,18 +133,22 @@ export const PlainField = ({
   label,
   item,
   value,
+  copies = true,
 }: {
   readonly label: string
   readonly item: string
   readonly value: string
+  readonly copies?: boolean
 }) => (
   <div className="secret">
     <dt className="secret-label">{label}</dt>
     <dd className="secret-value">
-      <bdi className="plain-text">{value.slice(0, 60_000)}</bdi>
+      <bdi className={copies ? "plain-text" : undefined}>{value.slice(0, 60_000)}</bdi>
     </dd>
-    <dd className="secret-actions">
-      <CopyText text={value} name={t("copy.name", { field: label, item })} />
-    </dd>
+    {copies ? (
+      <dd className="secret-actions">
+        <CopyText text={value} name={t("copy.name", { field: label, item })} />
+      </dd>
+    ) : null}
   </div>
 )

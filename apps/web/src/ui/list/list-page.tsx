@@ -88,7 +88,16 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
         <Empty
           actions={
             <>
-              <ButtonLink to={kind === undefined ? "/add/exchange-key" : `/add/${kind}`} tone="primary" icon="add">
+              {waitsForKeys && !status.sync.on ? (
+                <ButtonLink to="/turn-on-sync" tone="primary" icon="down">
+                  {t("turn-on.retrieve-do")}
+                </ButtonLink>
+              ) : null}
+              <ButtonLink
+                to={kind === undefined ? "/add/exchange-key" : `/add/${kind}`}
+                tone={waitsForKeys ? "plain" : "primary"}
+                icon="add"
+              >
                 {t("list.add-key")}
               </ButtonLink>
               <ButtonLink to="/settings/copies" icon="folder">

@@ -51,6 +51,7 @@ const ACTIONS: Partial<Readonly<Record<ErrorCode, MessageId>>> = {
   "timed-out": "do.again",
   "signature-invalid": "do.reload",
   malformed: "do.reload",
+  "account-frozen": "do.thaw",
 }
 
 export const actionFor = (code: ErrorCode): string => {

@@ -2,6 +2,7 @@
 export const FULL_PAGE_STATES = [
   "insecure-context",
   "browser-lacks",
+  "store-failure",
   "client-too-old",
   "wrong-server",
   "device-removed",

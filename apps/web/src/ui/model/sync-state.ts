@@ -66,7 +66,9 @@ export const syncStateOf = (status: Status, surroundings: Surroundings): SyncSta
   if (account === undefined) return "no-account"
   if (account.syncSuspended || coded === "sync-suspended") return "sync-suspended"
   if (!sync.on) {
-    return account.factors.length > 0 || isWaitingDevice(account.deviceState) ? "setup-incomplete" : "sync-off"
+    // Who had it on and turned it off here is not to be reminded of a set-up.
+    const begun = account.factors.length > 0 || isWaitingDevice(account.deviceState)
+    return begun && sync.lastSyncMs === undefined ? "setup-incomplete" : "sync-off"
   }
   if (sync.state === "frozen") return "vault-frozen"
   if (sync.state === "offline" || !surroundings.online || coded === "offline") return "offline"

@@ -4,7 +4,7 @@ import { Link, useLocation } from "wouter"
 import type { Progress } from "@keyferry/sdk"
 
 import { t } from "../../i18n/translate.ts"
-import { useItems, useKeyferry, useRefresh, useStatus } from "../data/app-context.tsx"
+import { useDevices, useItems, useKeyferry, useRefresh, useStatus } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
 import { Button, ButtonLink, LinkButton } from "../kit/button.tsx"
 import { Checkbox, Switch } from "../kit/choice.tsx"
@@ -28,6 +28,7 @@ export const TurnSyncOn = () => {
   const [factorDone, setFactorDone] = useState(false)
   const [factorOpen, setFactorOpen] = useState(false)
   const { account, sync } = status
+  const others = useDevices().filter((device) => !device.isThis && device.state === "active").length
   useEffect(() => void refresh(true), [refresh])
 
   if (sync.on) {
@@ -65,6 +66,7 @@ export const TurnSyncOn = () => {
   const factor = hasFactor && (factorDone || !factorOpen)
   const device = !isWaiting(account.deviceState)
   const open = !factor ? 1 : !device ? 2 : 3
+  const retrieves = sync.localOnly === 0 && others > 0
   return (
     <div className="page">
       <PageHead title={t("turn-on.title")} lead={t("turn-on.lead", { done: open - 1 })} />
@@ -82,8 +84,8 @@ export const TurnSyncOn = () => {
         <CheckStep n={2} open={open} title={t("turn-on.device")} done={account.deviceName}>
           <FirstDevice address={account.address} />
         </CheckStep>
-        <CheckStep n={3} open={open} title={t("turn-on.what")} done="">
-          <ChooseWhat onDone={() => go("/turn-on-sync")} />
+        <CheckStep n={3} open={open} title={t(retrieves ? "turn-on.retrieve" : "turn-on.what")} done="">
+          <ChooseWhat retrieves={retrieves} onDone={() => go("/turn-on-sync")} />
         </CheckStep>
       </ol>
       <ServerSees />
@@ -138,7 +140,7 @@ const FirstDevice = ({ address }: { readonly address: string }) => {
   )
 }
 
-const ChooseWhat = ({ onDone }: { readonly onDone: () => void }) => {
+const ChooseWhat = ({ retrieves, onDone }: { readonly retrieves: boolean; readonly onDone: () => void }) => {
   const keyferry = useKeyferry()
   const items = useItems()
   const act = useAct()
@@ -185,7 +187,7 @@ const ChooseWhat = ({ onDone }: { readonly onDone: () => void }) => {
       ) : null}
       <div className="line">
         <Button tone="primary" pending={act.pending} onPress={() => void start()}>
-          {t("turn-on.do", { n: chosen.size })}
+          {retrieves ? t("turn-on.retrieve-do") : t("turn-on.do", { n: chosen.size })}
         </Button>
         <LinkButton onPress={() => history.back()}>{t("turn-on.not-now")}</LinkButton>
         <Link to="/about-vaults">{t("turn-on.about-vaults")}</Link>

@@ -1,0 +1,22 @@
+/** The five main journeys: first key, sign-up with kit, second device, removal, signing out. Their states, by id. */
+export const JOURNEYS: readonly string[] = [
+  "first-run",
+  "add-first",
+  "add-first-password",
+  "list",
+  "item-exchange",
+  "sign-up",
+  "kit",
+  "turn-on-1",
+  "turn-on-3",
+  "sign-in",
+  "second-factor",
+  "confirm-by-device",
+  "approve",
+  "approve-reply",
+  "devices",
+  "device-remove",
+  "replace",
+  "sign-out",
+  "sign-out-last",
+]

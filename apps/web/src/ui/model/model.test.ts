@@ -1,0 +1,35 @@
+import { type ErrorCode, errors } from "@keyferry/sdk/errors"
+import { describe, expect, test } from "vitest"
+
+import { actionFor } from "./error-actions.ts"
+import { fold, rank } from "./filter.ts"
+import { makePassword, strengthOf } from "./strength.ts"
+
+test("no error leads a person of the app to a terminal", () => {
+  for (const code of Object.keys(errors) as ErrorCode[]) expect(actionFor(code), code).not.toMatch(/\bkf \w|\bkf$|--\w/)
+})
+
+describe("passwords", () => {
+  test("a made one has six words of the list and counts sixty bits", () => {
+    const made = makePassword()
+    expect(made.split(" ")).toHaveLength(6)
+    // A word may come twice; then it counts once.
+    expect(strengthOf(made).bits).toBeGreaterThanOrEqual(50)
+    expect(strengthOf(made).level).toBeGreaterThanOrEqual(3)
+    expect(makePassword()).not.toBe(made)
+  })
+
+  test.each(["short", "aaaaaaaaaaaaaaaaaaaa", "123456789012345", "password1234", "abcdefghijklmnop"])(
+    "%s is weak",
+    (text) => expect(strengthOf(text).level).toBe(1),
+  )
+})
+
+describe("finding", () => {
+  test("accents and case do not matter", () => expect(fold("Café ÉTÉ")).toBe("cafe ete"))
+  test("the beginning of the name comes before the beginning of a word, and that before the middle", () => {
+    const scores = [rank("Bybit main", "by"), rank("Main Bybit", "by"), rank("Ruby", "by"), rank("Kraken", "by")]
+    expect(scores).toEqual([...scores].sort((a, b) => b - a))
+    expect(new Set(scores).size).toBe(4)
+  })
+})

@@ -1,0 +1,41 @@
+import { exchangeById, exchangeFieldSpecs } from "@keyferry/items"
+import { expect, test } from "vitest"
+
+import { splitPaste } from "./paste.ts"
+
+const specsOf = (id: string) => {
+  const exchange = exchangeById(id)
+  if (exchange === undefined) throw new Error("the catalogue has lost an exchange")
+  return exchangeFieldSpecs(exchange)
+}
+
+test("two lines of a shell profile fill two fields", () => {
+  expect(splitPaste('export BYBIT_API_KEY="abc"\nexport BYBIT_API_SECRET=def\n', specsOf("bybit"))).toEqual({
+    form: "lines",
+    values: { key: "abc", secret: "def" },
+  })
+})
+
+test("a .env with comments, and a passphrase", () => {
+  const text = "# OKX\nOKX_API_KEY=a\n\nOKX_SECRET_KEY='b c'\nOKX_PASSPHRASE=d\n"
+  expect(splitPaste(text, specsOf("okx"))?.values).toEqual({ key: "a", secret: "b c", passphrase: "d" })
+})
+
+test("the JSON that an exchange lets one download, with its PEM", () => {
+  const pem = "-----BEGIN EC PRIVATE KEY-----\nAA==\n-----END EC PRIVATE KEY-----\n"
+  const text = JSON.stringify({ name: "organizations/o/apiKeys/k", privateKey: pem })
+  expect(splitPaste(text, specsOf("coinbase"))).toEqual({
+    form: "json",
+    values: { key: "organizations/o/apiKeys/k", secret: pem },
+  })
+})
+
+test.each([
+  ["one value", "abc"],
+  ["one line", "API_KEY=abc"],
+  ["a PEM block", "-----BEGIN PRIVATE KEY-----\nA=B\nC=D\n-----END PRIVATE KEY-----"],
+  ["broken JSON", '{"apiKey": "a", "secret": '],
+  ["lines of which one is no assignment", "API_KEY=a\nAPI_SECRET=b\nthank you"],
+  ["names that mean nothing here", "A=1\nB=2"],
+  ["JSON that is no object", "[1, 2]"],
+])("%s stays what it is", (_what, text) => expect(splitPaste(text, specsOf("bybit"))).toBeUndefined())
