@@ -1,12 +1,11 @@
 import type { Sabotage } from "./definition.ts"
 
 /*
- * Passkeys: each protection of a factor, and of the slot that brings the keys.
+ * Passkeys as a factor. Those of the slot need a server, whose strongroom reads no copy that is made of links.
  */
 const TESTS = "apps/strongroom/src/accounts/passkeys.test.ts"
 const ROWS = "apps/strongroom/src/accounts/passkey-rows.ts"
 const WEBAUTHN = "apps/strongroom/src/accounts/webauthn.ts"
-const STORY = "e2e/devices/passkeys.test.ts"
 
 export const sabotages: readonly Sabotage[] = [
   {
@@ -32,7 +31,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "      requireUserVerification: false,\n      // Compared where",
       },
     ],
-    killer: { file: TESTS, title: "signing in [PK3] refuses a person who was not verified" },
+    killer: { file: TESTS, title: "[PK3] refuses a person who was not verified" },
   },
   {
     name: "passkey-origin",
@@ -45,29 +44,5 @@ export const sabotages: readonly Sabotage[] = [
       },
     ],
     killer: { file: TESTS, title: "[PK3] takes an address below its own only where the server says" },
-  },
-  {
-    name: "passkey-prf-not-posted",
-    protects: "what opens the account never reaches the server",
-    changes: [
-      {
-        file: "packages/sdk/src/passkeys.ts",
-        search: "      credential: postableCredential(credential),\n",
-        replace: "      credential,\n",
-      },
-    ],
-    killer: { file: STORY, title: "[PK10] a host without passkeys says so" },
-  },
-  {
-    name: "passkey-slot-keys",
-    protects: "a server that names another slot gets no key used",
-    changes: [
-      {
-        file: "packages/sdk/src/passkey-login.ts",
-        search: "  if (!areSlotKeys(entry, keys))\n",
-        replace: "  if (!areSlotKeys(entry, keys) && entry.addedAt < 0)\n",
-      },
-    ],
-    killer: { file: STORY, title: "[PK11] a server that names another slot" },
   },
 ]
