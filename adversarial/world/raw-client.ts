@@ -1,7 +1,7 @@
 import { request } from "node:http"
 import { join } from "node:path"
 
-import { bytesToBase64url, formatId, utf8 } from "@keyferry/base"
+import { bytesToBase64url, formatId, utf8, secret } from "@keyferry/base"
 import { type SigSeed } from "@keyferry/crypto"
 import { nodePrimitives as p } from "@keyferry/crypto/node"
 import {
@@ -42,7 +42,8 @@ export const stealFrom = async (folder: string): Promise<StolenDevice> => {
   if (record?.ok !== true || record.value.account === undefined || authSeed === undefined)
     throw new Error("nothing to steal here")
   const { deviceId, accountId, leaseId, leasePk } = record.value.account
-  return { deviceId, accountId, leaseId, leasePk, authSeed }
+  // On Node what the SDK keeps is the key itself.
+  return { deviceId, accountId, leaseId, leasePk, authSeed: secret<"SigSeed">(authSeed.reveal()) }
 }
 
 /** Signs requests with a key of the attacker's choice. */

@@ -17,6 +17,7 @@ export interface DeviceTab {
   readonly titles: () => Promise<readonly string[]>
   readonly lockEverywhere: () => Promise<void>
   readonly keys: () => Promise<readonly (readonly [string, string, boolean])[]>
+  readonly databases: () => Promise<readonly string[]>
 }
 
 interface Hook {
@@ -25,6 +26,7 @@ interface Hook {
   readonly keys: () => Promise<readonly (readonly [string, string, boolean])[]>
 }
 declare const hook: Hook
+declare const indexedDB: { readonly databases: () => Promise<readonly { readonly name?: string }[]> }
 
 export const openDeviceTab = async (browser: BrowserProcess, origin: string): Promise<DeviceTab> => {
   const tab = await browser.tab()
@@ -53,6 +55,8 @@ export const deviceOf = (tab: Tab): DeviceTab => {
     titles: async () => (await device.must<readonly ItemSummary[]>("list")).map(({ title }) => title).toSorted(),
     lockEverywhere: async () => void (await call("lockEverywhere", [])),
     keys: () => tab.run(() => hook.keys(), undefined),
+    databases: () =>
+      tab.run(async () => (await indexedDB.databases()).map(({ name }) => name ?? "").toSorted(), undefined),
   }
   return device
 }

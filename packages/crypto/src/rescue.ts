@@ -75,7 +75,7 @@ export const openRescue = async (
   if (!equalBytes(box.slotId, place.slotId) || !equalBytes(box.kemPkHash, kemPkHash)) return err("cannot-open")
   if (box.enc.length !== KEM_ENC_LENGTH) return err("cannot-open")
   const info = rescueInfo(place, kemPkHash)
-  const opened = await hpkeOpen(slotKem.seed.reveal(), box.enc, info, new Uint8Array(), box.ct)
+  const opened = await hpkeOpen({ seed: slotKem.seed.reveal() }, box.enc, info, new Uint8Array(), box.ct)
   return opened === undefined ? err("cannot-open") : ok(secret<"LocalKeys">(opened))
 }
 

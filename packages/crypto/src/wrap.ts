@@ -98,7 +98,13 @@ export const openWrap = async <K extends WrapKind>(
   if (!equalBytes(entry.recipient, recipient.id) || !equalBytes(entry.kemPkHash, kemPkHash)) return err("cannot-open")
   if (entry.enc.length !== KEM_ENC_LENGTH || entry.ct.length !== CT_LENGTH) return err("cannot-open")
   const info = wrapInfo(context, recipient.id, kemPkHash)
-  const opened = await hpkeOpen(recipient.kem.seed.reveal(), entry.enc, info, wrapAad(context), entry.ct)
+  const opened = await hpkeOpen(
+    { seed: recipient.kem.seed.reveal(), half: recipient.kem.half },
+    entry.enc,
+    info,
+    wrapAad(context),
+    entry.ct,
+  )
   return opened === undefined ? err("cannot-open") : ok(secret<WrappedName<K>>(opened))
 }
 

@@ -1,4 +1,4 @@
-import { bytesToHex, equalBytes, err, ok, type Result, type Secret } from "@keyferry/base"
+import { bytesToHex, equalBytes, err, ok, type Result } from "@keyferry/base"
 import {
   accountKeyRecipients,
   type AccountEpoch,
@@ -20,7 +20,7 @@ import {
   deriveSlot,
   encodeWrapEntry,
   type ExportKey,
-  kemKeyPairFromSeed,
+  type KemKeyPair,
   makeAccountSeed,
   makeWrap,
   openPrevAccountSeed,
@@ -43,6 +43,7 @@ import { accountKeysReplyStruct, type Failure } from "@keyferry/protocol"
 
 import { type Device, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
 import { keyIdOf } from "./wire.ts"
+import { keysOf } from "./ports.ts"
 
 const ZERO32 = new Uint8Array(32)
 
@@ -215,7 +216,7 @@ export const openAccountSk = async (
 export const openAccountWrap = async (
   device: Device,
   account: AccountState,
-  holder: { readonly id: Uint8Array; readonly kemSeed: Secret<"KemSeed"> },
+  holder: { readonly id: Uint8Array; readonly kem: KemKeyPair },
   entry: WrapEntry,
 ): Promise<Result<AccountSeed, Failure>> => {
   const { primitives: p } = device.ports
@@ -233,7 +234,7 @@ export const openAccountWrap = async (
       seq: link.seq,
       prev: link.prev,
     },
-    { id: holder.id, kem: await kemKeyPairFromSeed(holder.kemSeed) },
+    holder,
     entry,
   )
   if (!opened.ok) return err({ code: "key-not-trusted" })
@@ -261,7 +262,7 @@ export const fetchAccountKeys = async (device: Device, account: AccountState): P
   const opened = await openServedKeys(
     device,
     account,
-    { id: record.account.deviceId, kemSeed: full.kemSeed },
+    { id: record.account.deviceId, kem: await keysOf(device.ports).kemPair(full.kemSeed) },
     served.value,
     full.accountSeeds,
   )
@@ -279,7 +280,7 @@ export interface ServedKeys {
 export const openServedKeys = async (
   device: Device,
   account: AccountState,
-  holder: { readonly id: Uint8Array; readonly kemSeed: Secret<"KemSeed"> },
+  holder: { readonly id: Uint8Array; readonly kem: KemKeyPair },
   served: ServedKeys,
   known: ReadonlyMap<number, AccountSeed>,
 ): Promise<Result<ReadonlyMap<number, AccountSeed>, Failure>> => {

@@ -56,6 +56,7 @@ import { acceptAccount } from "./sync-account.ts"
 import { syncScope } from "./sync-exchange.ts"
 import { isFreshPassword } from "./unlock.ts"
 import { b64, fromB64, keyIdOf } from "./wire.ts"
+import { keysOf } from "./ports.ts"
 
 /*
  * Approval of a new device N by an active device E, relayed by the server, which learns nothing it could use:
@@ -232,7 +233,7 @@ export const approvalReply = async (device: Device, box: EnrolmentBox, side: New
       ? err({ code: "revision-conflict", detail: "The account changed meanwhile; start the approval again." })
       : mismatch
   const account = accountOf(e, e.leaseId, e.leasePk)
-  const authSeed = secret<"SigSeed">(e.authSeed.slice())
+  const authSeed = secret<"AuthKey">(e.authSeed.slice())
   const lease = await startLease(device, account, e.password, authSeed)
   if (!lease.ok) return lease
   const own = slotSigner(device, { id: e.deviceId, sigSeed: secret<"SigSeed">(e.sigSeed.slice()) })
@@ -258,7 +259,7 @@ export const approvalReply = async (device: Device, box: EnrolmentBox, side: New
   const seeds = await openServedKeys(
     device,
     chain.value.state,
-    { id: e.deviceId, kemSeed: secret<"KemSeed">(e.kemSeed.slice()) },
+    { id: e.deviceId, kem: await keysOf(device.ports).kemPair(secret<"KemSeed">(e.kemSeed.slice())) },
     served.value,
     new Map(),
   )

@@ -1,11 +1,12 @@
 import { bytesToHex, type Result, type Secret, err, ok, secret } from "@keyferry/base"
 import { type AccountState, decodeLink, type Link, verifyAccountChain } from "@keyferry/chain"
-import { type AccountSeed, type DeviceSecret, makeSigSeed, type SigSeed, type VaultKey } from "@keyferry/crypto"
+import { type AccountSeed, type DeviceSecret, type SigSeed, type VaultKey } from "@keyferry/crypto"
 import type { Instant } from "@keyferry/engine"
 import type { Failure } from "@keyferry/protocol"
 
 import { chainRow, type DeviceRecord, deviceRecord, type LocalItem, type Settings, settingsRow } from "./formats.ts"
-import type { Row, SdkPorts } from "./ports.ts"
+import type { AuthKey } from "./device-keys.ts"
+import { keysOf, type Row, type SdkPorts } from "./ports.ts"
 import { lockedKey, macOf, openRow, sealRow } from "./sealing.ts"
 import { createTransport, type RequestSigner, type Transport } from "./transport.ts"
 import type { Vault } from "./vault.ts"
@@ -112,7 +113,7 @@ export const deviceSecret = async (ports: SdkPorts, make: boolean): Promise<Devi
 }
 
 /** The request-signing key, usable while locked. */
-export const authSeedRow = async (ports: SdkPorts, d: DeviceSecret, seed: SigSeed): Promise<Row> => ({
+export const authSeedRow = async (ports: SdkPorts, d: DeviceSecret, key: AuthKey): Promise<Row> => ({
   table: "clear",
   key: "auth",
   value: await sealRow(
@@ -121,30 +122,24 @@ export const authSeedRow = async (ports: SdkPorts, d: DeviceSecret, seed: SigSee
     await lockedKey(ports.primitives, d, "auth"),
     "clear",
     "auth",
-    seed.reveal(),
+    key.reveal(),
   ),
 })
 
-export const loadAuthSeed = async (ports: SdkPorts): Promise<SigSeed | undefined> => {
+export const loadAuthSeed = async (ports: SdkPorts): Promise<AuthKey | undefined> => {
   const d = await deviceSecret(ports, false)
   const row = await ports.store.read("clear", "auth")
   if (d === undefined || row === undefined) return undefined
   const opened = await openRow(ports.primitives, await lockedKey(ports.primitives, d, "auth"), "clear", "auth", row)
-  return opened.ok ? secret<"SigSeed">(opened.value) : undefined
+  return opened.ok ? secret<"AuthKey">(opened.value) : undefined
 }
-
-export const newSigSeed = (ports: SdkPorts): SigSeed => makeSigSeed(ports.random)
 
 export const requestSigner = (
   ports: SdkPorts,
   keyId: string,
   tag: RequestSigner["tag"],
-  seed: SigSeed,
-): RequestSigner => ({
-  keyId,
-  tag,
-  sign: (message) => ports.primitives.ed25519Sign(seed.reveal(), message),
-})
+  key: AuthKey,
+): RequestSigner => ({ keyId, tag, sign: (message) => keysOf(ports).signAuth(key, message) })
 
 /** Account links beside the store in clear, authenticated by the device secret. */
 export const chainRows = async (device: Device, links: readonly Uint8Array[]): Promise<readonly Row[]> => {

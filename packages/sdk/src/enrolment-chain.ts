@@ -1,6 +1,6 @@
 import { equalBytes, err, formatId, ok, type Result } from "@keyferry/base"
 import { type AccountState, newestAccountKey, verifyAccountChain } from "@keyferry/chain"
-import { type AccountSeed, decodeWrapEntry, type SlotKeys } from "@keyferry/crypto"
+import { type AccountSeed, decodeWrapEntry, kemKeyPairFromSeed, type SlotKeys } from "@keyferry/crypto"
 import { accountChainReplyStruct, accountKeysReplyStruct, type Failure } from "@keyferry/protocol"
 
 import { openAccountWrap } from "./account-keys.ts"
@@ -54,7 +54,7 @@ export const openSlot = async (
   for (const [wrapEpoch, bytes] of served.value.wraps) {
     const wrap = wrapEpoch === epoch ? decodeWrapEntry(bytes) : undefined
     if (wrap?.ok === true && equalBytes(wrap.value.recipient, slotId))
-      return openAccountWrap(device, state, { id: slotId, kemSeed: slot.kemSeed }, wrap.value)
+      return openAccountWrap(device, state, { id: slotId, kem: await kemKeyPairFromSeed(slot.kemSeed) }, wrap.value)
   }
   return err({ code: "key-not-trusted" })
 }

@@ -1,5 +1,5 @@
 import { err, ok, type Result, secret } from "@keyferry/base"
-import { kemKeyPairFromSeed, makeKemKeyPair, makeSigSeed, sigPublicKey } from "@keyferry/crypto"
+import { makeSigSeed } from "@keyferry/crypto"
 import { type ErrorCode, type Failure, isErrorCode } from "@keyferry/protocol"
 
 import { fetchAccountKeys } from "./account-keys.ts"
@@ -17,6 +17,7 @@ import type { Credentials } from "./transport.ts"
 import { afterUnlock, readToken, reportUnlocked, storeLease } from "./unlock.ts"
 import { wipe } from "./wipe.ts"
 import { keyIdOf } from "./wire.ts"
+import { keysOf } from "./ports.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
 
@@ -75,16 +76,16 @@ export const startOver = async (device: Device): Promise<void> => {
 }
 
 export const newDeviceKeys = async (device: Device) => {
-  const { primitives: p, random } = device.ports
+  const { random } = device.ports
   const sigSeed = makeSigSeed(random)
-  const authSeed = makeSigSeed(random)
-  const kem = await makeKemKeyPair(random)
+  const keys = keysOf(device.ports)
+  const authSeed = await keys.makeAuth()
   return {
-    authPk: await sigPublicKey(p, authSeed),
+    authPk: await keys.authPublicKey(authSeed),
     secret: {
       deviceId: random.bytes(16),
       sigSeed: sigSeed.reveal(),
-      kemSeed: kem.seed.reveal(),
+      kemSeed: (await keys.makeKem()).reveal(),
       authSeed: authSeed.reveal(),
     },
   }
@@ -94,8 +95,8 @@ export const newDeviceKeys = async (device: Device) => {
 export const publicKeysOf = async (device: Device, e: Enrolment) => ({
   deviceId: e.deviceId,
   sigPk: await device.ports.primitives.ed25519PublicKey(e.sigSeed),
-  kemPk: (await kemKeyPairFromSeed(secret<"KemSeed">(e.kemSeed.slice()))).publicKey,
-  authPk: await device.ports.primitives.ed25519PublicKey(e.authSeed),
+  kemPk: (await keysOf(device.ports).kemPair(secret<"KemSeed">(e.kemSeed.slice()))).publicKey,
+  authPk: await keysOf(device.ports).authPublicKey(secret<"AuthKey">(e.authSeed.slice())),
 })
 
 export const originOf = (server: string): string | undefined => {
@@ -109,7 +110,7 @@ export const originOf = (server: string): string | undefined => {
 
 export const credentialsOf = (device: Device, e: Enrolment): Credentials => ({
   session: e.session,
-  signer: requestSigner(device.ports, keyIdOf(e.deviceId), "kf1-dev", secret<"SigSeed">(e.authSeed)),
+  signer: requestSigner(device.ports, keyIdOf(e.deviceId), "kf1-dev", secret<"AuthKey">(e.authSeed)),
 })
 
 export const accountOf = (e: Enrolment, leaseId: Uint8Array, leasePk: Uint8Array): AccountRecord => ({

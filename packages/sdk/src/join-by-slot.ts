@@ -43,7 +43,7 @@ export const joinBySlot = async (
   if (e.leaseId === undefined || e.leasePk === undefined) return err({ code: "device-not-verified" })
   const holder = deviceHolder({ ...keys, leaseId: e.leaseId, leasePk: e.leasePk })
   const account = accountOf(e, e.leaseId, e.leasePk)
-  const authSeed = secret<"SigSeed">(e.authSeed.slice())
+  const authSeed = secret<"AuthKey">(e.authSeed.slice())
   const lease = await startLease(device, account, e.password, authSeed)
   if (!lease.ok) return lease
   const place = nextPlace(state, by.id)

@@ -3,6 +3,7 @@ import type { Primitives } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
 
 import type { PasskeyAuthenticator } from "./passkey-port.ts"
+import { type DeviceKeys, seedKeys } from "./device-keys.ts"
 
 /*
  * What a platform gives the SDK. Node and browser each bring an adapter; nothing else of a host is used.
@@ -66,6 +67,8 @@ export interface SdkPorts {
   readonly clock: Clock & MonotonicClock
   readonly random: Random
   readonly primitives: Primitives
+  /** Absent: seeds, as on Node. */
+  readonly keys?: DeviceKeys
   /** Shown in device lists: "Linux · Node". */
   readonly platform: string
   /** `<name>/<version>` of the program that embeds the SDK. */
@@ -86,3 +89,5 @@ export const retryable = (failure: Failure): boolean =>
   failure.code === "busy" ||
   failure.code === "rate-limited" ||
   failure.code === "internal"
+
+export const keysOf = (ports: SdkPorts): DeviceKeys => ports.keys ?? seedKeys(ports.primitives, ports.random)

@@ -39,7 +39,7 @@ import {
   slotSigner,
 } from "./account-keys.ts"
 import { type EnrolmentState, type Kit } from "./api.ts"
-import { type Device, requestSigner, transportOf } from "./device.ts"
+import { type Device, transportOf } from "./device.ts"
 import { parseKit } from "./kit-code.ts"
 import { openSlot, readChain } from "./enrolment-chain.ts"
 import {
@@ -83,7 +83,13 @@ export const recoverStart = async (
   const signedIn = await transport.json(
     "recovery.start",
     {},
-    { signer: requestSigner(device.ports, `rec_${bytesToBase32(auth.recPk)}`, "kf1-rec", auth.seed) },
+    {
+      signer: {
+        keyId: `rec_${bytesToBase32(auth.recPk)}`,
+        tag: "kf1-rec",
+        sign: (message) => device.ports.primitives.ed25519Sign(auth.seed.reveal(), message),
+      },
+    },
   )
   if (!signedIn.ok) return signedIn
   const accountId = parseId("acc", signedIn.value.accountId)
@@ -190,7 +196,7 @@ export const recoverFinish = async (device: Device, box: EnrolmentBox, newPasswo
   if (!verified.ok) return err({ code: "chain-invalid", detail: `Own link refused: ${verified.error.code}.` })
 
   const account = { ...accountOf(e, e.leaseId, e.leasePk), accountUuid, address: e.mailedTo ?? "" }
-  const authSeed = secret<"SigSeed">(e.authSeed.slice())
+  const authSeed = secret<"AuthKey">(e.authSeed.slice())
   const lease = await startLease(device, account, newPassword, authSeed)
   if (!lease.ok) return lease
   const staged = await stage(device, {

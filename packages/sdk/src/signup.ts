@@ -4,7 +4,6 @@ import {
   deriveSecretKey,
   fingerprintDigits,
   formatKitCode,
-  makeKemKeyPair,
   makeRecoveryCode,
   makeSigSeed,
   serverWords,
@@ -32,7 +31,7 @@ import {
 import type { Kit } from "./api.ts"
 import { type Device, requestSigner, transportOf } from "./device.ts"
 import type { AccountRecord, ServerRecord } from "./formats.ts"
-import { retryable } from "./ports.ts"
+import { keysOf, retryable } from "./ports.ts"
 import { dropStaged, settle, stage, type Staged, startLease } from "./staged.ts"
 import { afterUnlock, createLocalStore, passwordProblem, readToken, reportUnlocked, storeLease } from "./unlock.ts"
 import { b64, fromB64, keyIdOf } from "./wire.ts"
@@ -90,10 +89,11 @@ export const signUp = async (
 
   const deviceId = random.bytes(16)
   const sigSeed = makeSigSeed(random)
-  const authSeed = makeSigSeed(random)
-  const kem = await makeKemKeyPair(random)
+  const keys = keysOf(device.ports)
+  const authSeed = await keys.makeAuth()
+  const kem = await keys.kemPair(await keys.makeKem())
   const sigPk = await sigPublicKey(p, sigSeed)
-  const authPk = await sigPublicKey(p, authSeed)
+  const authPk = await keys.authPublicKey(authSeed)
   const registration = await startOpaqueRegistration(input.password)
   const started = await transport.json(
     "signup.start",
@@ -210,7 +210,7 @@ export const finishStaged = async (device: Device, staged: Staged): Promise<Resu
     device.ports,
     keyIdOf(staged.account.deviceId),
     "kf1-dev",
-    secret<"SigSeed">(staged.authSeed),
+    secret<"AuthKey">(staged.authSeed),
   )
   const as = staged.session === undefined ? { signer } : { signer, session: staged.session }
   const route = staged.route === "signup.finish" ? "signup.finish" : "enrol.append"

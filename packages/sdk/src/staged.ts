@@ -12,7 +12,7 @@ import {
   type TypeOf,
 } from "@keyferry/base"
 import { HOLDER_RECOVERY, newestSlot, verifyAccountChain } from "@keyferry/chain"
-import { encodeRescue, kOff, kOn, sealRescue, type SigSeed, unlockFactor } from "@keyferry/crypto"
+import { encodeRescue, kOff, kOn, sealRescue, unlockFactor } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
 
 import {
@@ -28,6 +28,7 @@ import {
   stateRow,
 } from "./device.ts"
 import { type AccountRecord, accountRecord, type DeviceRecord, keyBundle, MODE_ACCOUNT } from "./formats.ts"
+import type { AuthKey } from "./device-keys.ts"
 import type { Row } from "./ports.ts"
 import { rowsUnderNewKeys } from "./rekey-store.ts"
 import { bundleRow, evaluateLease, newLocalKeys, setFull } from "./unlock.ts"
@@ -66,7 +67,7 @@ export const startLease = async (
   device: Device,
   account: Pick<AccountRecord, "server" | "accountId" | "deviceId" | "leaseId" | "leasePk">,
   password: string,
-  authSeed: SigSeed,
+  authSeed: AuthKey,
 ): Promise<Result<LeaseStart, Failure>> => {
   const { primitives: p, random, store } = device.ports
   const d = await deviceSecret(device.ports, true)
@@ -99,7 +100,7 @@ export const stage = async (
     readonly keys: JoiningKeys
     readonly links: readonly Uint8Array[]
     readonly lease: LeaseStart
-    readonly authSeed: SigSeed
+    readonly authSeed: AuthKey
     readonly route: string
     readonly body: Uint8Array
     readonly session?: string
@@ -171,7 +172,7 @@ export const settle = async (device: Device, staged: Staged): Promise<Result<voi
   await device.ports.store.replace([
     ...rows.value,
     recordRow(record),
-    await authSeedRow(device.ports, d, secret<"SigSeed">(staged.authSeed)),
+    await authSeedRow(device.ports, d, secret<"AuthKey">(staged.authSeed)),
     ...(await chainRows(device, staged.links)),
     await bundleRow(device, full, local),
     ...(await rescueRows(device, full, local)),

@@ -1,4 +1,4 @@
-import { err, type Result } from "@keyferry/base"
+import { err, type Random, type Result } from "@keyferry/base"
 import { hasEd25519, webPrimitives } from "@keyferry/crypto/web"
 import type { Failure } from "@keyferry/protocol"
 
@@ -7,6 +7,8 @@ import { openKeyferry } from "../keyferry.ts"
 import type { PasskeyAuthenticator } from "../passkey-port.ts"
 import { browserName } from "./browser-name.ts"
 import { createFetchHttp } from "./http.ts"
+import { createKeyObjects } from "./key-objects.ts"
+import { hasKeyObjects } from "./key-support.ts"
 import { createRowStore } from "./row-store.ts"
 import { createSecretStore } from "./secret-store.ts"
 
@@ -21,14 +23,18 @@ export interface BrowserOptions {
 /** Opens (or prepares) this browser profile as a device. To be called in a worker. Errors: schema-newer, store-corrupt, store-full. */
 export const openBrowserKeyferry = async (options: BrowserOptions): Promise<Result<Keyferry, Failure>> => {
   const { subtle } = crypto
+  const keyDatabase = `${options.profile}-keys`
+  const random: Random = { bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) }
   try {
+    const primitives = webPrimitives(subtle, await hasEd25519(subtle))
     return await openKeyferry({
       store: createRowStore(options.profile),
-      secrets: createSecretStore(`${options.profile}-keys`),
+      secrets: createSecretStore(keyDatabase),
       http: createFetchHttp(),
       clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
-      random: { bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) },
-      primitives: webPrimitives(subtle, await hasEd25519(subtle)),
+      random,
+      primitives,
+      ...((await hasKeyObjects(subtle)) ? { keys: createKeyObjects(keyDatabase, primitives, random) } : {}),
       platform: browserName(navigator.userAgent),
       client: options.client,
       ...(options.passkeys === undefined ? {} : { passkeys: options.passkeys }),
