@@ -1,4 +1,13 @@
-import type { DeviceInfo, EnrolmentState, ItemSummary, ItemView, Kit, RotationEntry, Status } from "@keyferry/sdk"
+import type {
+  DeviceInfo,
+  EnrolmentState,
+  ItemSummary,
+  ItemView,
+  Kit,
+  PasskeyInfo,
+  RotationEntry,
+  Status,
+} from "@keyferry/sdk"
 
 /*
  * Values as an engine answers them, written once. Times count back from a fixed noon, which the gallery's clock shows too.
@@ -331,4 +340,23 @@ export const CODES = [
   "h8j2-k4lp",
   "r9t3-y6wm",
   "x2c4-v8bn",
+]
+
+const passkey = (over: Partial<PasskeyInfo>): PasskeyInfo => ({
+  id: "pk_1",
+  label: "YubiKey",
+  signsIn: true,
+  unlocks: false,
+  address: "keys.example.com",
+  here: true,
+  backedUp: false,
+  createdAtMs: NOW_MS - 50 * DAY,
+  lastUsedAtMs: NOW_MS - 8 * DAY,
+  ...over,
+})
+
+export const passkeys: readonly PasskeyInfo[] = [
+  passkey({ id: "pk_2", label: "Laptop’s fingerprint reader", unlocks: true, lastUsedAtMs: NOW_MS - 3 * HOUR }),
+  passkey({}),
+  passkey({ id: "pk_3", label: "Old address", here: false, address: "old.example.com", lastUsedAtMs: 0 }),
 ]

@@ -103,7 +103,7 @@ export const recordedDevice = (record: DeviceRecord): BrowserDevice => {
     twoFactorConfirm: async () => ok({ factors: ["totp"] }),
     twoFactorCheck: done,
     twoFactorPasskey: done,
-    passkeys: async () => ok([]),
+    passkeys: async () => ok(recorded.passkeys),
     passkeyAdd: async () => ok({ id: "AAEC", unlocks: true }),
     passkeyRemove: done,
     recoveryCodes: async () => ok({ codes: recorded.CODES }),

@@ -106,6 +106,8 @@ export const REQUIRED: readonly string[] = [
     "factor-off",
     "kit-check",
     "kit-replace",
+    "passkey-add",
+    "passkey-remove",
     "freeze",
   ].map((dialog) => `dialog:${dialog}`),
 ]

@@ -20,7 +20,7 @@ export const ENTRY_STATES: readonly GalleryState[] = [
     path: "/add/exchange-key",
     shows: ["screen:add-first"],
     record: none,
-    steps: [{ fill: "Exchange", text: "Bybit" }],
+    steps: [{ fill: "Exchange", text: "Bybit" }, { press: "Escape" }],
   },
   {
     id: "add-first-password",

@@ -71,7 +71,7 @@ export const frame = {
   "step-up.confirm": "Confirm",
 
   "copy.copy": "Copy",
-  "copy.copied": "Copied · {n} s",
+  "copy.seconds": "{n} s",
   "copy.copied-name": "Copied {what}",
   "copy.name": "Copy {field} of {item}",
   "copy.what": "{field} of {item}",

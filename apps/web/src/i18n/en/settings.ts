@@ -70,7 +70,28 @@ export const settings = {
     "The server keeps its ciphertext until you turn the credential switch off or delete what is there.",
 
   "passkeys.title": "Passkeys",
-  "passkeys.not-yet": "Not there yet on this server. Your second factor is an authenticator app or a recovery code.",
+  "passkeys.what":
+    "A passkey is a second factor. “Signs in and unlocks” means that it also brings your keys to a new browser, so no kit and no other device is needed there. Passkeys belong to this address and work nowhere else.",
+  "passkeys.signs-in": "Signs in",
+  "passkeys.unlocks": "Signs in and unlocks",
+  "passkeys.only-unlocks": "Only its slot is left",
+  "passkeys.elsewhere": "belongs to {address}",
+  "passkeys.when": "added {added} · used {used}",
+  "passkeys.never": "never",
+  "passkeys.add": "Add a passkey",
+  "passkeys.add-what": "Your browser asks for it next. It will work on {host} only.",
+  "passkeys.label": "Name of the passkey",
+  "passkeys.label-hint": "Such as “YubiKey” or “Phone”.",
+  "passkeys.add-do": "Add passkey",
+  "passkeys.added-unlocks": "Added. It signs in and unlocks.",
+  "passkeys.added-signs-in":
+    "Added. It signs in. Unlocking with it is not possible with this authenticator and browser.",
+  "passkeys.remove": "Remove",
+  "passkeys.remove-name": "Remove {name}",
+  "passkeys.remove-title": "Remove the passkey “{name}”?",
+  "passkeys.remove-signs-in": "It is no second factor any more. What is stored on the authenticator is not deleted.",
+  "passkeys.remove-unlocks":
+    "It is no second factor any more and opens nothing; your account gets new keys. What is stored on the authenticator is not deleted.",
 
   "copies.export": "Save an encrypted file",
   "copies.export-what":

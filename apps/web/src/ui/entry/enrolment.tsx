@@ -91,6 +91,7 @@ const SecondFactor = ({ state }: { readonly state: EnrolmentState }) => {
   const keyferry = useKeyferry()
   const act = useAct()
   const lost = useAct()
+  const passkey = useAct()
   const [kind, setKind] = useState<"totp" | "recovery-code">("totp")
   const [code, setCode] = useState("")
   const submit = (typed: string): void => {
@@ -129,7 +130,7 @@ const SecondFactor = ({ state }: { readonly state: EnrolmentState }) => {
         autoComplete="one-time-code"
         name="code"
       />
-      <FailureNotice failure={act.failure ?? lost.failure} />
+      <FailureNotice failure={act.failure ?? passkey.failure ?? lost.failure} />
       <div className="form-actions">
         <Button tone="primary" submit pending={act.pending} disabled={code.trim() === ""}>
           {t("button.continue")}
@@ -143,6 +144,17 @@ const SecondFactor = ({ state }: { readonly state: EnrolmentState }) => {
           {t(kind === "totp" ? "factor.use-recovery" : "factor.use-app")}
         </Button>
       </div>
+      {state.factors.includes("passkey") ? (
+        <div>
+          <Button
+            icon="key"
+            pending={passkey.pending}
+            onPress={() => void passkey.run(() => keyferry.loginPasskey(false))}
+          >
+            {t("factor.use-passkey")}
+          </Button>
+        </div>
+      ) : null}
       <p className="muted">
         {t("factor.lost")}{" "}
         <LinkButton disabled={lost.pending} onPress={() => void lost.run(() => keyferry.loginFactorLost())}>
@@ -220,7 +232,10 @@ const useArrive = (): (() => void) => {
 
 const GetKeys = ({ state }: { readonly state: EnrolmentState }) => {
   const arrive = useArrive()
-  const [way, setWay] = useState<"approve" | "kit">(state.approver ? "approve" : "kit")
+  const byPasskey = state.factors.includes("passkey")
+  const [way, setWay] = useState<"approve" | "passkey" | "kit">(
+    state.approver ? "approve" : byPasskey ? "passkey" : "kit",
+  )
   return (
     <div className="stack">
       <PageHead title={t("keys.title")} lead={t("keys.lead")} />
@@ -234,11 +249,45 @@ const GetKeys = ({ state }: { readonly state: EnrolmentState }) => {
             label: t("keys.by-device"),
             hint: t(state.approver ? "keys.by-device-hint" : "keys.no-device"),
           },
+          ...(byPasskey
+            ? [{ value: "passkey" as const, label: t("keys.by-passkey"), hint: t("keys.by-passkey-hint") }]
+            : []),
           { value: "kit", label: t("keys.by-kit"), hint: t("keys.by-kit-hint") },
         ]}
       />
       <div className="chosen-way">
-        {way === "approve" ? <ApprovalHere onDone={arrive} /> : <KitForm onDone={arrive} />}
+        {way === "approve" ? (
+          <ApprovalHere onDone={arrive} />
+        ) : way === "passkey" ? (
+          <PasskeyForm onDone={arrive} />
+        ) : (
+          <KitForm onDone={arrive} />
+        )}
+      </div>
+    </div>
+  )
+}
+
+/** A passkey that unlocks holds a slot of the account; no kit and no other device is needed. */
+const PasskeyForm = ({ onDone }: { readonly onDone: () => void }) => {
+  const keyferry = useKeyferry()
+  const act = useAct()
+  return (
+    <div className="stack">
+      <p>{t("keys.passkey-what")}</p>
+      <FailureNotice failure={act.failure} />
+      {act.pending ? <ProgressBar label={t("approval.getting")} /> : null}
+      <div>
+        <Button
+          tone="primary"
+          icon="key"
+          pending={act.pending}
+          onPress={() =>
+            void act.run(() => keyferry.finishWithPasskey()).then((done) => (done === undefined ? undefined : onDone()))
+          }
+        >
+          {t("keys.do")}
+        </Button>
       </div>
     </div>
   )

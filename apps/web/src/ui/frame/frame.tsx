@@ -44,7 +44,7 @@ export const Frame = () => {
         {t("frame.skip")}
       </a>
       <header className="head">
-        <Link to="/" className="brand">
+        <Link to="/" className="brand" aria-label="Keyferry">
           <Mark />
           <span>Keyferry</span>
         </Link>

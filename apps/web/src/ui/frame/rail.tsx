@@ -24,7 +24,8 @@ const Place = ({
   readonly tone?: "warn"
 }) => {
   const [location] = useLocation()
-  const here = to === "/" ? location === "/" : location.startsWith(to)
+  // What needs a look is a way to another place of this list, never a place of its own.
+  const here = tone === undefined && (to === "/" ? location === "/" : location.startsWith(to))
   return (
     <li>
       <Link to={to} className="place" data-tone={tone} {...(here ? { "aria-current": "page" } : {})} title={children}>

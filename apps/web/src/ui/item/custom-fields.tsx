@@ -46,6 +46,7 @@ export const CustomFields = ({
         <Field
           key={field}
           label={field.slice(0, 200)}
+          ownLabel
           value={values[field] ?? ""}
           onChange={(value) => onSet(field, value)}
           secret={kind.credential}

@@ -8,6 +8,8 @@ import { CopySecret, CopyText } from "../shared/copy-button.tsx"
 
 const HIDE_AFTER_S = 30
 const LARGE_MOST = 256
+/** What may scroll in its own box can be reached by keys. */
+const LONG = 400
 
 /** Hides again after 30 seconds, and when the page is out of sight. */
 const useShown = (): readonly [boolean, (shown: boolean) => void] => {
@@ -55,7 +57,7 @@ export const SecretField = ({ label, item, value, commanded }: SecretFieldProps)
   return (
     <div className="secret">
       <dt className="secret-label">{label}</dt>
-      <dd className="secret-value">
+      <dd className="secret-value" {...(shown ? { tabIndex: 0 } : {})}>
         {shown ? large ? <Large value={value} /> : <Tinted value={value} /> : <Dots />}
         {warn && shown ? <Notice tone="info">{t("secret.first-time")}</Notice> : null}
       </dd>
@@ -142,7 +144,7 @@ export const PlainField = ({
 }) => (
   <div className="secret">
     <dt className="secret-label">{label}</dt>
-    <dd className="secret-value">
+    <dd className="secret-value" {...(value.length > LONG ? { tabIndex: 0 } : {})}>
       <bdi className={copies ? "plain-text" : undefined}>{value.slice(0, 60_000)}</bdi>
     </dd>
     {copies ? (

@@ -127,7 +127,7 @@ const KitPaper = ({ kit, groups }: { readonly kit: Kit; readonly groups: readonl
           <bdi>{kit.address}</bdi>
         </dd>
         <dt>{t("kit.code")}</dt>
-        <dd className="kit-code">
+        <dd className="kit-code" translate="no">
           <span>{kit.code.split("-")[0]}</span>
           {groups.map((group, at) => (
             // The groups of a code are what they are, where they are.
@@ -139,9 +139,13 @@ const KitPaper = ({ kit, groups }: { readonly kit: Kit; readonly groups: readonl
           ))}
         </dd>
         <dt>{t("kit.digits")}</dt>
-        <dd className="mono">{kit.accountDigits}</dd>
+        <dd className="mono" translate="no">
+          {kit.accountDigits}
+        </dd>
         <dt>{t("kit.words")}</dt>
-        <dd className="mono">{kit.serverWords}</dd>
+        <dd className="mono" translate="no">
+          {kit.serverWords}
+        </dd>
         <dt>{t("kit.password")}</dt>
         <dd className="kit-line" />
       </dl>

@@ -41,13 +41,14 @@ export const Button = ({
   <AriaButton
     className="button"
     data-tone={tone}
-    type={submit ? "submit" : "button"}
+    type={submit && !pending ? "submit" : "button"}
     isDisabled={disabled}
-    isPending={pending}
+    data-pending={pending ? "" : undefined}
+    aria-disabled={pending}
     // A dialog begins where its safe answer is.
     // oxlint-disable-next-line jsx-a11y/no-autofocus
     autoFocus={focused}
-    {...(onPress === undefined ? {} : { onPress })}
+    {...(onPress === undefined || pending ? {} : { onPress })}
     {...(name === undefined ? {} : { "aria-label": name })}
     {...(describedBy === undefined ? {} : { "aria-describedby": describedBy })}
     {...(pressed === undefined ? {} : { "aria-pressed": pressed })}

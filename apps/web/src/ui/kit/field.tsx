@@ -12,6 +12,8 @@ export interface Said {
 
 export interface FieldProps {
   readonly label: string
+  /** The label is what a person wrote. */
+  readonly ownLabel?: boolean
   readonly value: string
   readonly onChange: (value: string) => void
   readonly note?: ReactNode
@@ -72,7 +74,7 @@ export const Field = (props: FieldProps) => {
       type={secret && lines === undefined && !shown ? "password" : props.mode === "email" ? "email" : "text"}
     >
       <Label className="field-label">
-        {label}
+        {props.ownLabel === true ? <bdi>{label}</bdi> : label}
         {note === undefined ? null : <span className="field-label-note">{note}</span>}
       </Label>
       <div className="input-line">

@@ -15,6 +15,7 @@ import { Badge, Card, ProgressBar } from "../kit/pieces.tsx"
 import { keepKit, KitSheet, takeKit } from "../kit-sheet/kit-sheet.tsx"
 import { holdsKeys } from "../model/device-state.ts"
 import { isPasswordReady, NewPassword } from "../shared/new-password.tsx"
+import { PasskeysCard } from "./passkeys.tsx"
 import { RecoveryCodes, SecondFactorSetup } from "../sync/second-factor.tsx"
 
 export const SignInSettings = () => {
@@ -27,9 +28,7 @@ export const SignInSettings = () => {
       <FactorCard />
       <PasswordCard account />
       <KitCard onKit={setKit} />
-      <Card title={t("passkeys.title")}>
-        <p>{t("passkeys.not-yet")}</p>
-      </Card>
+      <PasskeysCard />
     </>
   )
 }

@@ -35,7 +35,9 @@ export const CopySecret = ({
       {holding ? (
         <>
           <TimerRing seconds={CLEAR_AFTER_S} />
-          <span className="numbers">{t("copy.copied", { n: left })}</span>
+          <span>{t("copy.done")}</span>
+          {/* Drawn by the style sheet: seen as time passes, and no new name for the button every second. */}
+          <span className="numbers seconds-left" data-left={t("copy.seconds", { n: left })} />
         </>
       ) : (
         t("copy.copy")

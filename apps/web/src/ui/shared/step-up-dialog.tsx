@@ -3,7 +3,7 @@ import { useState } from "react"
 import type { Failure } from "@keyferry/sdk/errors"
 
 import { t } from "../../i18n/translate.ts"
-import { useKeyferry } from "../data/app-context.tsx"
+import { useKeyferry, useStatus } from "../data/app-context.tsx"
 import { Button } from "../kit/button.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { Field } from "../kit/field.tsx"
@@ -18,9 +18,18 @@ export const StepUpDialog = ({
   readonly onEnd: (given: boolean) => void
 }) => {
   const keyferry = useKeyferry()
+  const status = useStatus()
   const [typed, setTyped] = useState("")
   const [pending, setPending] = useState(false)
   const [failure, setFailure] = useState<Failure>()
+
+  const withPasskey = async (): Promise<void> => {
+    setPending(true)
+    const checked = await keyferry.twoFactorPasskey()
+    setPending(false)
+    if (checked.ok) onEnd(true)
+    else setFailure(checked.error)
+  }
 
   const confirm = async (): Promise<void> => {
     setPending(true)
@@ -76,6 +85,11 @@ export const StepUpDialog = ({
           <Button tone="primary" submit pending={pending} disabled={typed === ""}>
             {t("step-up.confirm")}
           </Button>
+          {need === "factor" && status.account?.factors.includes("passkey") === true ? (
+            <Button icon="key" disabled={pending} onPress={() => void withPasskey()}>
+              {t("factor.use-passkey")}
+            </Button>
+          ) : null}
           <Button onPress={() => onEnd(false)}>{t("button.cancel")}</Button>
         </DialogActions>
       </form>
