@@ -50,6 +50,8 @@ export interface AttackWorld {
   readonly mails: () => Promise<readonly Mail[]>
   /** The token of the newest mailed link that was not taken yet. */
   readonly takeToken: () => Promise<string>
+  /** Whatever was mailed until now is taken. */
+  readonly takeAllTokens: () => Promise<void>
   readonly confirm: (token: string, code: string) => Promise<number>
   readonly close: () => Promise<void>
 }
@@ -168,6 +170,8 @@ export const createAttackWorld = async (
     const answer = (await (await fetch(`${origin()}/dev/mailbox.json`)).json()) as { mails: Mail[] }
     return answer.mails
   }
+  const tokens = async (): Promise<readonly string[]> =>
+    (await mails()).flatMap((mail) => [...mail.body.matchAll(/\/v\/#([A-Za-z0-9_-]{43})/g)].map((m) => m[1] ?? ""))
   await start()
 
   return {
@@ -188,10 +192,7 @@ export const createAttackWorld = async (
     mails,
     takeToken: async () => {
       for (let tries = 0; tries < 600; tries++) {
-        const tokens = (await mails()).flatMap((mail) =>
-          [...mail.body.matchAll(/\/v\/#([A-Za-z0-9_-]{43})/g)].map((m) => m[1] ?? ""),
-        )
-        const token = tokens.find((t) => !used.has(t))
+        const token = (await tokens()).find((t) => !used.has(t))
         if (token !== undefined) {
           used.add(token)
           return token
@@ -199,6 +200,9 @@ export const createAttackWorld = async (
         await new Promise((resolve) => setTimeout(resolve, 50))
       }
       throw new Error("no mail came")
+    },
+    takeAllTokens: async () => {
+      for (const token of await tokens()) used.add(token)
     },
     confirm: async (token, code) => (await post(`${origin()}/api/v1/confirm`, { token, code })).status,
     close: async () => {
