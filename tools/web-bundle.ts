@@ -75,8 +75,7 @@ export const buildWebBundle = async ({ folder = WEB_BUNDLE, pages = [] }: BuildW
   const files = new Map<string, WebFile>()
   let bytes = 0
   let compressedBytes = 0
-  for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" }).toSorted()) {
-    if (!/\.[a-z0-9]+$/i.test(path)) continue
+  const list = (path: string): void => {
     const content = readFileSync(join(folder, path))
     const compressed = brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: content.length } })
     writeFileSync(join(folder, `${path}.br`), compressed)
@@ -84,9 +83,29 @@ export const buildWebBundle = async ({ folder = WEB_BUNDLE, pages = [] }: BuildW
     bytes += content.length
     compressedBytes += compressed.length
   }
+  for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" }).toSorted())
+    if (/\.[a-z0-9]+$/i.test(path)) list(path)
+  await buildServiceWorker(join(folder, "sw.js"), files)
+  list("sw.js")
   const { version } = JSON.parse(readFileSync(join(WEB_FOLDER, "package.json"), "utf8")) as { version: string }
   writeFileSync(join(folder, ".made-from"), madeFrom)
   // Last: a bundle without it counts as missing.
   writeFileSync(manifest, encodeWebManifest({ version, files }))
   return { files: files.size, bytes, compressedBytes }
+}
+
+/** It knows the digest of every other file, so it is made when they are. */
+const buildServiceWorker = async (target: string, files: ReadonlyMap<string, WebFile>): Promise<void> => {
+  const { build } = await import("esbuild")
+  const shell = JSON.stringify(Object.fromEntries([...files].map(([path, file]) => [path, file.sha256])))
+  await build({
+    entryPoints: [join(WEB_FOLDER, "src", "shell", "service-worker.ts")],
+    outfile: target,
+    bundle: true,
+    minify: true,
+    format: "iife",
+    target: "es2023",
+    define: { KF_SHELL: shell, KF_SHELL_ID: JSON.stringify(sha256(shell).slice(0, 16)) },
+    logLevel: "error",
+  })
 }

@@ -8,7 +8,10 @@ import { type DeviceTab, openDeviceTab } from "./device-tab.ts"
 import { assert, equal, type Suite, until } from "./suite.ts"
 import { createWorld } from "./world.ts"
 
-const PASSWORD = "correct horse battery"
+declare const navigator: { readonly serviceWorker: { readonly ready: Promise<unknown> } }
+
+/** In no list of bad passwords, so that what is found of it was written by mistake. */
+const PASSWORD = "tidewater 48 lantern orchard"
 const ADDRESS = "ada@example.org"
 /** Found nowhere outside an open vault, or the store is not sealed. */
 const SECRET = "canary-9f1c2d7e6b5a40381726-secret"
@@ -45,6 +48,20 @@ export const tellStory = async (name: BrowserName, bundle: string, watch: Watch,
       equal(await a.codeOf("unlock", "wrong horse battery"), "wrong-password")
       await a.must("unlock", PASSWORD)
       equal(await a.titles(), ["one"])
+    })
+    await test("with the server gone, the app opens from what it kept, and a vault without an account works as before", async () => {
+      await a.tab.run(() => navigator.serviceWorker.ready.then(() => true), undefined)
+      await world.killServer()
+      await a.tab.reload()
+      await until(async () => (await a.status()).lock === "locked", "the device is there without a server")
+      await a.must("unlock", PASSWORD)
+      await a.must("add", login("offline"))
+      equal(await a.titles(), ["offline", "one"])
+      const [{ id }] = (await a.must<readonly ItemSummary[]>("list")).filter(({ title }) => title === "offline") as [
+        ItemSummary,
+      ]
+      await a.must("remove", id)
+      await world.start()
     })
     await test("sign-up by the one-time link gives a kit; a second factor makes the device active; sync is turned on", async () => {
       const made = await a.must<Kit>("signUp", {

@@ -1,5 +1,5 @@
 /*
- * The only job of this empty document: to start the worker that holds the device, and to hand it the page's line. The page
+ * The job of this empty document: to start the worker that holds the device, and to hand it the page's line. The page
  * cannot start it by itself, because its policy (`trusted-types 'none'`) refuses every address of a script, also its own.
  */
 const worker = new Worker(new URL("./worker/main.ts", import.meta.url), { type: "module", name: "keyferry" })
@@ -8,3 +8,6 @@ addEventListener("message", (event) => {
   if (event.source !== parent || event.origin !== location.origin || event.ports.length === 0) return
   worker.postMessage("line", event.ports.slice(0, 1))
 })
+
+// What is missing without it is only the app without a server; a browser that refuses it says so in its own console.
+void navigator.serviceWorker?.register("/sw.js").catch(() => undefined)

@@ -19,6 +19,12 @@ export interface WebFile {
 export const WEB_MANIFEST_FORMAT = "kf-web-manifest/1"
 const PATH = /^\/(?:[\w.-]+\/)*[\w.-]*$/
 
+const NOT_A_SCREEN =
+  /^\/(?:api|assets|pages|dev|v|address|setup|errors|healthz|readyz|\.well-known)(?:\/|$)|\.[a-z0-9]+$/i
+
+/** Whether an address may be one of the app's screens, which are all the one page. What the server answers itself is none. */
+export const isScreenPath = (path: string): boolean => !NOT_A_SCREEN.test(path)
+
 export const encodeWebManifest = (manifest: WebManifest): string =>
   `${JSON.stringify(
     {

@@ -1,3 +1,4 @@
+import { isScreenPath } from "@keyferry/protocol"
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 
 import type { ServedFile, WebBundle } from "./web-bundle.ts"
@@ -58,10 +59,6 @@ const DEVICE_PAGE = "/device.html"
 /** Without the same opener policy and cluster, the frame would be another process than the page around it. */
 const DEVICE_HEADERS = { ...PAGE_HEADERS, "content-security-policy": policyText(DEVICE_POLICY) } as const
 
-/** Addresses that are never a screen: what is not there must be said to be not there. */
-const NOT_A_SCREEN =
-  /^\/(?:api|assets|pages|dev|v|address|setup|errors|healthz|readyz|\.well-known)(?:\/|$)|\.[a-z0-9]+$/i
-
 /** Serves the bundle from memory. Screens have addresses of their own; each is the one page. */
 export const addWebApp = (app: FastifyInstance, { page, files }: WebBundle): void => {
   const sendPage = (request: FastifyRequest, reply: FastifyReply) => {
@@ -85,7 +82,7 @@ export const addWebApp = (app: FastifyInstance, { page, files }: WebBundle): voi
     url: "/*",
     handler: (request, reply) => {
       const [path = ""] = request.url.split("?")
-      if (NOT_A_SCREEN.test(path)) return reply.callNotFound()
+      if (!isScreenPath(path)) return reply.callNotFound()
       return sendPage(request, reply)
     },
   })

@@ -1,0 +1,62 @@
+import { isScreenPath } from "@keyferry/sdk/web-manifest"
+
+import { fetchVerified } from "./fetch-verified.ts"
+
+/*
+ * The app without a server: its own files, each checked against the digest it was built with, and nothing else. No answer of
+ * the API is ever kept here. With a server the page comes from the server; files whose names are their content come from
+ * here. A newer version waits until every tab of the older one is closed, so that no tab ever has parts of two.
+ */
+declare const KF_SHELL: Readonly<Record<string, string>>
+declare const KF_SHELL_ID: string
+
+interface WaitingEvent extends Event {
+  readonly waitUntil: (work: Promise<unknown>) => void
+}
+interface AskedEvent extends Event {
+  readonly request: Request
+  readonly respondWith: (response: Promise<Response>) => void
+}
+
+const PREFIX = "keyferry-shell-"
+const CACHE = `${PREFIX}${KF_SHELL_ID}`
+
+const fill = async (): Promise<void> => {
+  const cache = await caches.open(CACHE)
+  for (const [path, sha256] of Object.entries(KF_SHELL))
+    await cache.put(path, await fetchVerified(path, sha256, (url, init) => fetch(url, init)))
+}
+
+const dropOlder = async (): Promise<void> => {
+  for (const name of await caches.keys()) if (name.startsWith(PREFIX) && name !== CACHE) await caches.delete(name)
+}
+
+const kept = async (path: string): Promise<Response> =>
+  (await (await caches.open(CACHE)).match(path)) ?? Response.error()
+
+/** A page: the server's if it answers, else ours. */
+const openPage = async (request: Request, path: string): Promise<Response> => {
+  try {
+    return await fetch(request)
+  } catch {
+    // No server: what a screen's address leads to is the app itself.
+    if (Object.hasOwn(KF_SHELL, path)) return kept(path)
+    return isScreenPath(path) ? kept("/") : Response.error()
+  }
+}
+
+const openFile = async (request: Request, path: string): Promise<Response> => {
+  const file = await kept(path)
+  return file.ok ? file : fetch(request)
+}
+
+addEventListener("install", (event) => (event as WaitingEvent).waitUntil(fill()))
+addEventListener("activate", (event) => (event as WaitingEvent).waitUntil(dropOlder()))
+addEventListener("fetch", (event) => {
+  const { request, respondWith } = event as AskedEvent
+  const { origin, pathname } = new URL(request.url)
+  if (request.method !== "GET" || origin !== location.origin) return
+  const answer = respondWith.bind(event)
+  if (request.mode === "navigate") answer(openPage(request, pathname))
+  else if (Object.hasOwn(KF_SHELL, pathname)) answer(openFile(request, pathname))
+})
