@@ -1,5 +1,5 @@
 /**
- * `npm run mutation [-- AREA…]`: StrykerJS over crypto, chain and the calls of the strongroom, in a copy of this checkout.
+ * `npm run mutation [-- AREA…] [--file PATH]`: StrykerJS over crypto, chain and the calls of the strongroom, in a copy of this checkout.
  * Installs it into adversarial/mutation/node_modules, which git ignores. A survivor that adversarial/mutation/survivors.json
  * does not explain is a failure, and so is an explanation of something that no longer survives.
  * Closes with `N killed, N survived`, where `survived` counts the unexplained.
@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
+import { parseArgs } from "node:util"
 
 import { type Area, areas } from "../adversarial/mutation/areas.ts"
 import { makeCopy } from "./checkout-copy.ts"
@@ -43,7 +44,10 @@ interface Explained extends Place {
   readonly why: string
 }
 
-const words = process.argv.slice(2)
+const { values, positionals: words } = parseArgs({
+  allowPositionals: true,
+  options: { file: { type: "string" } },
+})
 const unknown = words.filter((word) => !areas.some(({ name }) => name === word))
 if (unknown.length > 0) {
   process.stderr.write(`There is no ${unknown.join(", ")}; there are: ${areas.map(({ name }) => name).join(", ")}.\n`)
@@ -75,10 +79,10 @@ interface Outcome {
 const runArea = (folder: string, { name, mutate, tests }: Area): Outcome => {
   const own = join(folder, "mutation-run")
   mkdirSync(own, { recursive: true })
-  const vitest = { test: { include: tests, pool: "forks", testTimeout: 20_000 } }
+  const vitest = { test: { include: tests, pool: "forks", testTimeout: 120_000 } }
   writeFileSync(join(own, "vitest.config.mjs"), `export default ${JSON.stringify(vitest)}\n`)
   const config = {
-    mutate,
+    mutate: values.file === undefined ? mutate : [values.file],
     testRunner: "vitest",
     vitest: { configFile: join(own, "vitest.config.mjs"), related: false },
     plugins: ["@stryker-mutator/vitest-runner"],
@@ -89,7 +93,8 @@ const runArea = (folder: string, { name, mutate, tests }: Area): Outcome => {
     reporters: ["json", "progress-append-only"],
     jsonReporter: { fileName: join(own, `${name}.json`) },
     concurrency: 2,
-    timeoutMS: 10_000,
+    timeoutMS: 30_000,
+    dryRunTimeoutMinutes: 20,
     allowEmpty: false,
   }
   writeFileSync(join(own, "stryker.json"), JSON.stringify(config))
@@ -132,7 +137,11 @@ try {
     for (const { file, line, mutator, text, replacement } of open)
       print(`${file}:${line} SURVIVED (${mutator}): ${JSON.stringify(text)} → ${JSON.stringify(replacement)}`)
     for (const one of explained)
-      if (area.files.test(one.file) && !outcome.survivors.some((survivor) => isSame(survivor, one))) {
+      if (
+        values.file === undefined &&
+        area.files.test(one.file) &&
+        !outcome.survivors.some((survivor) => isSame(survivor, one))
+      ) {
         survived++
         print(`${one.file}: ${JSON.stringify(one.text)} is explained, and does not survive`)
       }
