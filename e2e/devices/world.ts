@@ -178,12 +178,18 @@ export const signUpWithSync = async (
 export const enrolByKit = async (
   world: World,
   kf: Keyferry,
-  input: { readonly password: string; readonly kit: string; readonly code: string; readonly name: string },
+  input: {
+    readonly password: string
+    readonly kit: string
+    readonly code: string
+    readonly name: string
+    readonly factor?: "totp" | "recovery-code"
+  },
 ): Promise<void> => {
   must(
     await kf.loginStart({ server: world.origin(), address: ADDRESS, password: input.password, deviceName: input.name }),
   )
-  const waiting = must(await kf.loginSecondFactor("totp", input.code))
+  const waiting = must(await kf.loginSecondFactor(input.factor ?? "totp", input.code))
   const status = await world.confirm(await world.takeToken(), waiting.code ?? "")
   if (status !== 200) throw new Error(`confirm answered ${status}`)
   must(await kf.confirmation())

@@ -8,10 +8,12 @@ import { pino } from "pino"
 import { type Config, describeSettings, readConfig } from "./config/config.ts"
 import { readWebBundle } from "./http/web-bundle.ts"
 import { parseOperatorCommand, runOperatorCommand } from "./operator/commands.ts"
+import { confirmLoss } from "./operator/confirm-loss.ts"
 import { type RunningServer, startServer, systemRandom } from "./start.ts"
 
 /*
- * keyferry serve | invite | user ls | user reset-2fa ADDRESS | user freeze ADDRESS | device confirm CODE | config show | config docs
+ * keyferry serve | invite | user ls | user reset-2fa ADDRESS | user freeze ADDRESS | device confirm CODE | loss ls |
+ * loss accept ACCOUNT | config show | config docs
  * Reads words and settings, wires, and prints; everything else is in its module.
  */
 const ROOT = join(import.meta.dirname, "..", "..", "..")
@@ -23,6 +25,8 @@ keyferry user ls                    list accounts
 keyferry user reset-2fa ADDRESS     open one sign-in without the second factor
 keyferry user freeze ADDRESS        freeze an account; only its owner thaws it
 keyferry device confirm CODE        confirm the device that shows this code
+keyferry loss ls                    what a restored server has lost, and waits for devices to bring back
+keyferry loss accept ACCOUNT        give it up: the account is served as it is (asks; --yes where nobody is there)
 keyferry config show                every setting and where it comes from
 keyferry config docs                the annotated configuration file
 keyferry healthcheck                exit 0 when the server on this data folder is ready
@@ -42,7 +46,7 @@ const main = async (): Promise<number> => {
     process.stderr.write("See keyferry --help\n")
     return 2
   }
-  const words = config.value.words.filter((word) => word !== "--json" && word !== "--help")
+  const words = config.value.words.filter((word) => !["--json", "--help", "--yes"].includes(word))
   const json = config.value.words.includes("--json")
   if (config.value.words.includes("--help") || words[0] === "help") {
     process.stdout.write(HELP)
@@ -68,6 +72,10 @@ const main = async (): Promise<number> => {
   if (request === undefined) {
     process.stderr.write(`${words.length === 0 ? "What should it do?" : `Not understood: ${words.join(" ")}`}\n${HELP}`)
     return 2
+  }
+  if (request.command === "loss-accept" && !config.value.words.includes("--yes")) {
+    const refused = await confirmLoss(folder, request.account)
+    if (refused !== undefined) return refused
   }
   const done = await runOperatorCommand(folder, request, json)
   process.stdout.write(done.out)

@@ -7,6 +7,7 @@ import { deleteAccount } from "./accounts/deletion.ts"
 import { enrol, enrolMail, enrolState } from "./accounts/enrolment.ts"
 import { factorReset, operatorResetTwoFactor } from "./accounts/factor-reset.ts"
 import { freezeAccount, waitForThaw } from "./accounts/freeze.ts"
+import { acceptLossOf, listLosses } from "./accounts/losses.ts"
 import { leaseReset } from "./accounts/lease-reset.ts"
 import { countAccounts, countDevices, listAccounts, readEvents } from "./accounts/listing.ts"
 import { loginFinish, loginStart, type LoginStates } from "./accounts/login.ts"
@@ -15,11 +16,13 @@ import { openFactorKinds, secondFactor } from "./accounts/second-factor.ts"
 import { registerStart } from "./accounts/signup.ts"
 import type { StrongroomContext } from "./context.ts"
 import type { Executor } from "./execute.ts"
+import type { LeaseDatabase } from "./lease/store.ts"
 import type { KmsProvider } from "./kms/provider.ts"
 import type { Verifier } from "./verifier.ts"
 
 export interface CallsOptions {
   readonly ctx: StrongroomContext
+  readonly leases: LeaseDatabase
   readonly verifier: Verifier
   readonly executor: Executor
   readonly logins: LoginStates
@@ -29,7 +32,7 @@ export interface CallsOptions {
 export const VERSION = "0.1.0"
 
 /** The private contract: one entry for each call of packages/strongroom-api. */
-export const createCalls = ({ ctx, verifier, executor, logins, kms }: CallsOptions): StrongroomHandlers =>
+export const createCalls = ({ ctx, leases, verifier, executor, logins, kms }: CallsOptions): StrongroomHandlers =>
   Object.freeze<StrongroomHandlers>({
     hello: async () =>
       ok({
@@ -83,5 +86,7 @@ export const createCalls = ({ ctx, verifier, executor, logins, kms }: CallsOptio
     operatorConfirm: (params) => operatorConfirm(ctx, params),
     operatorResetTwoFactor: (params) => operatorResetTwoFactor(ctx, params),
     accounts: () => listAccounts(ctx),
+    losses: () => listLosses(ctx, leases),
+    acceptLoss: (params) => acceptLossOf(ctx, leases, params),
     deleteAccount: (params) => deleteAccount(ctx, params),
   })

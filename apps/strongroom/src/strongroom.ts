@@ -149,7 +149,7 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
     Object.freeze<OpenStrongroom>({
       ctx,
       leases: leases.value,
-      calls: createCalls({ ctx, verifier, executor, logins, kms: kms.value }),
+      calls: createCalls({ ctx, leases: leases.value, verifier, executor, logins, kms: kms.value }),
       onNotice: (listener) => void listeners.push(listener),
       close: closeAll,
     }),

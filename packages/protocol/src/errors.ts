@@ -572,7 +572,7 @@ export const errors = {
     11,
     "The server shows two different histories for the same step.",
     "The vault is frozen here as it was; the evidence is kept.",
-    "Export what you need and tell the operator.",
+    "Ask the operator what happened; then, if you decide so: kf doctor --take-server",
   ),
   "chain-omission": entry(
     409,

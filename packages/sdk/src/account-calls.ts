@@ -1,9 +1,8 @@
-import { bytesToHex, equalBytes, err, formatId, ok, type Result } from "@keyferry/base"
+import { equalBytes, err, formatId, ok, type Result } from "@keyferry/base"
 import {
   ACCOUNT_SLOT_REPLACE,
   accountPayload,
   countersignPayload,
-  encodeLink,
   HOLDER_PASSWORD,
   HOLDER_RECOVERY,
   newestAccountKey,
@@ -21,16 +20,10 @@ import {
   startOpaqueLogin,
   startOpaqueRegistration,
 } from "@keyferry/crypto"
-import {
-  accountAppendReplyStruct,
-  accountAppendStruct,
-  type Failure,
-  isErrorCode,
-  PUSH_ACCEPTED,
-} from "@keyferry/protocol"
+import type { Failure } from "@keyferry/protocol"
 
+import { appendEpoch } from "./account-epoch.ts"
 import {
-  encodeWraps,
   holdersAfter,
   type MadeSlot,
   makeAccountKey,
@@ -41,30 +34,14 @@ import {
   slotSigner,
 } from "./account-keys.ts"
 import type { Kit } from "./api.ts"
-import { type Device, type FullKeys, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
+import { deviceCalls } from "./device-calls.ts"
+import type { Device } from "./device.ts"
 import type { AccountRecord } from "./formats.ts"
-import type { Row } from "./ports.ts"
-import { rescueRows } from "./staged.ts"
-import { acceptAccount } from "./sync-account.ts"
 import { syncScope } from "./sync-exchange.ts"
-import type { Credentials, Transport } from "./transport.ts"
-import { bundleRow, passwordProblem } from "./unlock.ts"
-import { makeRotation, vaultStoreRow } from "./vault.ts"
-import { b64, fromB64, keyIdOf } from "./wire.ts"
+import { passwordProblem } from "./unlock.ts"
+import { b64, fromB64 } from "./wire.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
-
-/** The server as this device speaks to it, also while locked. */
-export const deviceCalls = async (
-  device: Device,
-): Done<{ readonly transport: Transport; readonly as: Credentials; readonly account: AccountRecord }> => {
-  const account = device.record?.account
-  if (account === undefined) return err({ code: "sync-not-enabled-here", detail: "This device has no account." })
-  const authSeed = await loadAuthSeed(device.ports)
-  if (authSeed === undefined) return err({ code: "store-corrupt" })
-  const signer = requestSigner(device.ports, keyIdOf(account.deviceId), "kf1-dev", authSeed)
-  return ok({ transport: transportOf(device, account.server.origin), as: { signer }, account })
-}
 
 /** The account's password, checked at the server by OPAQUE: fresh for five minutes. */
 export const checkAccountPassword = async (device: Device, password: string): Done<void> => {
@@ -98,11 +75,17 @@ export const changePassword = async (
 ): Done<void> => {
   const weak = passwordProblem(input.newPassword)
   if (weak !== undefined) return err(weak)
+  const checked = await checkAccountPassword(device, input.password)
+  return checked.ok ? registerNewPassword(device, input.newPassword) : checked
+}
+
+/** Registers a password and makes it the account's. The server asks for a fresh login first, where there is one to ask for. */
+export const registerNewPassword = async (device: Device, newPassword: string): Done<void> => {
+  const weak = passwordProblem(newPassword)
+  if (weak !== undefined) return err(weak)
   const scope = syncScope(device)
   if (!scope.ok) return scope
-  const checked = await checkAccountPassword(device, input.password)
-  if (!checked.ok) return checked
-  const registered = await registerPassword(device, input.newPassword)
+  const registered = await registerPassword(device, newPassword)
   if (!registered.ok) return registered
   const { account, full } = scope.value
   const seed = full.accountSeeds.get(newestAccountKey(account).epoch)
@@ -185,9 +168,7 @@ const replaceSlots = async (
 ): Done<void> => {
   const scope = syncScope(device)
   if (!scope.ok) return scope
-  const calls = await deviceCalls(device)
-  if (!calls.ok) return calls
-  const { account, record, full, keys } = scope.value
+  const { account, record, full } = scope.value
   const newest = newestAccountKey(account)
   const previous = full.accountSeeds.get(newest.epoch)
   if (previous === undefined) return err({ code: "key-not-trusted" })
@@ -224,44 +205,7 @@ const replaceSlots = async (
   )
   const next = await verifyAccountLink(device.ports.primitives, account, link)
   if (!next.ok) return err({ code: "not-allowed", detail: `Reason: ${next.error.code}.` })
-  const accountSeeds = new Map(full.accountSeeds)
-  accountSeeds.set(epoch, made.seed)
-  let after: FullKeys = { ...full, accountSeeds }
-  const rotated = []
-  for (const vault of device.vaults.values()) {
-    if (vault.row.frozen !== undefined || vault.row.resumeAfter !== undefined) continue
-    const rotation = await makeRotation(device, next.value, after, vault, record.deviceId, 3)
-    after = rotation.full
-    rotated.push(rotation)
-  }
-  const body = accountAppendStruct.encode({
-    link: encodeLink(link),
-    wraps: [...encodeWraps(made.wraps)],
-    rotations: rotated.map((r) => r.push),
-    ...(made.prevSealed === undefined ? {} : { prevSealed: made.prevSealed }),
-    registrationRecord: input.registrationRecord,
-  })
-  const sent = await calls.value.transport.cbor("account.append", body, calls.value.as)
-  if (!sent.ok) return sent
-  const reply = accountAppendReplyStruct.decode(sent.value, 16 * 1024 * 1024)
-  if (!reply.ok) return err({ code: "malformed" })
-  if (reply.value.outcome !== PUSH_ACCEPTED)
-    return err({
-      code: reply.value.code !== undefined && isErrorCode(reply.value.code) ? reply.value.code : "revision-conflict",
-    })
-  device.full = after
-  const accepted = await acceptAccount(device, next.value, [...device.links, encodeLink(link)])
-  if (!accepted.ok) return accepted
-  const rows: Row[] = [await bundleRow(device, after, keys), ...(await rescueRows(device, after, keys))]
-  for (const rotation of rotated) {
-    const result = reply.value.results.find((r) => equalBytes(r.vaultId, rotation.vault.state.id))
-    if (result?.outcome !== PUSH_ACCEPTED) continue
-    rows.push(await vaultStoreRow(device, keys, rotation.vault.row))
-    device.vaults.set(bytesToHex(rotation.vault.state.id), rotation.vault)
-  }
-  await device.ports.store.write(rows)
-  device.changed()
-  return ok(undefined)
+  return appendEpoch(device, { link, next: next.value, made, registrationRecord: input.registrationRecord })
 }
 
 export const deviceIdText = (record: AccountRecord): string => formatId("dev", record.deviceId)

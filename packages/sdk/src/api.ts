@@ -1,5 +1,7 @@
 import type { Result } from "@keyferry/base"
 import type { ErrorCode, Failure } from "@keyferry/protocol"
+import type { RepairReport } from "./repair.ts"
+import type { Taken } from "./take-server.ts"
 
 /*
  * What an app sees of Keyferry on one device and one profile. Everything returns a `Result` with a code of the one
@@ -9,6 +11,9 @@ export type Outcome<T> = Promise<Result<T, Failure>>
 
 export type SyncPolicy = "synced" | "local-only"
 export type ItemClass = "strict" | "standard"
+
+export type { RepairReport, VaultRepair } from "./repair.ts"
+export type { Taken } from "./take-server.ts"
 
 export interface ItemSummary {
   /** itm_… */
@@ -314,6 +319,16 @@ export interface Keyferry {
   readonly evidence: () => Outcome<
     readonly { readonly code: ErrorCode; readonly atMs: number; readonly detail: string }[]
   >
+
+  /** After a restored server: brings back what it lost, and thaws what fits again. A person's own act; see `RepairReport`. */
+  readonly repair: () => Outcome<RepairReport>
+  /**
+   * A person decides that the server's history of the frozen vaults counts from here on; every item here stays and goes up
+   * again. Errors: not-allowed, where nothing is frozen
+   */
+  readonly takeServerHistory: () => Outcome<Taken>
+  /** After a restore that took the account's password: registers one again. Wants this device's password within 5 minutes, and the second factor. */
+  readonly registerPassword: (input: { readonly newPassword: string }) => Outcome<void>
 
   // ── devices ──
   readonly devices: () => Outcome<readonly DeviceInfo[]>

@@ -9,7 +9,7 @@ import {
 } from "@keyferry/chain"
 import type { Failure } from "@keyferry/protocol"
 
-import { deviceCalls } from "./account-calls.ts"
+import { deviceCalls } from "./device-calls.ts"
 import type { DeviceInfo } from "./api.ts"
 import type { Device } from "./device.ts"
 import { nameOf } from "./status.ts"

@@ -1,7 +1,7 @@
 import { ok, type Result } from "@keyferry/base"
 import { feedEventStruct, feedRequestStruct, type Failure } from "@keyferry/protocol"
 
-import { deviceCalls } from "./account-calls.ts"
+import { deviceCalls } from "./device-calls.ts"
 import type { Device } from "./device.ts"
 import { cursorsOf, syncScope } from "./sync-exchange.ts"
 import { applyReply } from "./sync.ts"

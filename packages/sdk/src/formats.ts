@@ -27,6 +27,7 @@ import {
  *   strict   <item id> the same for strict items, under the strict local key
  *   vault    <id>      a vault's verified state, sealed under the standard local key
  *   old      …         earlier bodies of items that are only here
+ *   kept     <vault:seq:time> links of the vaults, for a server that was restored; sealed under the standard local key
  *   state    …         sealed under the standard local key: settings, rotation list, evidence
  *
  * Source: spec/leases.md, spec/sync.md
@@ -214,6 +215,22 @@ export const evidenceRow = struct({
   detail: [3, textUpTo(1000)],
   known: [4, optional(bytesUpTo(256 * 1024))],
   served: [5, optional(bytesUpTo(256 * 1024))],
+})
+
+/** A link of a vault with what it speaks of, kept for a server that lost it. Wraps and older key where it starts an epoch. */
+export const keptLink = struct({
+  link: [1, bytesUpTo(256 * 1024)],
+  records: [2, listOf(bytesUpTo(70 * 1024), 1000)],
+  wraps: [3, optional(listOf(bytesUpTo(1400), 256))],
+  prevSealed: [4, optional(bytesUpTo(400))],
+})
+export type KeptLink = TypeOf<typeof keptLink>
+
+/** Every wrap of the account's key and every sealed older one, as of this link of the account. */
+export const keptAccountKeys = struct({
+  seq: [1, uint],
+  wraps: [2, listOf(tuple(uint, bytesUpTo(1400)), 65_536)],
+  prevSealed: [3, listOf(tuple(uint, bytesUpTo(400)), 4096)],
 })
 
 /** Links of the account in clear beside the store, with a MAC under a key from the device secret. */

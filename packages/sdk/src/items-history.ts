@@ -3,7 +3,7 @@ import { decodeRecord, openRecord, readRecordHeader } from "@keyferry/crypto"
 import { decodeItem, type Item } from "@keyferry/items"
 import { type Failure, historyReplyStruct, historyRequestStruct } from "@keyferry/protocol"
 
-import { deviceCalls } from "./account-calls.ts"
+import { deviceCalls } from "./device-calls.ts"
 import type { Revision } from "./api.ts"
 import type { Device, LocalKeys } from "./device.ts"
 import type { LocalItem } from "./formats.ts"

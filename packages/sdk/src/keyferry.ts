@@ -1,7 +1,8 @@
 import { bytesToHex, err, formatId, ok, parseId, type Result } from "@keyferry/base"
 import { type ErrorCode, type Failure, isErrorCode } from "@keyferry/protocol"
 
-import { changePassword, checkAccountPassword, deviceCalls, replaceKit } from "./account-calls.ts"
+import { changePassword, checkAccountPassword, replaceKit } from "./account-calls.ts"
+import { deviceCalls } from "./device-calls.ts"
 import type { Keyferry } from "./api.ts"
 import { approvalReply, approvalWords, approve, type ApproverSide, approveStart, type NewSide } from "./approval.ts"
 import { archiveOf, restoreArchive } from "./archive.ts"
@@ -24,6 +25,7 @@ import { addPasskey, checkPasskey, listPasskeys, removePasskey } from "./passkey
 import type { SdkPorts } from "./ports.ts"
 import { checkKit, removeDevice } from "./removal.ts"
 import { isRescueStale, renewLocalKeys } from "./renew-local-keys.ts"
+import { repairCalls } from "./repair-calls.ts"
 import { rescue } from "./rescue.ts"
 import { purgeOld } from "./retention.ts"
 import { rotationDone, rotationList } from "./rotation.ts"
@@ -322,6 +324,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         }
         return ok(out)
       }),
+    ...repairCalls(device, online, (failure) => live.report(failure)),
 
     devices: () => online(() => devicesOf(device)),
     renameDevice: (id, name) =>

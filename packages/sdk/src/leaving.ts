@@ -3,7 +3,7 @@ import { type AccountState, activeDevices, holderOf } from "@keyferry/chain"
 import { RECORD_KIND, signRetire } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
 
-import { deviceCalls } from "./account-calls.ts"
+import { deviceCalls } from "./device-calls.ts"
 import type { ItemSummary } from "./api.ts"
 import { type Device, forget, recordRow } from "./device.ts"
 import { POLICY_LOCAL } from "./formats.ts"

@@ -3,6 +3,7 @@ import type { Failure } from "@keyferry/protocol"
 
 import { type Device, type LocalKeys, readState, settingsStateRow, stateRow } from "./device.ts"
 import { itemRows } from "./items.ts"
+import { keptUnderNewKeys } from "./kept.ts"
 import type { Row } from "./ports.ts"
 import { openRow, sealRow } from "./sealing.ts"
 import { vaultStoreRow } from "./vault.ts"
@@ -19,6 +20,7 @@ export const rowsUnderNewKeys = async (device: Device, fresh: LocalKeys): Promis
     for (const row of await itemRows(device, fresh, item)) if (row.value !== undefined) rows.push(row)
   }
   for (const vault of device.vaults.values()) rows.push(await vaultStoreRow(device, fresh, vault.row))
+  rows.push(...(await keptUnderNewKeys(device, local, fresh)))
   rows.push(await settingsStateRow(device, fresh, device.settings))
   for (const { key } of await ports.store.list("state")) {
     if (key === "settings" || key === "staged" || key === "enrolment") continue

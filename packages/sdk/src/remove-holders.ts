@@ -20,6 +20,7 @@ import {
 import { encodeWraps, holdersAfter, makeAccountKey, nextPlace, openAccountSk } from "./account-keys.ts"
 import type { OnProgress } from "./api.ts"
 import { type Device, type FullKeys, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
+import { keptOfPush, keptRows } from "./kept.ts"
 import type { Row } from "./ports.ts"
 import { acceptAccount } from "./sync-account.ts"
 import { syncScope } from "./sync-exchange.ts"
@@ -118,6 +119,7 @@ export const removeHolders = async (
     const result = reply.value.results.find((r) => bytesToHex(r.vaultId) === bytesToHex(rotation.vault.state.id))
     if (result?.outcome !== PUSH_ACCEPTED) continue
     rows.push(await vaultStoreRow(device, scope.value.keys, rotation.vault.row))
+    rows.push(...(await keptRows(device, scope.value.keys, keptOfPush(rotation.push))))
     device.vaults.set(bytesToHex(rotation.vault.state.id), rotation.vault)
     done++
   }

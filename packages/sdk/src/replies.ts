@@ -84,6 +84,8 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
     head: text(44),
     serverTimeMs: whole,
     "thawAtMs?": whole,
+    "passwordLost?": flag,
+    "lossAcceptedAtMs?": whole,
   }),
   "account.freeze": frozen,
   "account.thaw": frozen,

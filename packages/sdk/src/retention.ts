@@ -1,10 +1,8 @@
 import { bytesToHex } from "@keyferry/base"
 
 import type { Device } from "./device.ts"
+import { KEPT_MS, staleKept } from "./kept.ts"
 import type { Row } from "./ports.ts"
-
-/** The bin and earlier bodies are kept this long. */
-export const KEPT_MS = 30 * 24 * 3_600_000
 
 /** Takes out earlier bodies and bodies of the bin that are older than thirty days; what the server knows of them stays. */
 export const purgeOld = async (device: Device): Promise<void> => {
@@ -16,6 +14,7 @@ export const purgeOld = async (device: Device): Promise<void> => {
     const atMs = Number(key.split(":")[1])
     if (Number.isFinite(atMs) && atMs < before) rows.push({ table: "old", key })
   }
+  rows.push(...(await staleKept(device)))
   const { itemRows, removedItemRows } = await import("./items.ts")
   for (const [key, item] of device.items) {
     if (item.deletedAtMs === 0 || item.deletedAtMs >= before || item.waiting || item.body.length === 0) continue

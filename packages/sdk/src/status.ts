@@ -2,7 +2,7 @@ import { bytesToHex, formatId } from "@keyferry/base"
 import { fingerprintDigits, RECORD_KIND, serverWords } from "@keyferry/crypto"
 import { isErrorCode, type JsonReply } from "@keyferry/protocol"
 
-import { deviceCalls } from "./account-calls.ts"
+import { deviceCalls } from "./device-calls.ts"
 import type { Status } from "./api.ts"
 import type { Device } from "./device.ts"
 import { describeEnrolment, type EnrolmentBox } from "./enrolment.ts"

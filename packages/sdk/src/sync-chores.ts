@@ -3,7 +3,7 @@ import { holderOf } from "@keyferry/chain"
 import { RECORD_KIND, verifyRetire } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
 
-import { deviceCalls } from "./account-calls.ts"
+import { deviceCalls } from "./device-calls.ts"
 import { type Device, recordRow } from "./device.ts"
 import { type LocalItem, POLICY_SYNCED } from "./formats.ts"
 import { itemRows, NO_VAULT } from "./items.ts"

@@ -4,6 +4,7 @@ import {
   compareWithKnown,
   createMemoryTree,
   currentEpoch,
+  encodeLink,
   type Leaf,
   type Link,
   OP_DEL,
@@ -22,6 +23,7 @@ import { decodeLinks, type Device, type FullKeys, type LocalKeys, transportOf } 
 import { recordEvidence } from "./evidence.ts"
 import type { LocalItem, VaultRow } from "./formats.ts"
 import { itemRows } from "./items.ts"
+import { keptRows, type LinksToKeep } from "./kept.ts"
 import { afterNews, type Committed, moveToVault, newsOf } from "./merge-item.ts"
 import type { Body } from "./outbox-rows.ts"
 import type { Row } from "./ports.ts"
@@ -95,13 +97,24 @@ export const applyChanges = async (
     return committed.error.code === "chain-omission"
       ? freeze(device, vault, { code: "chain-omission", seq: state.head.seq })
       : committed
-  const row: VaultRow = { ...rowOfState(vault.row, state), wraps: [...vault.row.wraps, ...(changes.wraps ?? [])] }
+  const row: VaultRow = {
+    ...rowOfState(vault.row, state),
+    wraps: [...vault.row.wraps, ...(changes.wraps ?? [])],
+    prevSealed: [...vault.row.prevSealed, ...(changes.prevSealed ?? [])],
+  }
   return store(device, run, {
     full: keyed.value,
     vault: { row, state, tree },
     committed: committed.value,
     own,
     asInput: (news) => asInput(news, !changes.more),
+    kept: {
+      vaultId: changes.vaultId,
+      links: fresh.value.map(encodeLink),
+      records: changes.records,
+      wraps: (changes.wraps ?? []).map(([, entry]) => entry),
+      prevSealed: new Map(changes.prevSealed ?? []),
+    },
   })
 }
 
@@ -189,6 +202,8 @@ interface Taken {
   readonly committed: readonly Committed[]
   readonly own: ReadonlyMap<string, number>
   readonly asInput: (news: ReadonlyMap<string, News<Body>>) => SyncInput<Body>
+  /** Links to keep for a repair. */
+  readonly kept: LinksToKeep
 }
 
 /** Gives the machine its news and writes what they make of the items, the vault's state and its keys in one batch. */
@@ -199,6 +214,7 @@ const store = async (device: Device, run: VaultRun, taken: Taken): Promise<Resul
   const vaultId = vault.state.id
   const input = taken.asInput(newsOf(device, vaultId, committed, taken.own))
   const bundle = full === device.full ? [] : [await bundleRow(device, full, local)]
+  const kept = await keptRows(device, local, taken.kept)
   let row = vault.row
   await advance(device, run, input, async (outbox) => {
     const merged = afterNews(device, vaultId, committed, outbox)
@@ -211,7 +227,7 @@ const store = async (device: Device, run: VaultRun, taken: Taken): Promise<Resul
       ...vault.row,
       otherLeaves: [...vault.row.otherLeaves.filter(([id]) => !touched.has(bytesToHex(id))), ...others],
     }
-    return { ...merged, rows: [await vaultStoreRow(device, local, row), ...bundle] }
+    return { ...merged, rows: [await vaultStoreRow(device, local, row), ...bundle, ...kept] }
   })
   device.full = full
   device.vaults.set(bytesToHex(vaultId), { ...vault, row })
@@ -316,6 +332,8 @@ export const bootstrapVault = async (
       committed,
       own,
       asInput: (news) => pulled(news, false),
+      // The links between are not served; the newest tells a restored server from one that has it.
+      kept: { vaultId, links: [first.value.headLink], records: page.records },
     })
     if (!stored.ok) return stored
     onProgress?.({ step: "retrieving", done, total: live.length })

@@ -13,6 +13,7 @@ import {
 import type { OnProgress } from "./api.ts"
 import { type Device, settingsStateRow } from "./device.ts"
 import type { LocalItem } from "./formats.ts"
+import { keepAccountKeys, keptOfPush, keptRows } from "./kept.ts"
 import { withEntry } from "./outbox-rows.ts"
 import { applyAccountLinks } from "./sync-account.ts"
 import { exchange, type SyncScope, syncScope } from "./sync-exchange.ts"
@@ -82,6 +83,8 @@ export const syncNow = async (device: Device, onProgress?: OnProgress): Promise<
   const after = syncScope(device)
   if (after.ok) await findOverdue(device, after.value)
   await markSynced(device)
+  // Only for a repair one day: what keeps this from being kept now is tried again with the next sync.
+  await keepAccountKeys(device)
   const frozen = [...device.vaults.values()].find((v) => v.row.frozen !== undefined)?.row.frozen
   // What was refused stays refused until somebody has looked at it: never a success that leaves a vault behind.
   if (frozen !== undefined)
@@ -273,7 +276,10 @@ const acceptPush = async (device: Device, run: VaultRun | undefined, prepared: P
   const { made } = prepared
   const full =
     made === undefined ? device.full : withVaultKey(device.full, prepared.vault.state.id, made.epoch, made.key)
-  const rows = [await vaultStoreRow(device, local, prepared.vault.row)]
+  const rows = [
+    await vaultStoreRow(device, local, prepared.vault.row),
+    ...(await keptRows(device, local, keptOfPush(prepared.push))),
+  ]
   if (full !== device.full) rows.push(await bundleRow(device, full, local))
   if (run === undefined) {
     const changed: LocalItem[] = []

@@ -125,6 +125,7 @@ export const EVENT_KINDS = [
   "factor-reset-requested",
   "factor-reset-cancelled",
   "factor-attempts-exceeded",
+  "loss-accepted",
 ] as const
 
 /**
@@ -300,6 +301,26 @@ export const calls = {
       ],
     }),
   ),
+  /** Accounts that wait for a repair after a restore. A chain: ["account" or "vault", id, links kept for certain, links that are there]. */
+  losses: call(
+    none,
+    struct({
+      accounts: [
+        1,
+        listOf(
+          struct({
+            accountId: [1, bytesOf(32)],
+            /** Absent: the restored store knows no such account. */
+            accountUuid: [2, optional(textUpTo(64))],
+            chains: [3, listOf(tuple(textUpTo(16), bytesOf(32), uint, uint), 1024)],
+          }),
+          100_000,
+        ),
+      ],
+    }),
+  ),
+  /** What these chains have lost is given up. */
+  acceptLoss: call(struct({ accountId: [1, bytesOf(32)] }), struct({ chains: [1, uint] })),
   /** Only an account that holds no vault. */
   deleteAccount: call(struct({ accountUuid: [1, textUpTo(64)] }), none),
 } as const

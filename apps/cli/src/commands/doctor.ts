@@ -9,16 +9,10 @@ import { findClipboard } from "../clipboard.ts"
 import { type CommandSpec, flagOption } from "../command.ts"
 import type { Context } from "../context.ts"
 import { duration, iso } from "../format.ts"
+import { type Check, repairChecks, takeServer } from "../restored.ts"
 import { agentLogPath, isPrivate } from "../places.ts"
 import { table } from "../table.ts"
 import { VERSION } from "../version.ts"
-
-interface Check {
-  readonly name: string
-  readonly state: "good" | "look" | "bad"
-  readonly found: string
-  readonly fix?: string
-}
 
 const PROBLEMS_FOUND = 1
 
@@ -27,7 +21,11 @@ export const command: CommandSpec = {
   summary: "check this installation and say what to do",
   options: [
     { flags: "--support", text: "a report without secrets, names and addresses, to hand to somebody" },
-    { flags: "--repair", text: "sync now, which fetches or uploads what is missing and can be verified" },
+    { flags: "--repair", text: "bring back what a restored server lost, then sync; thaws what fits again" },
+    {
+      flags: "--take-server",
+      text: "the server's history of frozen vaults counts from here on; every item here stays and goes up again (asks)",
+    },
   ],
   run: async (context, _args, options) => {
     const checks: Check[] = [...placeChecks(context)]
@@ -40,18 +38,11 @@ export const command: CommandSpec = {
         state: "good",
         found: running === undefined ? "not used (--no-agent)" : `version ${running.version}, pid ${running.pid}`,
       })
-      if (flagOption(options, "repair")) {
-        const synced = await keyferry.syncNow()
-        checks.push(
-          synced.ok
-            ? { name: "repair", state: "good", found: `sent ${synced.value.sent}, received ${synced.value.received}` }
-            : {
-                name: "repair",
-                state: "bad",
-                found: errors[synced.error.code].sentence,
-                fix: errors[synced.error.code].action,
-              },
-        )
+      if (flagOption(options, "repair")) checks.push(...(await repairChecks(keyferry)))
+      if (flagOption(options, "takeServer")) {
+        const taken = await takeServer(context, keyferry)
+        if (!taken.ok) return taken
+        checks.push(taken.value)
       }
       const status = await keyferry.status()
       checks.push(

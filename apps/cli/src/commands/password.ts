@@ -1,13 +1,18 @@
-import { err, ok } from "@keyferry/base"
+import { err, ok, type Result } from "@keyferry/base"
+import type { Keyferry } from "@keyferry/sdk"
+import type { Failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, flagOption } from "../command.ts"
-import { openVault, withStepUp } from "../context.ts"
+import { type Context, openVault, withStepUp } from "../context.ts"
 import { needsTerminal } from "../failures.ts"
 
 export const command: CommandSpec = {
   name: "password",
   summary: "change the password of the account and of this device",
-  options: [{ flags: "--this-device", text: "only what opens this device; the account's password stays" }],
+  options: [
+    { flags: "--this-device", text: "only what opens this device; the account's password stays" },
+    { flags: "--restore", text: "register a password again, after a restored server has lost it" },
+  ],
   run: async (context, _args, options) => {
     if (context.prompter === undefined && context.settings.secrets === undefined) {
       return err(needsTerminal("Pass password=… and new-password=… with --secrets-stdin."))
@@ -16,6 +21,7 @@ export const command: CommandSpec = {
     if (!opened.ok) return opened
     const keyferry = opened.value
     const { mode } = await keyferry.status()
+    if (flagOption(options, "restore")) return restorePassword(context, keyferry)
     const onlyHere = flagOption(options, "thisDevice") || mode === "local"
     const password = await context.secrets.ask("password", {
       prompt: onlyHere ? "Current password of this device:" : "Current password:",
@@ -35,4 +41,17 @@ export const command: CommandSpec = {
     ])
     return ok("done")
   },
+}
+
+/** The account has no password to ask for: this device's password and the second factor stand for it. */
+const restorePassword = async (context: Context, keyferry: Keyferry): Promise<Result<"done", Failure>> => {
+  const newPassword = await context.secrets.ask("new-password", { prompt: "Password of the account:", twice: true })
+  if (!newPassword.ok) return newPassword
+  const input = { newPassword: newPassword.value }
+  const registered = await withStepUp(context, keyferry, () => keyferry.registerPassword(input))
+  if (!registered.ok) return registered
+  context.io.answer({ schema: "kf.password/1", changed: true, account: true }, [
+    "The account has a password again, and it opens this device too. New devices can sign in with it.",
+  ])
+  return ok("done")
 }

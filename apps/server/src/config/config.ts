@@ -32,6 +32,9 @@ const KEYS = Object.keys(settings) as SettingKey[]
 const flagOf = (key: string): string => `--${key.replaceAll(/[._]/g, "-")}`
 const envOf = (key: string): string => `KF_${key.replaceAll(".", "_").toUpperCase()}`
 
+/** Words of the commands themselves; everything else that begins with two dashes is a setting. */
+const FLAGS: ReadonlySet<string> = new Set(["--json", "--help", "--yes"])
+
 /** Flag over environment over file over default. Errors: a list of sentences, one per mistake. */
 export const readConfig = ({ args, env, readFile = readText }: ConfigSources): Result<Config, readonly string[]> => {
   const problems: string[] = []
@@ -74,7 +77,7 @@ const readFlags = (args: readonly string[], problems: string[]): { given: Given;
   const byFlag = new Map<string, string>([...KEYS.map((key) => [flagOf(key), key] as const), ["--config", "config"]])
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? ""
-    if (!arg.startsWith("--") || arg === "--json" || arg === "--help") {
+    if (!arg.startsWith("--") || FLAGS.has(arg)) {
       words.push(arg)
       continue
     }

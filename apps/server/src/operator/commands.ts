@@ -1,6 +1,7 @@
 import { errors, type Failure } from "@keyferry/protocol"
 
 import type { AccountLine, Invitation } from "../service/operator.ts"
+import type { LossLine } from "../service/losses.ts"
 import type { OperatorRequest } from "./messages.ts"
 import { askServer } from "./socket.ts"
 
@@ -10,7 +11,7 @@ export interface CommandOutput {
   readonly exitCode: number
 }
 
-/** `invite | user ls | user reset-2fa ADDRESS | user freeze ADDRESS | device confirm CODE`; `undefined` for other words. */
+/** The words of the operator's commands, as `keyferry help` lists them; `undefined` for others. */
 export const parseOperatorCommand = (words: readonly string[]): OperatorRequest | undefined => {
   const [first, second, third, ...rest] = words
   if (rest.length > 0) return undefined
@@ -21,6 +22,8 @@ export const parseOperatorCommand = (words: readonly string[]): OperatorRequest 
   if (first === "user" && second === "freeze" && third !== undefined) return { command: "user-freeze", address: third }
   if (first === "device" && second === "confirm" && third !== undefined)
     return { command: "device-confirm", code: third }
+  if (first === "loss" && second === "ls" && third === undefined) return { command: "loss-ls" }
+  if (first === "loss" && second === "accept" && third !== undefined) return { command: "loss-accept", account: third }
   return undefined
 }
 
@@ -61,7 +64,21 @@ const print = (request: OperatorRequest, value: unknown): string => {
       const { deviceId, state } = value as { deviceId: string; state: string }
       return `${deviceId} is ${state} now. The log of the account says that an operator did this.\n`
     }
+    case "loss-ls":
+      return printLosses(value as readonly LossLine[])
+    case "loss-accept":
+      return `Accepted: ${describeLoss(value as LossLine)} is served as it is now. Its owner was told.\n`
   }
+}
+
+export const printLosses = (losses: readonly LossLine[]): string =>
+  losses.length === 0
+    ? "Nothing is lost: every account holds all that is known of it.\n"
+    : losses.map((line) => `${describeLoss(line)}\n`).join("")
+
+const describeLoss = ({ accountId, address, lost }: LossLine): string => {
+  const chains = lost.map(({ what, kept, here }) => `${what} ends at step ${here}, step ${kept} was certainly stored`)
+  return `${address ?? accountId}${address === undefined ? "" : ` (${accountId})`}: ${chains.join("; ")}`
 }
 
 const timeOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16).replace("T", " ")} UTC`

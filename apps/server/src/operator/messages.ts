@@ -7,6 +7,8 @@ export type OperatorRequest =
   | { readonly command: "user-reset-2fa"; readonly address: string }
   | { readonly command: "user-freeze"; readonly address: string }
   | { readonly command: "device-confirm"; readonly code: string }
+  | { readonly command: "loss-ls" }
+  | { readonly command: "loss-accept"; readonly account: string }
 
 export type OperatorReply =
   | { readonly ok: true; readonly value: unknown }
@@ -20,6 +22,7 @@ export const parseOperatorRequest = (line: string): OperatorRequest | undefined 
   switch (value.command) {
     case "invite":
     case "user-ls":
+    case "loss-ls":
       return { command: value.command }
     case "user-reset-2fa":
     case "user-freeze":
@@ -29,6 +32,10 @@ export const parseOperatorRequest = (line: string): OperatorRequest | undefined 
     case "device-confirm":
       return "code" in value && typeof value.code === "string"
         ? { command: value.command, code: value.code }
+        : undefined
+    case "loss-accept":
+      return "account" in value && typeof value.account === "string"
+        ? { command: value.command, account: value.account }
         : undefined
     default:
       return undefined

@@ -8,6 +8,7 @@ import type { Failure } from "@keyferry/protocol"
 import type { Logger } from "pino"
 
 import type { Context } from "../service/context.ts"
+import { acceptLoss, listLosses } from "../service/losses.ts"
 import { confirmDevice, freezeUser, invite, listUsers, resetTwoFactor } from "../service/operator.ts"
 import { MAX_LINE_BYTES, type OperatorReply, type OperatorRequest, parseOperatorRequest } from "./messages.ts"
 
@@ -80,6 +81,10 @@ const carryOut = (context: Context, request: OperatorRequest): Promise<Result<un
       return freezeUser(context, request.address)
     case "device-confirm":
       return confirmDevice(context, request.code)
+    case "loss-ls":
+      return listLosses(context)
+    case "loss-accept":
+      return acceptLoss(context, request.account)
   }
 }
 

@@ -261,6 +261,8 @@ export const createFakeStrongroom = (nowMs: () => number): FakeStrongroom => {
           syncSuspended: false,
         })),
       }),
+    losses: async () => ok({ accounts: [] }),
+    acceptLoss: async () => fail("not-found"),
     deleteAccount: async ({ accountUuid }) => {
       const account = accounts.get(accountUuid)
       if (account === undefined) return fail("not-found")

@@ -30,7 +30,8 @@ export const prepareOpaqueRecord = async (
   if (await ctx.leases.isBuried("opaque-record", p.sha256(record))) return err({ code: "holder-reused" })
   const current = await readOpaqueRecord(ctx, accountId)
   if (!current.ok) return current
-  const rev = (current.value?.rev ?? 0) + 1
+  // A record that was dropped after a restore leaves its number behind.
+  const rev = (await lastRev(ctx, accountId)) + 1
   const sealed = await ctx.atRest.encrypt(opaqueRecordPlace(p, accountId, rev), record)
   if (!sealed.ok) return sealed
   if (current.value === undefined) return ok({ rev, sealed: sealed.value })
@@ -41,6 +42,13 @@ export const prepareOpaqueRecord = async (
     ...(equalBytes(current.value.record, record) ? {} : { replaced: { what: "opaque-record", id, linkHash } }),
   })
 }
+
+const lastRev = async (ctx: Pick<StrongroomContext, "store">, accountId: Uint8Array): Promise<number> =>
+  (
+    await ctx.store.read((db) =>
+      db.selectFrom("account").select("opaque_rev").where("id", "=", accountId).executeTakeFirst(),
+    )
+  )?.opaque_rev ?? 0
 
 /** Inside the transaction. False: another record came first. */
 export const storeOpaqueRecord = async (

@@ -2,6 +2,7 @@ import { bytesToBase64url, err, formatId, ok, parseId } from "@keyferry/base"
 
 import type { Handler, Handlers } from "../execute.ts"
 import { denyDevice } from "./confirmation.ts"
+import { lossAcceptedMs } from "./losses.ts"
 import { THAW_SUBJECT, readWaiting } from "./waiting-period.ts"
 import { factorKinds } from "./second-factor.ts"
 
@@ -10,7 +11,7 @@ const status: Handler<"account.status"> = async (ctx, { device }) => {
   const found = await ctx.store.snapshot(async (db) => {
     const account = await db
       .selectFrom("account")
-      .select(["frozen", "sync_suspended", "confirmed_ms", "head_seq", "head_hash"])
+      .select(["frozen", "sync_suspended", "confirmed_ms", "head_seq", "head_hash", "sealed_opaque_record"])
       .where("uuid", "=", device.accountUuid)
       .executeTakeFirst()
     const thaw = { accountUuid: device.accountUuid, what: "thaw", subject: THAW_SUBJECT } as const
@@ -22,6 +23,7 @@ const status: Handler<"account.status"> = async (ctx, { device }) => {
   })
   const { account, factors, thaw } = found
   const nowMs = ctx.clock.nowMs()
+  const lossMs = await lossAcceptedMs(ctx, device.accountUuid)
   if (account === undefined || account.head_hash === null) return err({ code: "device-not-enrolled" })
   return ok({
     reply: {
@@ -35,6 +37,8 @@ const status: Handler<"account.status"> = async (ctx, { device }) => {
       head: bytesToBase64url(account.head_hash),
       serverTimeMs: nowMs,
       ...(thaw === undefined || thaw.open_until_ms <= nowMs ? {} : { thawAtMs: thaw.ready_ms }),
+      ...(account.sealed_opaque_record === null ? { passwordLost: true } : {}),
+      ...(lossMs === undefined ? {} : { lossAcceptedAtMs: lossMs }),
     },
   })
 }

@@ -64,6 +64,7 @@ export interface LeaseDatabase extends LeaseStore {
   readonly setBehind: (heads: readonly ChainHead[]) => void
   readonly setBehindOf: (accountId: Uint8Array, heads: readonly ChainHead[]) => void
   readonly behindOf: (accountId: Uint8Array) => readonly ChainHead[]
+  readonly allBehind: () => readonly ChainHead[]
 }
 
 export interface LeaseStoreOptions {
@@ -262,6 +263,7 @@ const createLeaseDatabase = (store: Store<LeaseTables>, kek: LeaseKek, options: 
     store,
     setBehindOf,
     behindOf,
+    allBehind: () => [...behind.values()].flat(),
     setBehind: (heads) => {
       behind.clear()
       for (const head of heads) setBehindOf(head.accountId, [...behindOf(head.accountId), head])

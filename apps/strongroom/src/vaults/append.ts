@@ -239,6 +239,8 @@ const applyLink = async (
 interface Appender {
   readonly state: string
   readonly hasFactor: boolean
+  /** False after a restore, until an active device registers the password again. */
+  readonly hasPassword: boolean
   readonly lastFactorMs: number
   readonly lastPasswordMs: number
 }
@@ -255,7 +257,14 @@ const mayAppend = async (
   const row = await tx
     .selectFrom("device")
     .innerJoin("account", "account.uuid", "device.account_uuid")
-    .select(["device.state", "device.expires_ms", "device.last_factor_ms", "device.last_password_ms", "account.frozen"])
+    .select([
+      "device.state",
+      "device.expires_ms",
+      "device.last_factor_ms",
+      "device.last_password_ms",
+      "account.frozen",
+      "account.sealed_opaque_record",
+    ])
     .select((e) =>
       e.selectFrom("factor").select("kind").whereRef("account_uuid", "=", "account.uuid").limit(1).as("factor"),
     )
@@ -273,6 +282,7 @@ const mayAppend = async (
   return ok({
     state: row.state,
     hasFactor: row.factor !== null,
+    hasPassword: row.sealed_opaque_record !== null,
     lastFactorMs: row.last_factor_ms,
     lastPasswordMs: row.last_password_ms,
   })
@@ -295,7 +305,11 @@ const checkMeaning = (
   }
   if (!needsFreshLogin(meant)) return ok(undefined)
   const since = ctx.clock.nowMs() - FRESH_MS
-  const isFresh = appender.lastPasswordMs >= since && (!appender.hasFactor || appender.lastFactorMs >= since)
+  const { hasPassword, lastPasswordMs, hasFactor, lastFactorMs } = appender
+  // A password that a restore has taken cannot be asked for; the second factor then must be there, and fresh.
+  const isFresh = hasPassword
+    ? lastPasswordMs >= since && (!hasFactor || lastFactorMs >= since)
+    : hasFactor && lastFactorMs >= since
   return isFresh ? ok(undefined) : err({ code: "reauth-required" })
 }
 

@@ -79,8 +79,8 @@ export const recordsOf = (links: readonly PreparedLink[]): readonly PreparedReco
   links.flatMap((link) => link.ops.flatMap((op) => (op.record === undefined ? [] : [op.record])))
 
 export interface PrepareOptions {
-  /** A repair: some records may be lost for good. */
-  readonly mayMissRecords?: boolean
+  /** A repair: some records, and the keys of an epoch, may be lost for good. */
+  readonly mayMiss?: boolean
 }
 
 /** Errors: malformed, chain-invalid (a link that is none, or other wraps than it speaks of), record-mismatch, too-large */
@@ -94,14 +94,14 @@ export const preparePush = (
   if (!records.ok) return records
   const links: PreparedLink[] = []
   for (const bytes of push.links) {
-    const link = prepareLink(p, push.vaultId, bytes, records.value, options.mayMissRecords === true)
+    const link = prepareLink(p, push.vaultId, bytes, records.value, options.mayMiss === true)
     if (!link.ok) return link
     links.push(link.value)
   }
   if (recordsOf(links).length !== push.records.length) return mismatch("A record that no link speaks of.")
   const prepared: PreparedPush = { vaultId: push.vaultId, links, wraps: [] }
   if (opsOf(prepared) > MAX_PUSH_OPS) return err({ code: "too-large" })
-  const keys = prepareKeys(p, push, links)
+  const keys = prepareKeys(p, push, links, options.mayMiss === true)
   return keys.ok ? ok({ ...prepared, ...keys.value }) : keys
 }
 
@@ -196,6 +196,7 @@ const prepareKeys = (
   p: Primitives,
   push: VaultPush,
   links: readonly PreparedLink[],
+  mayMiss: boolean,
 ): Result<Pick<PreparedPush, "wraps" | "prevSealed">, Failure> => {
   const epochs = links.flatMap((link) => (link.epoch === undefined ? [] : [link.epoch]))
   const [epoch] = epochs
@@ -204,6 +205,9 @@ const prepareKeys = (
       ? ok({ wraps: [] })
       : wrongKeys("Keys that no link speaks of.")
   if (epochs.length > 1) return err({ code: "malformed", detail: "Two key epochs in one push." })
+  // The epoch stays without what nobody has any more: who may rotate starts another.
+  if (mayMiss && (push.wraps === undefined || (push.prevSealed === undefined && epoch.prevSealedHash !== undefined)))
+    return ok({ wraps: [] })
   const wraps = readWraps(p, push.wraps ?? [], epoch.wrapsHash)
   if (!wraps.ok) return wraps
   const recipients = epoch.recipients.map(([id, , kemPkHash]) => ({ id, kemPkHash }))

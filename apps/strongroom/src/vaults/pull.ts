@@ -4,7 +4,7 @@ import { type Failure, MAX_SYNC_BYTES, type VaultChanges } from "@keyferry/proto
 import { sql, type Reader as StoreReader } from "@keyferry/store"
 
 import type { SigningDevice, StrongroomContext } from "../context.ts"
-import { recordPlace, wrapPlace } from "../places.ts"
+import { prevSealedPlace, recordPlace, wrapPlace } from "../places.ts"
 import type { MainTables } from "../store/tables.ts"
 import { RECORDS_IN_BLOCK } from "./record-blocks.ts"
 import { type VaultHead, vaultHeads, type VaultStates } from "./rows.ts"
@@ -54,6 +54,7 @@ interface Found {
   readonly links: readonly Uint8Array[]
   readonly records: readonly FoundRecord[]
   readonly wraps: readonly FoundWrap[]
+  readonly older: readonly { readonly epoch: number; readonly sealed_bytes: Uint8Array }[]
   readonly more: boolean
 }
 
@@ -191,7 +192,8 @@ const findChanges = async (
     }
   }
   const wraps = authorities.length === 0 ? [] : await wrapsOfLinks(db, states, head.id, authorities)
-  return { head, links, records, wraps, more: seq < head.seq }
+  const older = wraps.length === 0 ? [] : await olderKeysOf(db, head.id, [...new Set(wraps.map(({ epoch }) => epoch))])
+  return { head, links, records, wraps, older, more: seq < head.seq }
 }
 
 const newestOfLink = statement<
@@ -220,6 +222,15 @@ const recordsOfLink = async (
   return rows.map((row) => ({ itemId: row.item_id, rev: row.rev, sealed: row.sealed_record }))
 }
 
+const olderKeysOf = (db: Db, vaultId: Uint8Array, epochs: readonly number[]) =>
+  db
+    .selectFrom("vault_prev_sealed")
+    .select(["epoch", "sealed_bytes"])
+    .where("vault_id", "=", vaultId)
+    .where("epoch", "in", epochs)
+    .orderBy("epoch")
+    .execute()
+
 /** Every wrap of the epochs that these authority links start. */
 export const wrapsOfLinks = async (
   db: Db,
@@ -245,12 +256,19 @@ export const wrapsOfLinks = async (
 const openChanges = async (
   ctx: StrongroomContext,
   accountId: Uint8Array,
-  { head, links, records, wraps, more }: Found,
+  { head, links, records, wraps, older, more }: Found,
 ): Promise<Result<VaultChanges, Failure>> => {
   const opened = await openRecords(ctx, accountId, head.id, records)
   if (!opened.ok) return opened
   const keys = await openWraps(ctx, accountId, head.id, wraps)
   if (!keys.ok) return keys
+  const sealed = await ctx.atRest.decryptAll(
+    older.map((row) => ({
+      place: prevSealedPlace(ctx.primitives, accountId, head.id, row.epoch),
+      sealed: row.sealed_bytes,
+    })),
+  )
+  if (!sealed.ok) return sealed
   return ok({
     vaultId: head.id,
     links,
@@ -258,6 +276,9 @@ const openChanges = async (
     head: [head.seq, head.hash],
     more,
     ...(keys.value.length === 0 ? {} : { wraps: keys.value }),
+    ...(older.length === 0
+      ? {}
+      : { prevSealed: older.map((row, i) => [row.epoch, sealed.value[i] ?? new Uint8Array()] as const) }),
   })
 }
 

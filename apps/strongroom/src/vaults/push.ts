@@ -413,6 +413,7 @@ const changesOf = (
   )
   const records = recordsOf(links).filter((r) => newest.has(`${bytesToHex(r.itemId)} ${r.rev}`))
   const epoch = links.find((link) => link.epoch !== undefined)?.epoch
+  const { prevSealed } = sealed.push
   const own = sealed.push.wraps.find((wrap) => equalBytes(wrap.recipient, accountId))
   const hashes = sealed.push.wraps.map((wrap) => ctx.primitives.sha256(wrap.bytes))
   return {
@@ -422,6 +423,7 @@ const changesOf = (
     head: [head.seq, head.hash],
     more: false,
     ...(epoch === undefined || own === undefined ? {} : { wraps: [[epoch.epoch, own.bytes, hashes]] }),
+    ...(epoch === undefined || prevSealed === undefined ? {} : { prevSealed: [[epoch.epoch, prevSealed]] }),
   }
 }
 

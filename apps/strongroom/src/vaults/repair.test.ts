@@ -236,6 +236,40 @@ describe("a main store that was restored", () => {
     expect(bytesToHex(world.room().ctx.logId)).toBe(bytesToHex(logId))
   })
 
+  test("[LS16] what is lost is listed, and given up once; the account's devices are told", async () => {
+    const listed = await reach.call("losses", {})
+    expect(listed.ok && listed.value.accounts.map(({ accountUuid, chains }) => [accountUuid, chains])).toEqual([
+      [
+        person.accountUuid,
+        [
+          ["account", person.accountId, 4, 1],
+          ["vault", vaultOf(writer).id, 4, 2],
+        ],
+      ],
+    ])
+    expect((await reach.call("acceptLoss", { accountId: new Uint8Array(32) })).ok).toBe(false)
+    expect(await reach.call("acceptLoss", { accountId: person.accountId })).toMatchObject({ value: { chains: 2 } })
+    expect((await reach.call("acceptLoss", { accountId: person.accountId })).ok).toBe(false)
+    const status = await send(reach, person.device, "account.status")
+    expect(JSON.parse(new TextDecoder().decode(status.body))).toMatchObject({
+      lossAcceptedAtMs: expect.any(Number) as number,
+    })
+    const events = await reach.call("events", { after: 0, max: 100 })
+    expect(events.ok && events.value.events.map(({ kind, detail }) => [kind, detail])).toContainEqual([
+      "loss-accepted",
+      "account, vault",
+    ])
+  })
+
+  test("[SY92] an epoch whose keys nobody has any more is taken without them", async () => {
+    await resultsOf(repair({ links: lostLinks, wraps: lostWraps }))
+    const [second, rotation] = lostPushes as [VaultPush, VaultPush]
+    await resultsOf(repair({ vaults: [second] }))
+    const { vaultId, links, records } = rotation
+    expect(await resultsOf(repair({ vaults: [{ vaultId, links, records }] }))).toEqual([[PUSH_ACCEPTED, undefined]])
+    expect((await doSync(reach, writer)).heads[0]?.[1]).toBe(4)
+  })
+
   test("[LS14] what is lost may be given up by the operator, and the account is served as it is", async () => {
     const { ctx, leases } = world.room()
     await acceptLoss(ctx, leases, person.accountId)

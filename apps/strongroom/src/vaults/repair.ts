@@ -43,7 +43,7 @@ export const repair =
       const done = await repairAccount(ctx, device, body)
       if (!done.ok) return done
     }
-    const prepared = prepareAll(ctx, body.vaults, { mayMissRecords: true })
+    const prepared = prepareAll(ctx, body.vaults, { mayMiss: true })
     if (!prepared.ok) return prepared
     const pushed = await pushAll(ctx, parts, prepared.value, { device, limits, why: "repair", asHistory })
     if (!pushed.ok) return pushed

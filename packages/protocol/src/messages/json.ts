@@ -139,6 +139,10 @@ export const jsonMessages = {
         serverTimeMs: Type.Integer(),
         /** From then on a frozen account can be thawed without a second factor; somebody asked for it. */
         thawAtMs: Type.Optional(Type.Integer()),
+        /** After a restore nobody can sign in with the password until a device registers one again. */
+        passwordLost: Type.Optional(Type.Boolean()),
+        /** The operator gave up what a restored server had lost of this account. */
+        lossAcceptedAtMs: Type.Optional(Type.Integer()),
       },
       closed,
     ),

@@ -48,6 +48,8 @@ export const vaultChangesStruct = struct({
   more: [5, bool],
   /** Wraps addressed to this account of the epochs that these links start: [epoch, entry, hashes of all entries]. */
   wraps: [6, optional(listOf(tuple(uint, wrapBytes, listOf(bytesOf(32), 256)), 64))],
+  /** Sealed older keys of the same epochs: [epoch, sealed key of the epoch before it]. Kept by devices for a repair. */
+  prevSealed: [7, optional(listOf(tuple(uint, sealedBytes), 64))],
 })
 export type VaultChanges = TypeOf<typeof vaultChangesStruct>
 

@@ -38,6 +38,8 @@ export const NOTICES = {
   "thaw-requested":
     "Somebody asked to thaw your frozen account without a device and its second factor. In 72 hours they may. If this is not you, the link below or `kf freeze` on any of your devices stops it.",
   "thaw-cancelled": "The request to thaw your account was stopped; it stays frozen.",
+  "loss-accepted":
+    "This server was restored from an older copy, and its operator gave up what no device had brought back of your account. If a device of yours says that its vault is frozen, run `kf doctor` there before anything else.",
   "address-change-requested": "Somebody with one of your devices asked to change the address of your account.",
   "address-changed": "The address of your account was changed. This mailbox is no longer the one of the account.",
 } as const
