@@ -1,7 +1,7 @@
 import { err, ok, type Result } from "@keyferry/base"
 import type { Failure, JsonReply } from "@keyferry/protocol"
 
-import { deviceCalls } from "./account-calls.ts"
+import { deviceCalls } from "./device-calls.ts"
 import { type Device, transportOf } from "./device.ts"
 import type { EnrolmentBox } from "./enrolment.ts"
 

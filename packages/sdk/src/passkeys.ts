@@ -25,7 +25,8 @@ import {
   PUSH_ACCEPTED,
 } from "@keyferry/protocol"
 
-import { checkAccountPassword, deviceCalls } from "./account-calls.ts"
+import { checkAccountPassword } from "./account-calls.ts"
+import { deviceCalls } from "./device-calls.ts"
 import { encodeWraps, nextPlace, slotSigner, wrapSeed } from "./account-keys.ts"
 import type { PasskeyInfo } from "./api.ts"
 import type { Device } from "./device.ts"
