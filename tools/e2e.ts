@@ -10,6 +10,7 @@ import process from "node:process"
 import { parseArgs } from "node:util"
 
 import type { BrowserName, Watch } from "../e2e/web/browsers.ts"
+import { tellScreens } from "../e2e/web/screens.ts"
 import { tellStory } from "../e2e/web/story.ts"
 import { createSuite, StoryStopped } from "../e2e/web/suite.ts"
 import { buildTestBundle } from "../e2e/web/world.ts"
@@ -32,9 +33,15 @@ for (const name of names) {
   print(name)
   const watch: Watch = { origins: new Set(), policyReports: [], errors: [] }
   const suite = createSuite(name satisfies BrowserName, print)
-  await tellStory(name, bundle, watch, suite).catch((error: unknown) => {
-    if (!(error instanceof StoryStopped)) throw error
-  })
+  const tell = (story: Promise<void>): Promise<void> =>
+    story.catch((error: unknown) => {
+      if (!(error instanceof StoryStopped)) throw error
+    })
+  await tell(tellStory(name, bundle, watch, suite))
+  const seen = new Set(watch.origins)
+  watch.origins.clear()
+  if (name === "chromium") await tell(tellScreens(bundle, watch, suite))
+  origins = Math.max(origins, seen.size)
   for (const text of [...watch.policyReports, ...watch.errors]) print(`  ${text}`)
   // Each story has a server of its own: what counts is how many places one story spoke to.
   origins = Math.max(origins, watch.origins.size)

@@ -1,4 +1,4 @@
-import { chromium } from "playwright-core"
+import { type BrowserContext, chromium } from "playwright-core"
 import puppeteer from "puppeteer-core"
 
 export type BrowserName = "chromium" | "firefox"
@@ -41,14 +41,19 @@ const noteLine = (watch: Watch, kind: string, text: string): void => {
 export const startBrowser = (name: BrowserName, profile: string, watch: Watch): Promise<BrowserProcess> =>
   name === "chromium" ? startChromium(profile, watch) : startFirefox(profile, watch)
 
+/** Notes every request, report and error of all pages of a Chromium. */
+export const watchContext = (context: BrowserContext, watch: Watch): void => {
+  context.on("request", (request) => noteRequest(watch, request.url()))
+  context.on("console", (message) => noteLine(watch, message.type(), message.text()))
+  context.on("weberror", (error) => noteLine(watch, "error", error.error().message))
+}
+
 const startChromium = async (profile: string, watch: Watch): Promise<BrowserProcess> => {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env["KF_CHROMIUM"] ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-dev-shm-usage"],
   })
-  context.on("request", (request) => noteRequest(watch, request.url()))
-  context.on("console", (message) => noteLine(watch, message.type(), message.text()))
-  context.on("weberror", (error) => noteLine(watch, "error", error.error().message))
+  watchContext(context, watch)
   return {
     name: "chromium",
     profile,

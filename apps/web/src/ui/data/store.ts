@@ -30,7 +30,7 @@ const EMPTY: Snapshot = { version: 0, status: undefined, items: undefined, devic
 export const createAppStore = (keyferry: BrowserDevice): AppStore => {
   let snapshot = EMPTY
   let running: Promise<void> | undefined
-  let again = false
+  let next: { readonly fresh: boolean; readonly answer: PromiseWithResolvers<void> } | undefined
   const listeners = new Set<() => void>()
 
   const set = (next: Snapshot): void => {
@@ -66,18 +66,26 @@ export const createAppStore = (keyferry: BrowserDevice): AppStore => {
     })
   }
 
+  const run = async (fresh: boolean): Promise<void> => {
+    await load(fresh)
+    // A change of the account makes the device forget what only the server knows: asked for once more, also if nobody did.
+    const { status } = snapshot
+    if (!fresh && status?.lock === "unlocked" && status.account?.deviceState === "unknown") await load(true)
+  }
+
+  /** Whoever asks while an answer is under way gets the next one, which is as fresh as any of them wanted. */
   const refresh = (fresh = false): Promise<void> => {
-    if (running !== undefined) {
-      again = true
+    if (running === undefined) {
+      running = run(fresh).finally(() => {
+        running = undefined
+        const waiting = next
+        next = undefined
+        if (waiting !== undefined) void refresh(waiting.fresh).then(waiting.answer.resolve, waiting.answer.reject)
+      })
       return running
     }
-    running = load(fresh).finally(() => {
-      running = undefined
-      if (!again) return
-      again = false
-      void refresh()
-    })
-    return running
+    next = { fresh: fresh || next?.fresh === true, answer: next?.answer ?? Promise.withResolvers<void>() }
+    return next.answer.promise
   }
 
   const stop = keyferry.onChange(() => void refresh())

@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useMemo, useState } from "react"
-import { Link, useLocation } from "wouter"
+import { Link } from "wouter"
 
 import type { Progress } from "@keyferry/sdk"
 
@@ -24,12 +24,15 @@ const isWaiting = (state: string): boolean => state === "pending-first" || state
 export const TurnSyncOn = () => {
   const status = useStatus()
   const refresh = useRefresh()
-  const [, go] = useLocation()
   const [factorDone, setFactorDone] = useState(false)
   const [factorOpen, setFactorOpen] = useState(false)
+  // What only the server knows is unknown for a moment after every change; a step that was begun stays on screen meanwhile.
+  const [known, setKnown] = useState(false)
   const { account, sync } = status
   const others = useDevices().filter((device) => !device.isThis && device.state === "active").length
   useEffect(() => void refresh(true), [refresh])
+  const isKnown = account !== undefined && account.deviceState !== "unknown"
+  if (isKnown && !known) setKnown(true)
 
   if (sync.on) {
     return (
@@ -61,6 +64,14 @@ export const TurnSyncOn = () => {
       </div>
     )
   }
+  if (!known && navigator.onLine) {
+    return (
+      <div className="page">
+        <PageHead title={t("turn-on.title")} />
+        <ProgressBar label={t("trouble.asking")} />
+      </div>
+    )
+  }
   const hasFactor = account.factors.length > 0
   // The codes stay on screen until the person has put them away.
   const factor = hasFactor && (factorDone || !factorOpen)
@@ -85,7 +96,7 @@ export const TurnSyncOn = () => {
           <FirstDevice address={account.address} />
         </CheckStep>
         <CheckStep n={3} open={open} title={t(retrieves ? "turn-on.retrieve" : "turn-on.what")} done="">
-          <ChooseWhat retrieves={retrieves} onDone={() => go("/turn-on-sync")} />
+          <ChooseWhat retrieves={retrieves} />
         </CheckStep>
       </ol>
       <ServerSees />
@@ -140,7 +151,7 @@ const FirstDevice = ({ address }: { readonly address: string }) => {
   )
 }
 
-const ChooseWhat = ({ retrieves, onDone }: { readonly retrieves: boolean; readonly onDone: () => void }) => {
+const ChooseWhat = ({ retrieves }: { readonly retrieves: boolean }) => {
   const keyferry = useKeyferry()
   const items = useItems()
   const act = useAct()
@@ -153,10 +164,10 @@ const ChooseWhat = ({ retrieves, onDone }: { readonly retrieves: boolean; readon
   const withdraws = local.filter(summaryWithdraws).length
   const start = async (): Promise<void> => {
     const all = chosen.size === local.length
-    const done = await act.run(() =>
+    // When it is on, this page says so by itself; whoever went elsewhere meanwhile stays there.
+    await act.run(() =>
       keyferry.syncOn({ items: chosen.size === 0 ? "none" : all ? "all" : [...chosen], autoNew }, setProgress),
     )
-    if (done !== undefined) onDone()
   }
   return (
     <div className="stack">
