@@ -34,9 +34,7 @@ export const packages: Readonly<Record<string, Package>> = {
     node: ["src/primitives/node"],
   }),
   chain: one("packages/chain", ["crypto", "base"], "none"),
-  protocol: one("packages/protocol", ["base"], "one schema library, behind the message schemas", {
-    behind: { typebox: "src/messages/" },
-  }),
+  protocol: one("packages/protocol", ["base"], "none"),
   items: one("packages/items", ["base"], "none"),
   importers: one("packages/importers", ["items", "base"], "file-format readers (zip, dotenv, age)"),
   engine: one("packages/engine", ["chain", "crypto", "protocol", "base"], "none"),

@@ -9,7 +9,6 @@ import { hold, runCompiled } from "./compiled.ts"
 import { asStoreError, isRetryable, storeFailureOf, type StoreFailure } from "./errors.ts"
 import { createGroupCommit } from "./group-commit.ts"
 import { type DialectName, migrate, type Migration, type MigrationRun, type StoreTables } from "./migrations.ts"
-import { openPostgres } from "./postgres.ts"
 import { rolledBack, type Settled } from "./roll-back.ts"
 import { openSqlite, type SqliteConnection } from "./sqlite.ts"
 
@@ -73,7 +72,9 @@ export const openStore = async <DB>(options: StoreOptions): Promise<Result<Store
   try {
     const path = sqlitePath(options.url)
     if (path !== undefined) sqlite = openSqlite({ path, secureDelete: options.secureDelete ?? false })
-    db = new Kysely<StoreTables>({ dialect: sqlite?.dialect ?? openPostgres(options.url, options.name) })
+    // The driver of PostgreSQL is loaded where there is one.
+    const dialect = sqlite?.dialect ?? (await import("./postgres.ts")).openPostgres(options.url, options.name)
+    db = new Kysely<StoreTables>({ dialect })
     if (sqlite === undefined) await createPostgresSchema(db, options.name)
     const run = await migrate(
       db,
