@@ -7,6 +7,8 @@ export interface RunningProduct {
   readonly port: number
   /** What the server's requests must be signed for. */
   readonly authority: string
+  /** The one-time link, while there is no account; empty otherwise. */
+  readonly firstLink: string
   readonly pids: () => readonly number[]
   readonly readyMs: number
   readonly stop: () => Promise<void>
@@ -42,6 +44,7 @@ export const startProduct = async (folder: string, runtimeArgs: readonly string[
   return {
     port,
     authority: `localhost:${port}`,
+    firstLink: /http\S+#t=\S+/.exec(printed)?.[0] ?? "",
     pids: () => [pid, ...room],
     readyMs,
     stop: async () => {

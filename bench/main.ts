@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { cpus, release, tmpdir, totalmem } from "node:os"
+import { join } from "node:path"
+import process from "node:process"
+import { parseArgs } from "node:util"
+
+import { planOf } from "./run/rounds.ts"
+import type { Family, Row } from "./run/row.ts"
+import { changes } from "./rows/changes.ts"
+import { cli } from "./rows/cli.ts"
+import { growth } from "./rows/growth.ts"
+import { logins } from "./rows/logins.ts"
+import { memory } from "./rows/memory.ts"
+import { propagation } from "./rows/propagation.ts"
+import { pushes } from "./rows/pushes.ts"
+import { starts } from "./rows/starts.ts"
+import { transfer } from "./rows/transfer.ts"
+
+/*
+ * npm run bench (-- --quick | --json | --only S2,C1 | --out FILE)
+ * Each row is measured beside its anchor in the same run; see docs/speed.md for what the rows mean.
+ */
+const families: readonly Family[] = [starts, cli, propagation, pushes, transfer, changes, logins, growth, memory]
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    only: { type: "string" },
+    out: { type: "string" },
+  },
+})
+const only = values.only?.split(",")
+const plan = planOf(values.quick)
+const rows: Row[] = []
+const say = (line: string): void => void process.stderr.write(`${line}\n`)
+
+const show = (value: number | undefined): string =>
+  value === undefined ? "–" : value >= 100 ? Math.round(value).toString() : value.toPrecision(3)
+
+const lineOf = (row: Row): string =>
+  [
+    (row.met ? "met    " : "NOT met").padEnd(8),
+    row.id.padEnd(5),
+    row.what.padEnd(58),
+    `${show(row.ours)} ${row.unit}`.padEnd(16),
+    `${row.beside} ${show(row.anchor)}`.padEnd(30),
+    `ratio ${show(row.ratio)}`.padEnd(14),
+    `goal ${row.goal}`,
+    row.note === undefined ? "" : `  (${row.note})`,
+  ].join(" ")
+
+for (const family of families) {
+  if (only !== undefined && !family.ids.some((id) => only.includes(id))) continue
+  const folder = mkdtempSync(join(tmpdir(), "kf-bench-"))
+  const began = performance.now()
+  try {
+    const measured = await family.run(plan, folder)
+    rows.push(...measured)
+    if (!values.json) for (const row of measured) process.stdout.write(`${lineOf(row)}\n`)
+  } catch (error) {
+    // One family that breaks is said, and the others are still measured.
+    const note = error instanceof Error ? error.message : String(error)
+    const failed = family.ids.map((id): Row => ({
+      id,
+      what: "could not be measured",
+      unit: "",
+      beside: "",
+      goal: "",
+      ours: undefined,
+      anchor: undefined,
+      ratio: undefined,
+      met: false,
+      rounds: 0,
+      dropped: 0,
+      note: note.slice(0, 300),
+    }))
+    rows.push(...failed)
+    if (!values.json) for (const row of failed) process.stdout.write(`${lineOf(row)}\n`)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  say(`${family.ids.join(" ")}: ${((performance.now() - began) / 1000).toFixed(1)} s`)
+}
+const machine = {
+  cpu: cpus()[0]?.model ?? "unknown",
+  cores: cpus().length,
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  kernel: release(),
+  node: process.version,
+  quick: values.quick,
+}
+const report = JSON.stringify({ machine, rows }, undefined, 2)
+if (values.json) process.stdout.write(`${report}\n`)
+if (values.out !== undefined) writeFileSync(values.out, `${report}\n`)
+const met = rows.filter((row) => row.met).length
+// With --json the sum goes where it does not disturb a parser.
+const sum = `${met} met, ${rows.length - met} not`
+if (values.json) say(sum)
+else process.stdout.write(`${sum}\n`)
+process.exit(0)

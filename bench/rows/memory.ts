@@ -1,0 +1,153 @@
+import { connect, type Socket } from "node:net"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+
+import { bodyBytes } from "../../apps/strongroom/src/fixture.ts"
+import { vaultOf } from "../../apps/strongroom/src/vaults/fixture.ts"
+import { startEcho } from "../anchors/ws.ts"
+import { prepareQueue, sendPrepared } from "../run/load.ts"
+import { havePeers } from "../run/peers.ts"
+import type { Plan } from "../run/rounds.ts"
+import { type Family, missingRow, plainRow, type Row } from "../run/row.ts"
+import { seed } from "../run/seed.ts"
+import { rssMiB, startProduct } from "../run/server.ts"
+import { openConnection, wireRequest } from "../run/wire.ts"
+
+/* M1, M2, M3: resident memory, of both processes together. */
+const STREAMS_OF_A_DEVICE = 4
+const PREPARED = 400
+
+const run = async (plan: Plan, folder: string): Promise<readonly Row[]> => [
+  ...(await idle(plan, folder)),
+  await streams(plan, folder),
+  await afterPushes(plan, folder),
+]
+
+const settled = (ms = 2500): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+const idle = async (plan: Plan, folder: string): Promise<readonly Row[]> => {
+  const { folder: data } = await seed(join(folder, "idle"), 1, 10)
+  const rssOf = async (): Promise<number> => {
+    const product = await startProduct(data)
+    await settled()
+    const rss = rssMiB(product.pids())
+    await product.stop()
+    return rss
+  }
+  const empty = await rssOf()
+  const items = plan.quick ? 50_000 : 1_000_000
+  const db = new DatabaseSync(join(data, "strongroom", "strongroom.db"))
+  db.exec("PRAGMA synchronous = OFF")
+  db.exec(
+    `WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < ${items})
+     INSERT INTO record (n, vault_id, item_id, rev, seq, size, sealed_record)
+     SELECT n + 1000000000, randomblob(32), randomblob(16), 1, 1, 700, randomblob(820) FROM i`,
+  )
+  db.close()
+  const full = await rssOf()
+  return [
+    plainRow(
+      { id: "M2", what: "idle, empty", unit: "MiB", beside: "", goal: "≤ 130 MiB" },
+      empty,
+      undefined,
+      empty <= 130,
+    ),
+    plainRow(
+      {
+        id: "M2",
+        what: `idle, ${items.toLocaleString("en")} items`,
+        unit: "MiB",
+        beside: "empty",
+        goal: "≤ empty + 10 MiB",
+      },
+      full,
+      empty,
+      full <= empty + 10,
+    ),
+  ]
+}
+
+const streams = async (plan: Plan, folder: string): Promise<Row> => {
+  const count = plan.quick ? 400 : 5000
+  const words = {
+    id: "M1",
+    what: `for each of ${count.toLocaleString("en")} idle streams`,
+    unit: "KiB",
+    beside: "ws",
+    goal: "≤ 12 KiB and ≤ 1.5× ws",
+  }
+  if (!havePeers("ws")) return missingRow(words, "ws could not be installed here")
+  const { writers } = await seed(join(folder, "streams"), Math.ceil(count / STREAMS_OF_A_DEVICE))
+  const product = await startProduct(join(folder, "streams"))
+  await settled(1200)
+  const sockets: Socket[] = []
+  const open = async (request: Uint8Array): Promise<void> => {
+    const socket = connect({ host: "127.0.0.1", port: product.port })
+    sockets.push(socket)
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject)
+      socket.on("data", (chunk: Buffer) => {
+        if (chunk.includes("event: sync")) resolve()
+      })
+      socket.write(request)
+    })
+  }
+  const requests = async (n: number): Promise<Uint8Array> => {
+    const writer = writers[n % writers.length]
+    if (writer === undefined) throw new Error("no writer")
+    const { id, head } = vaultOf(writer)
+    const account = [writer.account.head.seq, writer.account.head.hash] as const
+    const body = bodyBytes("feed", { account, cursors: [[id, head.seq, head.hash]] })
+    return wireRequest("feed", writer.device, product.authority, body)
+  }
+  // What the first ones load is loaded once.
+  for (let n = 0; n < 20; n++) await open(await requests(n))
+  await settled()
+  const before = rssMiB(product.pids())
+  for (let n = 20; n < count; n++) await open(await requests(n))
+  await settled()
+  const ours = ((rssMiB(product.pids()) - before) * 1024) / (count - 20)
+  for (const socket of sockets) socket.destroy()
+  await product.stop()
+
+  const echo = await startEcho()
+  for (let n = 0; n < 20; n++) await echo.open()
+  await settled()
+  const bare = rssMiB([echo.server.pid])
+  const open2 = []
+  for (let n = 20; n < count; n++) open2.push(await echo.open())
+  await settled()
+  const anchor = ((rssMiB([echo.server.pid]) - bare) * 1024) / (count - 20)
+  for (const socket of open2) socket.close()
+  await echo.server.stop()
+  return plainRow(words, ours, anchor, ours <= 12 && ours <= 1.5 * anchor)
+}
+
+const afterPushes = async (plan: Plan, folder: string): Promise<Row> => {
+  const pushes = plan.quick ? 3_000 : 100_000
+  const { writers } = await seed(join(folder, "pushes"), 8)
+  const product = await startProduct(join(folder, "pushes"))
+  await settled(1200)
+  const connections = await Promise.all(writers.map(() => openConnection(product.port)))
+  const part = async (): Promise<void> => {
+    const queues = await Promise.all(
+      writers.map((writer) => prepareQueue(writer, product.authority, PREPARED / writers.length, 1, 1)),
+    )
+    await sendPrepared(queues, connections)
+  }
+  await part()
+  await settled()
+  const before = rssMiB(product.pids())
+  for (let done = 0; done < pushes; done += PREPARED) await part()
+  await settled()
+  const after = rssMiB(product.pids())
+  await product.stop()
+  return plainRow(
+    { id: "M3", what: `after ${pushes.toLocaleString("en")} pushes`, unit: "MiB", beside: "before", goal: "≤ 2×" },
+    after,
+    before,
+    after <= 2 * before,
+  )
+}
+
+export const memory: Family = { ids: ["M1", "M2", "M3"], run }
