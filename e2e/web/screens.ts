@@ -178,7 +178,7 @@ const personAt = (page: Page): Person => {
         .first()
         .fill(text),
     sees: (text, withinMs = 30_000) => page.getByText(text).first().waitFor({ timeout: withinMs }),
-    text: () => page.evaluate(() => document.body.innerText),
+    text: () => page.locator("body").innerText(),
     unlock: async () => {
       await person.sees("Locked")
       await person.type("Password", PASSWORD)
