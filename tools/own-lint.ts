@@ -41,6 +41,11 @@ const MAY_REVEAL: readonly (readonly [prefix: string, why: string])[] = [
   ["packages/sdk/src/approval.ts", "seals the bundle that an approval delivered"],
   ["packages/sdk/src/rescue.ts", "opens local keys with the kit code, and seals them again"],
   ["packages/sdk/src/device.ts", "signs requests with the device's key"],
+  ["packages/sdk/src/device-keys.ts", "signs requests with the seed of the device's key"],
+  [
+    "packages/sdk/src/browser/key-objects.ts",
+    "finds the browser's key object by the name that is kept instead of a seed",
+  ],
   ["packages/sdk/src/vault.ts", "signs links of a vault"],
   ["packages/sdk/src/account-keys.ts", "signs links of the account with a slot's key"],
   ["packages/sdk/src/account-calls.ts", "derives the password slot"],
