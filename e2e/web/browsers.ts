@@ -9,6 +9,8 @@ export interface Tab {
   /** Runs a function in the page with plain values in and out. */
   readonly run: <A, T>(work: (input: A) => T | Promise<T>, input: A) => Promise<T>
   readonly reload: () => Promise<void>
+  /** Chromium only: an authenticator that verifies its person by itself. */
+  readonly addAuthenticator: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -63,6 +65,22 @@ const startChromium = async (profile: string, watch: Watch): Promise<BrowserProc
         goto: async (url) => void (await page.goto(url)),
         run: (work, input) => page.evaluate(work as never, input as never),
         reload: async () => void (await page.reload()),
+        addAuthenticator: async () => {
+          const session = await context.newCDPSession(page)
+          await session.send("WebAuthn.enable")
+          await session.send("WebAuthn.addVirtualAuthenticator", {
+            options: {
+              protocol: "ctap2",
+              ctap2Version: "ctap2_1",
+              transport: "internal",
+              hasResidentKey: true,
+              hasUserVerification: true,
+              isUserVerified: true,
+              automaticPresenceSimulation: true,
+              hasPrf: true,
+            },
+          })
+        },
         close: () => page.close(),
       }
     },
@@ -89,6 +107,7 @@ const startFirefox = async (profile: string, watch: Watch): Promise<BrowserProce
         goto: async (url) => void (await page.goto(url)),
         run: (work, input) => page.evaluate(work as never, input as never),
         reload: async () => void (await page.reload()),
+        addAuthenticator: () => Promise.reject(new Error("Firefox has no authenticator for tests over BiDi")),
         close: () => page.close(),
       }
     },

@@ -162,6 +162,20 @@ export const tellStory = async (name: BrowserName, bundle: string, watch: Watch,
       )
     })
 
+    if (name === "chromium")
+      await test("a passkey with PRF is added in the browser, signs in and unlocks, and makes the second factor fresh", async () => {
+        await a.tab.addAuthenticator()
+        await a.must("twoFactorCheck", "totp", await code())
+        const added = await a.must<{ readonly unlocks: boolean }>("passkeyAdd", {
+          label: "Test key",
+          password: PASSWORD,
+        })
+        equal(added.unlocks, true)
+        const [known] = await a.must<readonly { readonly signsIn: boolean; readonly unlocks: boolean }[]>("passkeys")
+        equal([known?.signsIn, known?.unlocks], [true, true])
+        await a.must("twoFactorPasskey")
+      })
+
     const b2 = await openDeviceTab(second, world.origin)
     await test("a removed browser goes dark in all its tabs, by itself, and keeps nothing", async () => {
       await until(async () => (await b2.snapshot()).role === "follower", "the second tab follows")

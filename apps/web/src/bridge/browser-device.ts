@@ -42,9 +42,16 @@ export const createBrowserDevice = (
 
   const remote = createRemote(line, (reply) => {
     if (reply.kind === "failed") set({ failure: reply.failure })
+    else if (reply.kind === "passkey") void askPasskey(reply)
     else if (reply.kind === "role") setRole(reply.role)
     else void changed()
   })
+  const askPasskey = async ({ id, what, options }: Extract<Reply, { kind: "passkey" }>): Promise<void> => {
+    // Loaded when it is first needed; most tabs never are asked.
+    const { pageAuthenticator } = await import("./authenticator.ts")
+    const answer = await pageAuthenticator[what](options as never)
+    remote.send({ kind: "passkey", id, answer })
+  }
   let asked = 0
   const changed = async (): Promise<void> => {
     for (const listener of changeListeners) listener()

@@ -91,6 +91,8 @@ export const isMethod = (name: string): name is Method => Object.hasOwn(METHODS,
 export type Request =
   | { readonly kind: "call"; readonly id: number; readonly method: Method; readonly args: readonly unknown[] }
   | { readonly kind: "activity" }
+  /** What the person did when a passkey was asked for. */
+  | { readonly kind: "passkey"; readonly id: number; readonly answer: unknown }
 
 /** The way back. `late` carries what a call promised to tell afterwards. */
 export type Reply =
@@ -101,5 +103,7 @@ export type Reply =
   | { readonly kind: "defect"; readonly id: number; readonly message: string }
   | { readonly kind: "changed" }
   | { readonly kind: "role"; readonly role: Role }
+  /** A call of this tab needs a passkey. */
+  | { readonly kind: "passkey"; readonly id: number; readonly what: "create" | "get"; readonly options: unknown }
   /** This browser's store cannot be opened. */
   | { readonly kind: "failed"; readonly failure: Failure }

@@ -30,14 +30,14 @@ export interface Remote {
 /** The SDK's interface over a line. Only plain values cross; callbacks and promises stay here under the call's number. */
 export const createRemote = (
   line: Line<Request, Reply>,
-  onOther: (reply: Extract<Reply, { kind: "changed" | "role" | "failed" }>) => void,
+  onOther: (reply: Extract<Reply, { kind: "changed" | "role" | "failed" | "passkey" }>) => void,
 ): Remote => {
   const waiting = new Map<number, Waiting>()
   const late = new Map<number, (value: unknown) => void>()
   let last = 0
 
   line.listen((reply) => {
-    if (reply.kind === "changed" || reply.kind === "role" || reply.kind === "failed") {
+    if (reply.kind === "changed" || reply.kind === "role" || reply.kind === "failed" || reply.kind === "passkey") {
       onOther(reply)
       return
     }

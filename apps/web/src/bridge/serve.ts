@@ -22,7 +22,7 @@ export const serveKeyferry = (keyferry: Keyferry, line: Line<Reply, Request>, on
   }
   line.listen((request) => {
     if (request.kind === "activity") onActivity()
-    else void answer(request)
+    else if (request.kind === "call") void answer(request)
   })
   return keyferry.onChange(() => line.send({ kind: "changed" }))
 }

@@ -4,6 +4,7 @@ import { openBrowserKeyferry } from "@keyferry/sdk/browser"
 import type { Reply, Request } from "../bridge/messages.ts"
 import { type Line, portLine } from "../bridge/proxy.ts"
 import { serveKeyferry } from "../bridge/serve.ts"
+import { createAsker } from "./asker.ts"
 import { channelLine, post } from "./channel.ts"
 import { watchIdle } from "./idle.ts"
 import { joinLobby, openLobby, whenLeading } from "./lobby.ts"
@@ -41,7 +42,8 @@ const leave = joinLobby((channel) => {
 })
 
 whenLeading(async () => {
-  const opened = await openBrowserKeyferry({ client: "web/0.1.0", profile: PROFILE })
+  const asker = createAsker()
+  const opened = await openBrowserKeyferry({ client: "web/0.1.0", profile: PROFILE, passkeys: asker.authenticator })
   leave()
   if (!opened.ok) {
     const failed: Reply = { kind: "failed", failure: opened.error }
@@ -55,14 +57,18 @@ whenLeading(async () => {
   const keyferry = opened.value
   const idle = watchIdle(() => void keyferry.lock())
   const toHere = localLine(router.fromHolder)
-  serveKeyferry(keyferry, toHere.holder, idle.activity)
+  serveKeyferry(keyferry, asker.through(toHere.holder).line, idle.activity)
   router.routeTo(toHere.send)
   page.send({ kind: "role", role: "leader" })
   openLobby((channel) => {
     const line = channelLine<Reply, Request>(channel)
-    const stop = serveKeyferry(keyferry, line, idle.activity)
+    const asked = asker.through(line)
+    const stop = serveKeyferry(keyferry, asked.line, idle.activity)
     line.send({ kind: "role", role: "leader" })
-    return stop
+    return () => {
+      stop()
+      asked.gone()
+    }
   })
 })
 
