@@ -37,6 +37,7 @@ const ACTIONS: Partial<Readonly<Record<ErrorCode, MessageId>>> = {
   "chain-invalid": "do.export-tell",
   "chain-rolled-back": "do.ask-operator",
   "chain-omission": "do.ask-operator",
+  "chain-forked": "do.export-tell",
   "record-mismatch": "do.history",
   "store-corrupt": "do.kit-open",
   "store-in-use": "do.other-tab",
