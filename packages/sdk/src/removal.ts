@@ -7,6 +7,7 @@ import {
   holderOf,
   newestSlot,
   REASON_LOST,
+  REASON_REPLACED,
   REASON_RETIRED,
   REASON_UNKNOWN,
 } from "@keyferry/chain"
@@ -82,7 +83,9 @@ export const removeDevice = async (
     const kit = await checkKit(device, input.kitCode)
     if (!kit.ok) return kit
   }
-  const reason = { retired: REASON_RETIRED, lost: REASON_LOST, unknown: REASON_UNKNOWN } as const
+  // *Retired* is the device's own word and carries its signature; a person who no longer uses it says *replaced*.
+  const retired = input.retired === undefined ? REASON_REPLACED : REASON_RETIRED
+  const reason = { retired, lost: REASON_LOST, unknown: REASON_UNKNOWN } as const
   const removed = await removeHolders(
     device,
     {

@@ -27,6 +27,25 @@ export interface AppStore {
 
 const EMPTY: Snapshot = { version: 0, status: undefined, items: undefined, devices: undefined, rotation: [] }
 
+/** What the server said last stays on screen until it says something else. */
+const withKnown = (status: Status, before: Status | undefined): Status => {
+  const { account } = status
+  const known = before?.account
+  if (account?.deviceState !== "unknown" || known === undefined || known.id !== account.id) return status
+  const { deviceState, factors, frozen, syncSuspended, thawAtMs } = known
+  return {
+    ...status,
+    account: {
+      ...account,
+      deviceState,
+      factors,
+      frozen,
+      syncSuspended,
+      ...(thawAtMs === undefined ? {} : { thawAtMs }),
+    },
+  }
+}
+
 export const createAppStore = (keyferry: BrowserDevice): AppStore => {
   let snapshot = EMPTY
   let running: Promise<void> | undefined
@@ -39,7 +58,7 @@ export const createAppStore = (keyferry: BrowserDevice): AppStore => {
   }
 
   const load = async (fresh: boolean): Promise<void> => {
-    const status = await keyferry.status({ fresh })
+    const status = withKnown(await keyferry.status({ fresh }), snapshot.status)
     const version = snapshot.version + 1
     if (status.lock !== "unlocked" && status.lock !== "standard-only") {
       set({ ...EMPTY, version, status })
