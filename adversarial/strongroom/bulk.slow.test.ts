@@ -153,6 +153,7 @@ describe("KM-09", () => {
           attempt: 0,
           slotId: random.bytes(16),
           signature: random.bytes(64),
+          authPk: ada.device.keys.authPk,
         }),
       () => room.client().call("confirmCode", { tokenHash: tokenHashOf(random.bytes(32)), code: "000000" }),
       () => room.client().call("enrolState", { accountUuid: uuid, deviceId: ada.device.deviceId }),
@@ -275,6 +276,7 @@ describe("the channel", () => {
         attempt: 1,
         slotId: random.bytes(16),
         signature: random.bytes(64),
+        authPk: ada.device.keys.authPk,
       }),
     ]
     expect(answers.filter((a) => a.ok)).toEqual([])

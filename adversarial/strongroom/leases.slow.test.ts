@@ -127,6 +127,7 @@ describe("without the chain key", () => {
         attempt,
         slotId: over.slotId ?? signer.holder.id,
         signature,
+        authPk: device.keys.authPk,
       })
     }
     expect(typeof signLeaseReset).toBe("function")

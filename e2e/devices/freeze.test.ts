@@ -65,13 +65,13 @@ describe("an account that is frozen", () => {
     expect((await b.status({ fresh: true })).account?.thawAtMs).toBeGreaterThan(Date.now() + 71 * 3_600_000)
     must(await b.freezeAccount())
     expect((await b.status({ fresh: true })).account?.thawAtMs).toBeUndefined()
-  }, 30_000)
+  }, 120_000)
 
   test("[DV22] stays frozen when everything was killed and started again", async () => {
     await world.kill()
     await world.start()
     expect(await a.unlock(PASSWORD)).toMatchObject(frozenNow)
-  }, 30_000)
+  }, 120_000)
 
   test("[DV23] is thawed by a locked device and its second factor, and everything is there", async () => {
     // The factor of this device may still be fresh from the enrolment; the other's is asked for again.
@@ -83,7 +83,7 @@ describe("an account that is frozen", () => {
     expect(must(await a.list()).map((i) => i.title)).toEqual(["standard", "Strict"])
     must(await b.add(login("after")))
     await until(async () => must(await a.list()).length === 3, "sync goes on")
-  }, 30_000)
+  }, 120_000)
 
   test("[DV22] a device freezes the account, and locks itself", async () => {
     must(await a.freezeAccount())
@@ -92,5 +92,5 @@ describe("an account that is frozen", () => {
     await until(async () => (await b.status()).lock === "locked", "the other locks")
     must(await b.twoFactorCheck("totp", await code()))
     must(await b.thawAccount())
-  }, 30_000)
+  }, 120_000)
 })

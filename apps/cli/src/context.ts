@@ -75,6 +75,13 @@ export const unlockNow = async (context: Context, keyferry: Keyferry): Promise<R
       if (unlocked.value.notice !== undefined) context.io.fail(failure(unlocked.value.notice))
       return ok(undefined)
     }
+    if (unlocked.error.code === "reauth-required" && tries < TRIES) {
+      // The policy's time is over: the second factor is given again, and then the same password opens.
+      const factor = await freshFactor(context, keyferry, failure("second-factor-needed"))
+      if (!factor.ok) return factor
+      const again = await keyferry.unlock(password.value)
+      if (again.ok || again.error.code !== "wrong-password") return again.ok ? ok(undefined) : again
+    }
     const typed = context.prompter !== undefined && context.settings.secrets === undefined
     if (unlocked.error.code !== "wrong-password" || !typed || tries >= TRIES) return unlocked
     context.io.fail(unlocked.error)

@@ -1,5 +1,6 @@
 /** The SDK's types in one place; nothing of the SDK is loaded by this. */
 export type {
+  AccountPolicy,
   DeviceInfo,
   EnrolmentState,
   FieldValue,

@@ -8,7 +8,7 @@ import { enrol, enrolMail, enrolState } from "./accounts/enrolment.ts"
 import { factorReset, operatorResetTwoFactor } from "./accounts/factor-reset.ts"
 import { freezeAccount, waitForThaw } from "./accounts/freeze.ts"
 import { acceptLossOf, listLosses } from "./accounts/losses.ts"
-import { leaseReset } from "./accounts/lease-reset.ts"
+import { leaseReset, leaseResetWait } from "./accounts/lease-reset.ts"
 import { countAccounts, countDevices, listAccounts, readEvents } from "./accounts/listing.ts"
 import { loginFinish, loginStart, type LoginStates } from "./accounts/login.ts"
 import { passkeyRequest, secondFactorPasskey } from "./accounts/passkey-answer.ts"
@@ -81,6 +81,7 @@ export const createCalls = ({ ctx, leases, verifier, executor, logins, kms }: Ca
     confirmDeny: (params) => confirmDeny(ctx, params),
     confirmFirst: (params) => confirmFirst(ctx, params),
     leaseReset: (params) => leaseReset(ctx, params),
+    leaseResetWait: (params) => leaseResetWait(ctx, params),
     freeze: (params) => freezeAccount(ctx, params),
     thawWait: (params) => waitForThaw(ctx, params),
     operatorConfirm: (params) => operatorConfirm(ctx, params),

@@ -1,4 +1,5 @@
 import { freezeHandlers } from "./accounts/freeze.ts"
+import { leaseResetHandlers } from "./accounts/lease-reset.ts"
 import { type LoginStates, passwordHandlers } from "./accounts/login.ts"
 import { passkeyHandlers } from "./accounts/passkeys.ts"
 import { signupFinish } from "./accounts/signup.ts"
@@ -12,6 +13,7 @@ export const coreHandlers = (logins: LoginStates) =>
     "signup.finish": signupFinish,
     ...statusHandlers,
     ...freezeHandlers,
+    ...leaseResetHandlers,
     ...twoFactorHandlers,
     ...passkeyHandlers,
     ...passwordHandlers(logins),

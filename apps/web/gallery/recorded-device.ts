@@ -91,6 +91,15 @@ export const recordedDevice = (record: DeviceRecord): BrowserDevice => {
     freezeAccount: done,
     thawAccount: done,
     waitForThaw: done,
+    resetLease: done,
+    approveLeaseReset: done,
+    denyLeaseReset: async () => ok({ cancelled: true }),
+    accountPolicy: async () =>
+      ok({ graceMaxS: 86_400, requireDeviceApproval: false, reloginMaxS: 2_592_000, unlockMaxS: 43_200 }),
+    setAccountPolicy: async () =>
+      ok({ graceMaxS: 86_400, requireDeviceApproval: false, reloginMaxS: 2_592_000, unlockMaxS: 43_200 }),
+    address: async () => ok({ address: record.status.account?.address ?? "", waiting: false }),
+    changeAddress: done,
     requestMail: async () => ok({ mail: "queued", mailedTo: "a***@example.com", code: "481902", nextInS: 60 }),
     confirmation: enrolment,
     finishWithKit: done,

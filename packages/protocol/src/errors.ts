@@ -408,7 +408,7 @@ export const errors = {
     5,
     "Ten unlocks in a row failed; this device is locked.",
     "The keys here stay closed; nothing is lost.",
-    "Unlock it from another device, or sign in again with password and second factor: kf login URL",
+    "Sign in again with password and second factor: kf unlock --reset kit, or --reset wait",
   ),
   "lease-expired": entry(
     0,
@@ -710,7 +710,7 @@ export const errors = {
     403,
     "later",
     8,
-    "Recovery without a second factor waits 72 hours.",
+    "Without the usual proof this waits 72 hours.",
     "Every device was told and can stop it.",
     "Come back at the time shown.",
   ),

@@ -148,11 +148,14 @@ export const routes = {
   }),
   "lease.renew": route("POST", "/lease/renew", "device", "strongroom", "json", { limit: "lease" }),
   "lease.reset": route("POST", "/lease/reset", "session2", "server", "json", { limit: "lease" }),
+  "lease.reset-wait": route("POST", "/lease/reset-wait", "session2", "server", "json", { limit: "mail" }),
   // ── devices ──
   "devices.list": route("GET", "/devices", "device", "strongroom", "none", { states: IN_CHAIN }),
   "devices.relay-send": route("POST", "/devices/relay", "device", "server", "json"),
   "devices.relay-read": route("GET", "/devices/relay", "device", "server", "none"),
   "devices.deny": route("POST", "/devices/deny", "device", "strongroom", "json"),
+  "devices.lease-reset": route("POST", "/devices/lease-reset", "device", "strongroom", "json", { fresh: "factor" }),
+  "devices.lease-reset-cancel": route("POST", "/devices/lease-reset-cancel", "device", "strongroom", "json"),
   "device.retire": route("POST", "/device/retire", "device", "strongroom", "json", {
     states: [...IN_CHAIN, "lease-locked"],
   }),
@@ -183,6 +186,7 @@ export const routes = {
   "password.check-finish": route("POST", "/password/check-finish", "device", "strongroom", "json", { limit: "login" }),
   "password.start": route("POST", "/password/start", "device", "strongroom", "json", { limit: "login" }),
   // ── address and log, which only the server keeps ──
+  "address.show": route("GET", "/address", "device", "server", "none", { states: IN_CHAIN }),
   "address.start": route("POST", "/address", "device", "server", "json", { fresh: "factor", limit: "mail" }),
   "address.confirm": route("POST", "/address/confirm", "public", "server", "json", { limit: "confirm" }),
   activity: route("GET", "/activity", "device", "server", "none"),

@@ -95,6 +95,8 @@ export interface DeviceInfo {
   readonly how: "first" | "device" | "kit" | "passkey" | "recovery" | "none"
   readonly addedAtMs: number
   readonly lastSeenMs: number
+  /** Locked out, signed in again, and waiting to be opened; it opens by itself at this time. */
+  readonly leaseResetAtMs?: number
   /** Still opened by the old kit until it unlocks next. */
   readonly oldKit: boolean
 }
@@ -184,6 +186,18 @@ export interface PasskeyInfo {
   readonly createdAtMs: number
   /** 0: never. */
   readonly lastUsedAtMs: number
+}
+
+/** Rules of the account, signed by one of its devices and kept by all of them and the strongroom. Seconds. */
+export interface AccountPolicy {
+  /** How long standard items open without the server; 0 to seven days. */
+  readonly graceMaxS: number
+  /** New devices come in by approval of another device only; never by the kit. */
+  readonly requireDeviceApproval: boolean
+  /** After this time a device gives its second factor again. */
+  readonly reloginMaxS: number
+  /** How long a device stays open at most. */
+  readonly unlockMaxS: number
 }
 
 export interface Kit {
@@ -276,6 +290,30 @@ export interface Keyferry {
   readonly thawAccount: () => Outcome<void>
   /** Without: begins 72 hours, and thaws when called after them; also for a sign-in that has no device yet. Errors: recovery-waiting */
   readonly waitForThaw: () => Outcome<void>
+
+  // ── a device that ten failed unlocks locked ──
+  /**
+   * On that device, with the account's password and a second factor: opens by the kit at once; without it, when another
+   * device says so, or in 72 hours (call it again then). Errors: recovery-waiting
+   */
+  readonly resetLease: (input: {
+    readonly password: string
+    readonly factor: { readonly kind: "totp" | "recovery-code"; readonly code: string }
+    readonly kitCode?: string
+  }) => Outcome<void>
+  /** On another, open device: lets it open now. Errors: reauth-required */
+  readonly approveLeaseReset: (id: string) => Outcome<void>
+  /** On another device: stops its 72 hours. */
+  readonly denyLeaseReset: (id: string) => Outcome<{ readonly cancelled: boolean }>
+
+  // ── rules and address of the account ──
+  readonly accountPolicy: () => Outcome<AccountPolicy>
+  /** What is left out stays. Errors: reauth-required, usage-wrong */
+  readonly setAccountPolicy: (change: Partial<AccountPolicy>) => Outcome<AccountPolicy>
+  /** As the server has it; `waiting`: a new one waits for its mail. */
+  readonly address: () => Outcome<{ readonly address: string; readonly waiting: boolean }>
+  /** Mails a link to the new address and a notice to the old one. Errors: reauth-required, mail-not-deliverable */
+  readonly changeAddress: (address: string) => Outcome<void>
 
   // ── second factor, password, kit ──
   readonly twoFactorStart: () => Outcome<{ readonly otpauth: string }>

@@ -50,6 +50,7 @@ export const devicesOf = async (device: Device): Done<readonly DeviceInfo[]> => 
       how: HOW[entry.how] ?? "none",
       addedAtMs: hint?.createdAtMs ?? 0,
       lastSeenMs: hint?.lastSeenMs ?? 0,
+      ...(hint?.leaseReset === undefined ? {} : { leaseResetAtMs: hint.leaseReset.readyAtMs }),
       oldKit: false,
     })
   }

@@ -1,5 +1,4 @@
-import { equalBytes, err, formatId, ok, parseId, type Result } from "@keyferry/base"
-import { finishMac, sessionBinding, startOpaqueLogin } from "@keyferry/crypto"
+import { err, formatId, type Result, ok } from "@keyferry/base"
 import type { Failure } from "@keyferry/protocol"
 
 import type { EnrolmentState } from "./api.ts"
@@ -16,9 +15,10 @@ import {
   startOver,
 } from "./enrolment.ts"
 import { PURPOSE_LOGIN, STEP_CONFIRM, STEP_FACTOR, STEP_KEYS } from "./formats.ts"
+import { signIn } from "./sign-in.ts"
 import { readLease, serverOf } from "./signup.ts"
 import { createLocalStore } from "./unlock.ts"
-import { b64, fromB64 } from "./wire.ts"
+import { b64 } from "./wire.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
 
@@ -41,39 +41,12 @@ export const loginStart = async (
   const server = serverOf(origin, discovered.value)
   if (!server.ok) return server
   const keys = await newDeviceKeys(device)
-  const login = await startOpaqueLogin(input.password)
-  const started = await transport.json(
-    "login.start",
-    { address: input.address, startLoginRequest: b64(login.request) },
-    {},
-  )
-  if (!started.ok) return started
-  const response = fromB64(started.value.loginResponse)
-  if (response === undefined) return err({ code: "malformed" })
-  const finished = await login.finish(response, {
-    account: started.value.accountUuid,
-    deployment: server.value.deploymentId,
+  const signedIn = await signIn(device, transport, server.value, {
+    address: input.address,
+    password: input.password,
+    authPk: keys.authPk,
   })
-  if (!finished.ok) return err({ code: "wrong-credentials" })
-  if (!equalBytes(finished.value.serverStaticPk, server.value.opaquePk)) return err({ code: "server-identity-changed" })
-  const binding = await finishMac(
-    device.ports.primitives,
-    await sessionBinding(device.ports.primitives, finished.value.sessionKey),
-    keys.authPk,
-  )
-  const signedIn = await transport.json(
-    "login.finish",
-    {
-      loginId: started.value.loginId,
-      finishLoginRequest: b64(finished.value.finish),
-      authPk: b64(keys.authPk),
-      binding: b64(binding),
-    },
-    {},
-  )
   if (!signedIn.ok) return signedIn
-  const accountId = parseId("acc", signedIn.value.accountId)
-  if (!accountId.ok) return err({ code: "malformed" })
   // The store of a new device opens with the account's password; on a device with a vault the old one stays until then.
   if (device.record === undefined) {
     const made = await createLocalStore(device, input.password)
@@ -82,15 +55,15 @@ export const loginStart = async (
   await saveEnrolment(device, box, {
     purpose: PURPOSE_LOGIN,
     server: server.value,
-    accountUuid: started.value.accountUuid,
-    accountId: accountId.value,
+    accountUuid: signedIn.value.accountUuid,
+    accountId: signedIn.value.accountId,
     address: input.address,
     deviceName: input.deviceName,
     ...keys.secret,
-    session: signedIn.value.session.token,
+    session: signedIn.value.session,
     step: STEP_FACTOR,
     factors: signedIn.value.factors,
-    exportKey: finished.value.exportKey.reveal(),
+    exportKey: signedIn.value.exportKey.reveal(),
     password: input.password,
     state: "signed-in",
     approver: false,

@@ -12,6 +12,9 @@ import { createDevice, type Device, forget, readState, saveSettings } from "./de
 import { finishWithKit } from "./enrol-kit.ts"
 import { confirmation, factorLost, loginStart, requestMail, secondFactor } from "./enrol.ts"
 import { type EnrolmentBox, loadEnrolment, mailState } from "./enrolment.ts"
+import { accountPolicy, setAccountPolicy } from "./account-policy.ts"
+import { changeAddress, readAddress } from "./address.ts"
+import { approveLeaseReset, denyLeaseReset, resetLease } from "./lease-reset.ts"
 import { freezeAccount, thawAccount, waitForThaw } from "./freeze.ts"
 import { itemCalls } from "./item-calls.ts"
 import { recoverFinish, recoverStart } from "./recover.ts"
@@ -222,6 +225,15 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     },
     thawAccount: () => changing(() => thawAccount(device)),
     waitForThaw: () => changing(() => waitForThaw(device, box)),
+
+    resetLease: (input) => changing(() => resetLease(device, input)),
+    approveLeaseReset: (id) => changing(() => approveLeaseReset(device, id)),
+    denyLeaseReset: (id) => online(() => denyLeaseReset(device, id)),
+
+    accountPolicy: () => serial(async () => accountPolicy(device)),
+    setAccountPolicy: (change) => changing(() => setAccountPolicy(device, change)),
+    address: () => online(() => readAddress(device)),
+    changeAddress: (address) => online(() => changeAddress(device, address)),
 
     twoFactorStart: () => call(online, device, (c) => c.transport.json("two-factor.start", {}, c.as)),
     twoFactorConfirm: async (code) => {

@@ -102,6 +102,15 @@ const retire = async (device: Device, lastDeviceConfirmed: boolean): Promise<Res
 export const verifyOwnRemoval = async (
   device: Device,
 ): Promise<Result<{ readonly removed: boolean; readonly by?: Uint8Array }, Failure>> => {
+  const served = await servedOwnChain(device)
+  const own = device.record?.account
+  if (!served.ok || own === undefined) return served.ok ? err({ code: "sync-not-enabled-here" }) : served
+  const self = holderOf(served.value, own.deviceId)
+  return ok({ removed: self?.removedAt !== undefined })
+}
+
+/** The account's chain as the server has it now, verified whole and as the continuation of what this device knows. */
+export const servedOwnChain = async (device: Device): Promise<Result<AccountState, Failure>> => {
   const calls = await deviceCalls(device)
   if (!calls.ok) return calls
   const { transport, as, account } = calls.value
@@ -109,9 +118,7 @@ export const verifyOwnRemoval = async (
   if (!reply.ok) return reply
   const served = await verifyServedChain(device, reply.value, account.accountId)
   if (!served.ok) return served
-  if (!continues(device.account, served.value.state)) return err({ code: "chain-rolled-back" })
-  const self = holderOf(served.value.state, account.deviceId)
-  return ok({ removed: self?.removedAt !== undefined })
+  return continues(device.account, served.value.state) ? ok(served.value.state) : err({ code: "chain-rolled-back" })
 }
 
 const continues = (known: AccountState | undefined, served: AccountState): boolean => {

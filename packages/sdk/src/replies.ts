@@ -86,6 +86,7 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
     "thawAtMs?": whole,
     "passwordLost?": flag,
     "lossAcceptedAtMs?": whole,
+    "leaseAttempt?": whole,
   }),
   "account.freeze": frozen,
   "account.thaw": frozen,
@@ -94,6 +95,7 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
   "lease.unlocked": state,
   "lease.renew": shape({ token: text(1024) }),
   "lease.reset": state,
+  "lease.reset-wait": shape({ state: text(32), readyAtMs: whole }),
   "devices.list": shape({
     devices: list(
       shape({
@@ -107,6 +109,7 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
         authPk: text(44),
         leasePk: text(44),
         leaseId: id,
+        "leaseReset?": shape({ attempt: whole, readyAtMs: whole }),
         "retirement?": shape({ seq: whole, head: text(44), signature: text(88) }),
       }),
     ),
@@ -114,6 +117,8 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
   "devices.relay-send": sent,
   "devices.relay-read": messages,
   "devices.deny": state,
+  "devices.lease-reset": state,
+  "devices.lease-reset-cancel": shape({ cancelled: flag }),
   "device.retire": state,
   "two-factor.start": shape({ otpauth: text(512) }),
   "two-factor.confirm": shape({ factors: list(text(16)), state: text(32) }),
@@ -143,6 +148,7 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
   "password.check-start": shape({ loginId: id, loginResponse: text(1024) }),
   "password.check-finish": shape({ freshUntilMs: whole }),
   "password.start": shape({ registrationResponse: text(256) }),
+  "address.show": shape({ address: text(254), waiting: flag }),
   "address.start": shape({ mail: text(16) }),
   "address.confirm": shape({ address: text(254) }),
   activity: shape({ events: list(shape({ atMs: whole, kind: id, "deviceId?": id, "detail?": text(200) })) }),

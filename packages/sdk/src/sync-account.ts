@@ -5,7 +5,7 @@ import type { Failure } from "@keyferry/protocol"
 import { chainRows, decodeLinks, type Device } from "./device.ts"
 import { recordEvidence } from "./evidence.ts"
 import type { Row } from "./ports.ts"
-import { bundleRow } from "./unlock.ts"
+import { bundleRow, limitUnlocked } from "./unlock.ts"
 
 /** New links of the own account: verified whole, stored with the key of a new epoch where one started. */
 export const applyAccountLinks = async (
@@ -48,5 +48,6 @@ export const acceptAccount = async (
   }
   await device.ports.store.write(rows)
   device.links = links
+  limitUnlocked(device)
   return ok(undefined)
 }

@@ -132,13 +132,18 @@ export const unlock = async (device: Device, password: string): Promise<Result<U
 }
 
 export const afterUnlock = (device: Device): void => {
-  const openedAt = instantOf(device)
-  device.openedAt = openedAt
+  device.openedAt = instantOf(device)
+  limitUnlocked(device)
+  device.changed()
+}
+
+/** Says until when this device is open; asked again when the policy changes. */
+export const limitUnlocked = (device: Device): void => {
+  if (device.openedAt === undefined) return
   device.unlockedUntilMs = Math.min(
-    openedAt.wallMs + unlockMaxS(device) * 1000,
+    device.openedAt.wallMs + unlockMaxS(device) * 1000,
     device.grace?.untilMs ?? Number.MAX_SAFE_INTEGER,
   )
-  device.changed()
 }
 
 /** Both clocks of this host, read together. */

@@ -119,6 +119,8 @@ export const EVENT_KINDS = [
   "account-frozen",
   "account-thawed",
   "thaw-requested",
+  "lease-reset-requested",
+  "lease-reset-cancelled",
   "thaw-cancelled",
   "sync-suspended",
   "sync-resumed",
@@ -271,8 +273,16 @@ export const calls = {
       attempt: [4, uint],
       slotId: [5, bytesOf(16)],
       signature: [6, bytesOf(64)],
+      /** The key that the session was signed in with: it must be that of this device. */
+      authPk: [7, bytesOf(32)],
     }),
     struct({ state: [1, textUpTo(32)] }),
+  ),
+
+  /** The same without a signature: 72 hours, told to everybody. `readyAtMs` 0: its lease is not locked. */
+  leaseResetWait: call(
+    struct({ accountUuid: [1, textUpTo(64)], deviceId: [2, bytesOf(16)], authPk: [3, bytesOf(32)] }),
+    struct({ state: [1, textUpTo(32)], readyAtMs: [2, uint] }),
   ),
 
   // ── operator ──

@@ -41,6 +41,7 @@ const list = async (context: Context): Promise<Ending> => {
         addedAt: iso(device.addedAtMs),
         lastSeenAt: iso(device.lastSeenMs),
         oldKit: device.oldKit,
+        ...(device.leaseResetAtMs === undefined ? {} : { leaseResetAt: iso(device.leaseResetAtMs) }),
       })),
       nextCursor: null,
     },
@@ -67,7 +68,8 @@ const list = async (context: Context): Promise<Ending> => {
   return ok("done")
 }
 
-const isWaiting = (device: DeviceInfo): boolean => device.state === "pending" || device.state === "confirmed"
+const isWaiting = (device: DeviceInfo): boolean =>
+  device.state === "pending" || device.state === "confirmed" || device.leaseResetAtMs !== undefined
 
 /** By id or by name. Errors: not-found; ambiguous-reference with the ids. */
 const findDevice = async (
@@ -102,6 +104,7 @@ const approve = async (context: Context, [wanted]: readonly string[]): Promise<E
       : await findDevice(keyferry.value, wanted, isWaiting)
   if (!device.ok) return device
   const { id, name } = device.value
+  if (device.value.leaseResetAtMs !== undefined) return openLease(context, keyferry.value, device.value)
   if (context.prompter !== undefined && context.settings.secrets === undefined) {
     context.io.warn(
       `“${printable(name)}” (${printable(device.value.platform)}) will hold all your synced keys. Type the words from its own screen, not from a message.`,
@@ -134,6 +137,21 @@ const approve = async (context: Context, [wanted]: readonly string[]): Promise<E
   context.setResume(undefined)
   if (!done.ok) return done
   context.io.say(`“${printable(name)}” is approved and has the keys.`)
+  return ok("done")
+}
+
+/** A device that was locked out and has signed in again: nothing of the account is added, so there are no words to compare. */
+const openLease = async (context: Context, keyferry: Keyferry, device: DeviceInfo): Promise<Ending> => {
+  const name = printable(device.name)
+  const go = await confirmed(context, `Ten failed unlocks locked “${name}”. Is it in your hands, and was that you?`)
+  if (!go.ok) return go
+  if (!go.value) return err(failure("not-allowed", `You said no; kf device deny ${device.id} stops it.`))
+  const approveIt = () => keyferry.approveLeaseReset(device.id)
+  const opened = await withStepUp(context, keyferry, approveIt)
+  if (!opened.ok) return opened
+  context.io.answer({ schema: "kf.device/1", id: device.id, state: "active" }, [
+    `“${name}” may be opened again with its own password.`,
+  ])
   return ok("done")
 }
 
@@ -251,6 +269,14 @@ export const command: CommandSpec = {
         if (!keyferry.ok) return keyferry
         const device = await findDevice(keyferry.value, wanted, isWaiting)
         if (!device.ok) return device
+        if (device.value.leaseResetAtMs !== undefined) {
+          const stopped = await keyferry.value.denyLeaseReset(device.value.id)
+          if (!stopped.ok) return stopped
+          context.io.answer({ schema: "kf.device/1", id: device.value.id, state: "lease-locked" }, [
+            `“${printable(device.value.name)}” stays locked. If that was not you, remove it: kf device remove ${device.value.id}`,
+          ])
+          return ok("done")
+        }
         const denied = await keyferry.value.denyDevice(device.value.id)
         if (!denied.ok) return denied
         context.io.answer({ schema: "kf.device/1", id: device.value.id, state: "rejected" }, [

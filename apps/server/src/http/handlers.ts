@@ -11,7 +11,7 @@ import {
 import type { SignedRequest } from "@keyferry/strongroom-api"
 
 import { readActivity } from "../service/activity.ts"
-import { confirmAddressChange, startAddressChange } from "../service/address.ts"
+import { confirmAddressChange, showAddress, startAddressChange } from "../service/address.ts"
 import { confirmByCode, denyLink, describeLink } from "../service/confirm.ts"
 import type { Context } from "../service/context.ts"
 import { mailAgain, mailFirst, readEnrolment, startEnrolment } from "../service/enrol.ts"
@@ -24,7 +24,7 @@ import {
   startLogin,
   startRecovery,
 } from "../service/login.ts"
-import { resetLease } from "../service/lease.ts"
+import { resetLease, waitForLeaseReset } from "../service/lease.ts"
 import { readRelay, sendRelay } from "../service/relay.ts"
 import { startSignup } from "../service/signup.ts"
 import { bytesField, idField } from "../service/wire.ts"
@@ -95,6 +95,7 @@ export const createHandlers = (context: Context): Handlers => ({
   "freeze.link": ({ body }) => freezeByLink(context, body),
 
   "lease.reset": ({ actor, body }) => resetLease(context, actor, body),
+  "lease.reset-wait": ({ actor, body }) => waitForLeaseReset(context, actor, body),
 
   "devices.relay-send": async ({ actor, body }) => {
     const message = bytesField(body.body)
@@ -109,6 +110,7 @@ export const createHandlers = (context: Context): Handlers => ({
     return readRelay(context, { accountUuid: actor.accountUuid, deviceId: deviceId.value }, after)
   },
 
+  "address.show": ({ actor }) => showAddress(context, actor),
   "address.start": ({ actor, body }) => startAddressChange(context, actor, body),
   "address.confirm": ({ body }) => confirmAddressChange(context, body),
   activity: ({ actor }) => readActivity(context, actor.accountUuid),

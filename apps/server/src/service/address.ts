@@ -7,13 +7,26 @@ import { confirmAddress } from "../mail/templates/confirm-address.ts"
 import { parseAddress } from "../policy/address.ts"
 import { MAIL_PER_ACCOUNT } from "../policy/limits.ts"
 import { changeAddress, findAccount, findAccountByAddress } from "../store/accounts.ts"
-import { replaceAddressChange, takeAddressChange } from "../store/address-changes.ts"
+import { findAddressChange, replaceAddressChange, takeAddressChange } from "../store/address-changes.ts"
 import { appendAudit } from "../store/audit.ts"
 import type { Context } from "./context.ts"
 import { queueNotice } from "./notices.ts"
 import { hashToken, makeToken } from "./tokens.ts"
 
 const LINK_HOURS = 24
+
+/** The address as the server knows it, and whether a new one waits for its mail. */
+export const showAddress = async (
+  { store, clock }: Context,
+  actor: AuthenticatedActor,
+): Promise<Result<JsonReply<"address.show">, Failure>> => {
+  const { account, change } = await store.read(async (db) => ({
+    account: await findAccount(db, actor.accountUuid),
+    change: await findAddressChange(db, actor.accountUuid),
+  }))
+  if (account === undefined) return err(failure("device-not-enrolled"))
+  return ok({ address: account.address, waiting: change !== undefined && change.expires_ms > clock.nowMs() })
+}
 
 /** Mails a link to the new address and a notice to the old one. A taken address answers the same. */
 export const startAddressChange = async (
@@ -81,6 +94,7 @@ export const confirmAddressChange = async (
     const notice = { mail, origin: settings.origin, random: context.random }
     await queueNotice(notice, tx, account.uuid, "address-changed", nowMs, account.address)
     if (!(await changeAddress(tx, account.uuid, change.address, change.address_key))) return undefined
+    await queueNotice(notice, tx, account.uuid, "address-confirmed", nowMs)
     await appendAudit(store, tx, { atMs: nowMs, accountUuid: account.uuid, kind: "address-changed" })
     return change.address
   })

@@ -1,6 +1,6 @@
 import type { Selectable } from "@keyferry/store"
 
-import type { Tables, Tx } from "./tables.ts"
+import type { Db, Tables, Tx } from "./tables.ts"
 
 export type AddressChangeRow = Selectable<Tables["address_change"]>
 
@@ -9,6 +9,9 @@ export const replaceAddressChange = async (tx: Tx, row: AddressChangeRow): Promi
   await tx.deleteFrom("address_change").where("account_uuid", "=", row.account_uuid).execute()
   await tx.insertInto("address_change").values(row).execute()
 }
+
+export const findAddressChange = (db: Db, accountUuid: string) =>
+  db.selectFrom("address_change").select("expires_ms").where("account_uuid", "=", accountUuid).executeTakeFirst()
 
 /** Takes it out, so that a link works once. */
 export const takeAddressChange = (tx: Tx, tokenHash: Uint8Array): Promise<AddressChangeRow | undefined> =>

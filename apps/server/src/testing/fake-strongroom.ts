@@ -223,6 +223,7 @@ export const createFakeStrongroom = (nowMs: () => number): FakeStrongroom => {
       if (found[1].state === "pending-first") addEvent({ kind: "device-confirmed", accountUuid })
       return ok({ state: "pending-first" })
     },
+    leaseResetWait: async () => ok({ state: "lease-locked", readyAtMs: nowMs() + 72 * 3_600_000 }),
     leaseReset: async () => ok({ state: "active" }),
     operatorConfirm: async ({ code }) => {
       const found = [...devices.entries()].find(([, d]) => d.code === code)

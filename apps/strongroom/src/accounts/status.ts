@@ -1,9 +1,9 @@
-import { bytesToBase64url, err, formatId, ok, parseId } from "@keyferry/base"
+import { bytesToBase64url, bytesToHex, err, formatId, ok, parseId } from "@keyferry/base"
 
 import type { Handler, Handlers } from "../execute.ts"
 import { denyDevice } from "./confirmation.ts"
 import { lossAcceptedMs } from "./losses.ts"
-import { THAW_SUBJECT, readWaiting } from "./waiting-period.ts"
+import { readWaiting, THAW_SUBJECT } from "./waiting-period.ts"
 import { factorKinds } from "./second-factor.ts"
 
 /** What a device may know of its account without opening anything. */
@@ -24,6 +24,7 @@ const status: Handler<"account.status"> = async (ctx, { device }) => {
   const { account, factors, thaw } = found
   const nowMs = ctx.clock.nowMs()
   const lossMs = await lossAcceptedMs(ctx, device.accountUuid)
+  const held = device.state === "lease-locked" ? await ctx.leases.attempts(device.deviceId) : undefined
   if (account === undefined || account.head_hash === null) return err({ code: "device-not-enrolled" })
   return ok({
     reply: {
@@ -39,6 +40,7 @@ const status: Handler<"account.status"> = async (ctx, { device }) => {
       ...(thaw === undefined || thaw.open_until_ms <= nowMs ? {} : { thawAtMs: thaw.ready_ms }),
       ...(account.sealed_opaque_record === null ? { passwordLost: true } : {}),
       ...(lossMs === undefined ? {} : { lossAcceptedAtMs: lossMs }),
+      ...(held === undefined ? {} : { leaseAttempt: held.attempts }),
     },
   })
 }
@@ -69,6 +71,14 @@ const list: Handler<"devices.list"> = async (ctx, { device }) => {
       .orderBy("created_ms")
       .execute(),
   )
+  const resets = new Map<string, { readonly attempt: number; readonly readyAtMs: number }>()
+  for (const { id } of rows) {
+    const asked = { accountUuid: device.accountUuid, what: "lease-reset", subject: id } as const
+    const waiting = await ctx.store.read((db) => readWaiting(db, asked))
+    const held = waiting === undefined || waiting.open_until_ms <= nowMs ? undefined : await ctx.leases.attempts(id)
+    if (waiting !== undefined && held !== undefined)
+      resets.set(bytesToHex(id), { attempt: held.attempts, readyAtMs: waiting.ready_ms })
+  }
   return ok({
     reply: {
       devices: rows.map((row) => ({
@@ -82,6 +92,7 @@ const list: Handler<"devices.list"> = async (ctx, { device }) => {
         authPk: bytesToBase64url(row.auth_pk),
         leasePk: bytesToBase64url(row.lease_pk),
         leaseId: formatId("lea", row.lease_id),
+        ...resetField(resets.get(bytesToHex(row.id))),
         ...(row.retire_seq === null || row.retire_head === null || row.retire_signature === null
           ? {}
           : {
@@ -95,6 +106,9 @@ const list: Handler<"devices.list"> = async (ctx, { device }) => {
     },
   })
 }
+
+const resetField = (leaseReset: { readonly attempt: number; readonly readyAtMs: number } | undefined) =>
+  leaseReset === undefined ? {} : { leaseReset }
 
 /** An active device says that a waiting one is nobody's. */
 const deny: Handler<"devices.deny"> = async (ctx, { device }, body) => {

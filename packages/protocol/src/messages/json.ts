@@ -127,6 +127,8 @@ export const jsonMessages = {
       passwordLost: Type.Optional(Type.Boolean()),
       /** The operator gave up what a restored server had lost of this account. */
       lossAcceptedAtMs: Type.Optional(Type.Integer()),
+      /** Of a device whose lease is locked: the count that `lease.reset` signs. */
+      leaseAttempt: Type.Optional(Type.Integer()),
     }),
   ),
   /** Any device of the account, also locked out of its lease. Asked again it stops a thaw that somebody waits for. */
@@ -158,6 +160,11 @@ export const jsonMessages = {
     }),
     Type.Object({ state: text(32) }),
   ),
+  /** `readyAtMs` 0: the lease is not locked. Another active device may open it meanwhile, or stop it. */
+  "lease.reset-wait": contract(
+    Type.Object({ deviceId: id("dev") }),
+    Type.Object({ state: text(32), readyAtMs: Type.Integer() }),
+  ),
   "devices.list": contract(
     empty,
     Type.Object({
@@ -173,6 +180,8 @@ export const jsonMessages = {
           authPk: b64(44),
           leasePk: b64(44),
           leaseId: id("lea"),
+          /** Locked out, signed in again, and waiting: `attempt` is what another device signs. */
+          leaseReset: Type.Optional(Type.Object({ attempt: Type.Integer(), readyAtMs: Type.Integer() })),
           retirement: Type.Optional(Type.Object({ seq: Type.Integer(), head: b64(44), signature: b64(88) })),
         }),
       ),
@@ -185,6 +194,15 @@ export const jsonMessages = {
   /** Query: device=<dev_…>&after=<n> */
   "devices.relay-read": contract(empty, relayMessages),
   "devices.deny": contract(Type.Object({ deviceId: id("dev") }), Type.Object({ state: text(32) })),
+  /** signature = chain key of the signing device over LP("kf1/lease-reset", device_id, lease_id, attempt). */
+  "devices.lease-reset": contract(
+    Type.Object({ deviceId: id("dev"), attempt: Type.Integer({ minimum: 0 }), signature: b64(88) }),
+    Type.Object({ state: text(32) }),
+  ),
+  "devices.lease-reset-cancel": contract(
+    Type.Object({ deviceId: id("dev") }),
+    Type.Object({ cancelled: Type.Boolean() }),
+  ),
   /** signature = chain key over LP("kf1/retire", account id, device_id, seq, head). */
   "device.retire": contract(
     Type.Object({ seq: Type.Integer(), head: b64(44), signature: b64(88), lastDeviceConfirmed: Type.Boolean() }),
@@ -215,6 +233,8 @@ export const jsonMessages = {
     Type.Object({ registrationRequest: b64(128) }),
     Type.Object({ registrationResponse: b64(256) }),
   ),
+  /** `waiting`: a new address waits for its mail to be answered. */
+  "address.show": contract(empty, Type.Object({ address: text(254), waiting: Type.Boolean() })),
   "address.start": contract(Type.Object({ address: text(254) }), Type.Object({ mail: text(16) })),
   "address.confirm": contract(Type.Object({ token: b64(44) }), Type.Object({ address: text(254) })),
   activity: contract(

@@ -40,6 +40,11 @@ export const NOTICES = {
   "thaw-cancelled": "The request to thaw your account was stopped; it stays frozen.",
   "loss-accepted":
     "This server was restored from an older copy, and its operator gave up what no device had brought back of your account. If a device of yours says that its vault is frozen, run `kf doctor` there before anything else.",
+  "lease-reset-requested":
+    "A device that ten failed unlocks had locked has signed in again, and may open in 72 hours. With `kf device ls` on another device you see which one; `kf device approve` opens it at once, `kf device deny` stops it.",
+  "lease-reset-cancelled": "A locked device that waited to be opened was stopped.",
+  "policy-changed": "The rules of your account were changed: kf policy shows them.",
+  "address-confirmed": "From now on this mailbox is the one of your account. The one before was told.",
   "address-change-requested": "Somebody with one of your devices asked to change the address of your account.",
   "address-changed": "The address of your account was changed. This mailbox is no longer the one of the account.",
 } as const
