@@ -71,7 +71,7 @@ export const command: CommandSpec = {
 
 const askKind = async (context: Context): Promise<Result<Kind | undefined, Failure>> => {
   if (context.prompter === undefined)
-    return err(usage(`Say what to add. Kinds: ${kinds.map((kind) => kind.kind).join(", ")}.`))
+    return err(failure("needs-terminal", `Say what to add. Kinds: ${kinds.map((kind) => kind.kind).join(", ")}.`))
   const index = await context.prompter.choose(
     "What do you want to add?",
     kinds.map((kind) => kind.label),

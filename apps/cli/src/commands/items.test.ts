@@ -101,7 +101,7 @@ test("without a kind a person chooses one; a program is told the kinds", async (
   expect(added.asked[2]).toBe("Which exchange is it?")
   expect((await kf(["get", "Main desk"])).stdout).toContain("binance")
   const refused = await kf(["add"])
-  expect(refused.exit).toBe(2)
+  expect(refused.exit).toBe(9)
   expect(refused.stderr).toContain("exchange-key")
 })
 
