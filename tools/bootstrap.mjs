@@ -139,7 +139,7 @@ const install = async (why) => {
 
 const name = argv[2]
 const script = ["tools", "e2e"].map((folder) => join(root, folder, `${name}.ts`)).find((path) => existsSync(path))
-if (name === undefined || !/^[a-z][a-z-]*$/.test(name) || script === undefined) {
+if (name === undefined || !/^[a-z][a-z0-9-]*$/.test(name) || script === undefined) {
   fail(`There is no ${name ?? "<name>"}.ts in tools/ or e2e/.`, 2)
 }
 
