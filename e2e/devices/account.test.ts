@@ -60,7 +60,7 @@ describe("a device that ten failed unlocks locked", () => {
     const waiting = { ok: false, error: { code: "recovery-waiting" } }
     const id = await own()
     expect(await b.resetLease({ password: PASSWORD, factor: await factor() })).toMatchObject(waiting)
-    expect(must(await a.devices()).find((d) => d.id === id)?.leaseResetAtMs).toBeGreaterThan(Date.now())
+    expect(must(await a.devices()).find((d) => d.id === id)?.leaseResetAtMs).toBeGreaterThan(world.nowMs())
     expect(must(await a.denyLeaseReset(id)).cancelled).toBe(true)
     expect(await a.approveLeaseReset(id)).toMatchObject({ ok: false, error: { code: "not-found" } })
     expect(await b.resetLease({ password: PASSWORD, factor: await factor() })).toMatchObject(waiting)
@@ -106,7 +106,7 @@ describe("rules of the account", () => {
     must(await a.setAccountPolicy({ unlockMaxS: 600, graceMaxS: 0 }))
     for (const kf of [a, b]) {
       if (kf === b) must(await kf.syncNow())
-      expect((await kf.status()).unlockedUntilMs).toBeLessThanOrEqual(Date.now() + 600_000)
+      expect((await kf.status()).unlockedUntilMs).toBeLessThanOrEqual(world.nowMs() + 600_000)
     }
     await a.lock()
     await b.lock()

@@ -58,7 +58,7 @@ describe("devices of one person on real processes", () => {
       ok: false,
       error: { code: "two-factor-required" },
     })
-    code = createAuthenticator(must(await a.twoFactorStart()).otpauth)
+    code = createAuthenticator(must(await a.twoFactorStart()).otpauth, world)
     expect(must(await a.twoFactorConfirm(await code())).factors).toEqual(["totp"])
     must(await a.syncOn({ items: "all", autoNew: true }))
     second = must(await a.add(login("two"))).id

@@ -6,7 +6,7 @@ import { createWorld, exchangeKey, login, must, PASSWORD, signUpWithSync, type W
 
 const MINUTE = 60_000
 let movedMs = 0
-const clock = { nowMs: () => Date.now() + movedMs, monotonicMs: () => performance.now() }
+const clock = { nowMs: () => world.nowMs() + movedMs, monotonicMs: () => performance.now() }
 let world: World
 let a: Keyferry
 

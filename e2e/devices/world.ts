@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { createServer } from "node:net"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -12,14 +12,27 @@ import { TOTP, URI } from "otpauth"
 
 /*
  * A real server with its strongroom, and devices of the SDK, each in a folder of its own. The development mailbox is
- * where the mails are read.
+ * where the mails are read. One wall clock, which a test moves, for all of them: nobody waits for an authenticator's next code.
  */
-const MAIN = new URL("../../apps/server/src/main.ts", import.meta.url).pathname
+const WORLD = join(import.meta.dirname, "..", "..", "adversarial", "world")
+const MAIN = join(WORLD, "server-process.ts")
+const CLOCK = join(WORLD, "moved-clock.mjs")
 
 export const PASSWORD = "correct horse battery"
 export const ADDRESS = "ada@example.org"
 
-export interface World {
+/** The time of an authenticator, and how it gets to its next code. */
+export interface AuthenticatorTime {
+  readonly nowMs: () => number
+  readonly nextStep: () => Promise<void>
+}
+
+const ownTime: AuthenticatorTime = {
+  nowMs: () => Date.now(),
+  nextStep: () => new Promise((resolve) => setTimeout(resolve, 250)),
+}
+
+export interface World extends AuthenticatorTime {
   readonly origin: () => string
   readonly firstLink: () => string
   readonly start: () => Promise<void>
@@ -38,18 +51,18 @@ export const must = <T>(result: Result<T, Failure>): T => {
   throw new Error(`${result.error.code}${result.error.detail === undefined ? "" : `: ${result.error.detail}`}`)
 }
 
-/** Codes of an authenticator whose owner never waits: each step once, from the step before now to the one after. */
-export const createAuthenticator = (otpauth: string): (() => Promise<string>) => {
+/** Codes of an authenticator: each step once, from the step before now to the one after. */
+export const createAuthenticator = (otpauth: string, time: AuthenticatorTime = ownTime): (() => Promise<string>) => {
   const totp = URI.parse(otpauth)
   if (!(totp instanceof TOTP)) throw new Error("not a TOTP")
   let step = 0
   return async () => {
     for (;;) {
-      const now = Math.floor(Date.now() / 30_000)
+      const now = Math.floor(time.nowMs() / 30_000)
       step = Math.max(step + 1, now - 1)
       if (step <= now + 1) return totp.generate({ timestamp: step * 30_000 })
       step--
-      await new Promise((resolve) => setTimeout(resolve, 250))
+      await time.nextStep()
     }
   }
 }
@@ -67,6 +80,17 @@ export const createWorld = async (): Promise<World> => {
   const port = await freePort()
   const used = new Set<string>()
   const open: Keyferry[] = []
+  // Where the strongroom, which reads only its own folder, finds it too.
+  const clockFile = join(folder, "server", "strongroom", "clock-ahead")
+  mkdirSync(join(folder, "server", "strongroom"), { recursive: true, mode: 0o700 })
+  let aheadMs = 0
+  const moveBy = (ms: number): void => {
+    aheadMs += ms
+    writeFileSync(`${clockFile}.new`, String(aheadMs))
+    renameSync(`${clockFile}.new`, clockFile)
+  }
+  moveBy(0)
+  const nowMs = (): number => Date.now() + aheadMs
   let server: ChildProcess | undefined
   let printed = ""
 
@@ -75,8 +99,9 @@ export const createWorld = async (): Promise<World> => {
     const child = spawn(
       process.execPath,
       [
+        "--import",
+        CLOCK,
         MAIN,
-        "serve",
         "--data-dir",
         join(folder, "server"),
         "--listen",
@@ -86,6 +111,7 @@ export const createWorld = async (): Promise<World> => {
       ],
       {
         stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, KF_CLOCK_FILE: clockFile },
       },
     )
     server = child
@@ -94,7 +120,7 @@ export const createWorld = async (): Promise<World> => {
     await new Promise<void>((resolve, reject) => {
       child.stdout.on("data", (chunk: Buffer) => {
         printed += chunk.toString()
-        if (/ready in/.test(printed)) resolve()
+        if (/^ready$/m.test(printed)) resolve()
       })
       child.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${errors}`)))
     })
@@ -113,14 +139,22 @@ export const createWorld = async (): Promise<World> => {
   await start()
 
   return {
+    nowMs,
+    nextStep: () => Promise.resolve(moveBy(30_000)),
     origin,
-    firstLink: () => /http\S+#t=\S+/.exec(printed)?.[0] ?? "",
+    firstLink: () => /http[^\s"]+#t=[^\s"]+/.exec(printed)?.[0] ?? "",
     start,
     stop: () => ended("SIGINT"),
     kill: async () => void (await ended("SIGKILL")),
     folderOf: (name) => join(folder, name),
     device: async (name, host = {}) => {
-      const kf = must(await openNodeKeyferry({ folder: join(folder, name), ...host }))
+      const kf = must(
+        await openNodeKeyferry({
+          folder: join(folder, name),
+          clock: { nowMs, monotonicMs: () => performance.now() + aheadMs },
+          ...host,
+        }),
+      )
       open.push(kf)
       return kf
     },
@@ -168,7 +202,7 @@ export const signUpWithSync = async (
   const kit = must(
     await kf.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "First" }),
   )
-  const code = createAuthenticator(must(await kf.twoFactorStart()).otpauth)
+  const code = createAuthenticator(must(await kf.twoFactorStart()).otpauth, world)
   must(await kf.twoFactorConfirm(await code()))
   must(await kf.syncOn({ items: "all", autoNew: true }))
   return { kit: kit.code, code }
