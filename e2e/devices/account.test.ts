@@ -171,3 +171,16 @@ describe("the address", () => {
     expect((await confirm(token)).status).not.toBe(200)
   }, 120_000)
 })
+
+test("the server's log of the account is read on any of its devices, newest first, with ids and no names", async () => {
+  const log = must(await b.accountLog())
+  const kinds = log.map(({ kind }) => kind)
+  expect(kinds).toEqual(expect.arrayContaining(["account-created", "factor-added", "signed-in", "device-active"]))
+  expect(kinds.indexOf("signed-in")).toBeLessThan(kinds.indexOf("account-created"))
+  const own = (await b.status()).account?.deviceId
+  expect(log.some(({ deviceId }) => deviceId === own)).toBe(true)
+  expect(JSON.stringify(log)).not.toMatch(/Desk|ada@|standard/)
+  await b.lock()
+  expect(must(await b.accountLog()).length).toBeGreaterThanOrEqual(log.length)
+  must(await b.unlock(PASSWORD))
+}, 60_000)

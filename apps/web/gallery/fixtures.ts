@@ -1,4 +1,5 @@
 import type {
+  AccountLogLine,
   DeviceInfo,
   EnrolmentState,
   ItemSummary,
@@ -359,4 +360,19 @@ export const passkeys: readonly PasskeyInfo[] = [
   passkey({ id: "pk_2", label: "Laptop’s fingerprint reader", unlocks: true, lastUsedAtMs: NOW_MS - 3 * HOUR }),
   passkey({}),
   passkey({ id: "pk_3", label: "Old address", here: false, address: "old.example.com", lastUsedAtMs: 0 }),
+]
+
+/** The server's log of the account, newest first; the last kind is one that this app has no words for. */
+export const accountLog: readonly AccountLogLine[] = [
+  { atMs: NOW_MS - 4 * 60_000, kind: "device-pending", deviceId: "dev_waits", detail: "Chrome 156, Windows" },
+  { atMs: NOW_MS - 5 * 60_000, kind: "second-factor-passed" },
+  { atMs: NOW_MS - 6 * 60_000, kind: "second-factor-wrong" },
+  { atMs: NOW_MS - 7 * 60_000, kind: "signed-in" },
+  { atMs: NOW_MS - 26 * HOUR, kind: "device-approved", deviceId: "dev_desk" },
+  { atMs: NOW_MS - 27 * HOUR, kind: "link-mailed" },
+  { atMs: NOW_MS - 3 * DAY, kind: "passkey-added", deviceId: "dev_firefox" },
+  { atMs: NOW_MS - 12 * DAY, kind: "kit-replaced", deviceId: "dev_firefox" },
+  { atMs: NOW_MS - 12 * DAY, kind: "key-rotated" },
+  { atMs: NOW_MS - 20 * DAY, kind: "device-removed", deviceId: "dev_no_longer_known" },
+  { atMs: NOW_MS - 21 * DAY, kind: "something-of-a-newer-server" },
 ]

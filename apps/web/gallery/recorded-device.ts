@@ -100,6 +100,7 @@ export const recordedDevice = (record: DeviceRecord): BrowserDevice => {
       ok({ graceMaxS: 86_400, requireDeviceApproval: false, reloginMaxS: 2_592_000, unlockMaxS: 43_200 }),
     address: async () => ok({ address: record.status.account?.address ?? "", waiting: false }),
     changeAddress: done,
+    accountLog: async () => ok(recorded.accountLog),
     requestMail: async () => ok({ mail: "queued", mailedTo: "a***@example.com", code: "481902", nextInS: 60 }),
     confirmation: enrolment,
     finishWithKit: done,

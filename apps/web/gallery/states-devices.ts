@@ -116,4 +116,17 @@ export const DEVICE_GALLERY_STATES: readonly GalleryState[] = [
   },
   { id: "replace-none", path: "/replace", shows: ["screen:replace-none"], record: inside },
   { id: "activity", path: "/activity", shows: ["screen:activity"], record: inside },
+  { id: "activity-360", path: "/activity", shows: [], record: inside, width: 360 },
+  {
+    id: "activity-no-server",
+    path: "/activity",
+    shows: ["error:network-unreachable"],
+    record: { ...inside, fails: { accountLog: "network-unreachable" } },
+  },
+  {
+    id: "activity-local",
+    path: "/activity",
+    shows: ["screen:activity-no-account"],
+    record: { status: f.local, items: f.localItems, devices: [] },
+  },
 ]

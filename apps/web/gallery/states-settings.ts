@@ -7,6 +7,24 @@ const local = { status: f.local, items: f.localItems, devices: [] }
 export const SETTINGS_STATES: readonly GalleryState[] = [
   { id: "settings-general", path: "/settings/general", shows: ["screen:settings-general"], record: inside },
   { id: "settings-general-360", path: "/settings/general", shows: [], record: inside, width: 360 },
+  {
+    id: "settings-address",
+    path: "/settings/general",
+    shows: ["dialog:change-address"],
+    record: inside,
+    steps: [{ click: "Change the email address" }, { fill: "New email", text: "ada@harbour.example" }],
+  },
+  {
+    id: "settings-address-waiting",
+    path: "/settings/general",
+    shows: [],
+    record: inside,
+    steps: [
+      { click: "Change the email address" },
+      { fill: "New email", text: "ada@harbour.example" },
+      { click: "Mail the link" },
+    ],
+  },
   { id: "settings-general-local", path: "/settings/general", shows: [], record: local },
   {
     id: "settings-sync-off",

@@ -188,6 +188,15 @@ export interface PasskeyInfo {
   readonly lastUsedAtMs: number
 }
 
+/** One line of the server's log of the account. It knows ids, never what is inside a vault. */
+export interface AccountLogLine {
+  readonly atMs: number
+  /** What happened, such as `device-approved`; a newer server may know more kinds. */
+  readonly kind: string
+  readonly deviceId?: string
+  readonly detail?: string
+}
+
 /** Rules of the account, signed by one of its devices and kept by all of them and the strongroom. Seconds. */
 export interface AccountPolicy {
   /** How long standard items open without the server; 0 to seven days. */
@@ -314,6 +323,8 @@ export interface Keyferry {
   readonly address: () => Outcome<{ readonly address: string; readonly waiting: boolean }>
   /** Mails a link to the new address and a notice to the old one. Errors: reauth-required, mail-not-deliverable */
   readonly changeAddress: (address: string) => Outcome<void>
+  /** The newest lines of the server's log of this account, newest first. */
+  readonly accountLog: () => Outcome<readonly AccountLogLine[]>
 
   // ── second factor, password, kit ──
   readonly twoFactorStart: () => Outcome<{ readonly otpauth: string }>

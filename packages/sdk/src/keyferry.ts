@@ -13,6 +13,7 @@ import { finishWithKit } from "./enrol-kit.ts"
 import { confirmation, factorLost, loginStart, requestMail, secondFactor } from "./enrol.ts"
 import { type EnrolmentBox, loadEnrolment, mailState } from "./enrolment.ts"
 import { accountPolicy, setAccountPolicy } from "./account-policy.ts"
+import { accountLog } from "./account-log.ts"
 import { changeAddress, readAddress } from "./address.ts"
 import { approveLeaseReset, denyLeaseReset, resetLease } from "./lease-reset.ts"
 import { freezeAccount, thawAccount, waitForThaw } from "./freeze.ts"
@@ -234,6 +235,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     setAccountPolicy: (change) => changing(() => setAccountPolicy(device, change)),
     address: () => online(() => readAddress(device)),
     changeAddress: (address) => online(() => changeAddress(device, address)),
+    accountLog: () => online(() => accountLog(device)),
 
     twoFactorStart: () => call(online, device, (c) => c.transport.json("two-factor.start", {}, c.as)),
     twoFactorConfirm: async (code) => {

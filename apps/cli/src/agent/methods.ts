@@ -48,6 +48,7 @@ export const METHODS: { readonly [M in Method]: { readonly progress: boolean } }
   setAccountPolicy: { progress: false },
   address: { progress: false },
   changeAddress: { progress: false },
+  accountLog: { progress: false },
   twoFactorStart: { progress: false },
   twoFactorConfirm: { progress: false },
   twoFactorCheck: { progress: false },

@@ -71,6 +71,7 @@ export const createRemoteKeyferry = (channel: Channel): Keyferry => {
     setAccountPolicy: method("setAccountPolicy"),
     address: method("address"),
     changeAddress: method("changeAddress"),
+    accountLog: method("accountLog"),
     twoFactorStart: method("twoFactorStart"),
     twoFactorConfirm: method("twoFactorConfirm"),
     twoFactorCheck: method("twoFactorCheck"),

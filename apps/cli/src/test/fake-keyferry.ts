@@ -144,6 +144,7 @@ export const fakeKeyferry = (over: Partial<Keyferry> = {}): Keyferry => ({
   setAccountPolicy: refuse,
   address: refuse,
   changeAddress: refuse,
+  accountLog: refuse,
   twoFactorStart: refuse,
   twoFactorConfirm: refuse,
   twoFactorCheck: refuse,

@@ -54,6 +54,7 @@ export const METHODS: Readonly<Record<Crossing, typeof again | typeof locked>> =
   setAccountPolicy: locked,
   address: again,
   changeAddress: locked,
+  accountLog: again,
   twoFactorStart: locked,
   twoFactorConfirm: locked,
   twoFactorCheck: locked,

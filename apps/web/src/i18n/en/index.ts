@@ -1,3 +1,4 @@
+import { accountLog } from "./account-log.ts"
 import { devices } from "./devices.ts"
 import { entry } from "./entry.ts"
 import { errorActions } from "./error-actions.ts"
@@ -16,5 +17,6 @@ export const en = {
   ...devices,
   ...settings,
   ...pages,
+  ...accountLog,
   ...errorActions,
 } as const

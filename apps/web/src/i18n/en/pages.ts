@@ -1,13 +1,5 @@
 /** Pages to read. */
 export const pages = {
-  "activity.lead": "What this browser knows of the last 30 days.",
-  "activity.added": "“{name}” was added",
-  "activity.changed": "“{name}” was changed",
-  "activity.device": "“{device}” joined the account",
-  "activity.empty": "Nothing in the last 30 days.",
-  "activity.server-log":
-    "Names are decrypted here. The server’s own log (sign-ins, confirmations, limits) has ids only, and this app can’t read it yet.",
-
   "sees.title": "What the server can see",
   "sees.short":
     "How many encrypted records you have, their rough sizes and when they change, your devices’ names and network addresses. Not: names, keys, exchanges, notes.",

@@ -16,6 +16,16 @@ export const settings = {
   "general.account": "Account",
   "general.no-account": "There is none. Your credentials are on this browser and nowhere else.",
   "general.server": "Server",
+  "address.change": "Change the email address",
+  "address.title": "Change the email address of your account?",
+  "address.body":
+    "We mail a link to the new address; the change happens when it is opened there, within 24 hours. {from} is told now, and again when it is done.",
+  "address.new": "New email",
+  "address.do": "Mail the link",
+  "address.waiting": "A new address waits for its link",
+  "address.waiting-more": "Open the link that was mailed to {to}. Until then this account stays {from}.",
+  "address.new-mailbox": "the new mailbox",
+
   "general.this-browser": "This browser",
   "general.storage": "Stored bytes",
   "general.storage-kept": "The browser promised to keep them",

@@ -8,6 +8,7 @@ import { useAct } from "../data/use-act.tsx"
 import { Button, ButtonLink, LinkButton } from "../kit/button.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { Empty, PageHead } from "../kit/pieces.tsx"
+import { SelectBox } from "../kit/select-box.tsx"
 import { devicesInOrder } from "../model/custody.ts"
 import { filterItems, type SortOrder, type SyncFilter } from "../model/filter.ts"
 import { KIND_LOOKS, KIND_ORDER } from "../model/kinds.ts"
@@ -192,29 +193,6 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
     </div>
   )
 }
-
-const SelectBox = <V extends string>({
-  label,
-  value,
-  onChange,
-  options,
-}: {
-  readonly label: string
-  readonly value: V
-  readonly onChange: (value: V) => void
-  readonly options: readonly (readonly [V, string])[]
-}) => (
-  <label className="select">
-    <span className="unseen">{label}</span>
-    <select className="input" value={value} onChange={(event) => onChange(event.target.value as V)}>
-      {options.map(([id, text]) => (
-        <option key={id} value={id}>
-          {text}
-        </option>
-      ))}
-    </select>
-  </label>
-)
 
 const DensityOffer = () => (
   <Notice

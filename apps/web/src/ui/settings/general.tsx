@@ -7,6 +7,7 @@ import { Button, ButtonLink } from "../kit/button.tsx"
 import { Field } from "../kit/field.tsx"
 import { FailureNotice } from "../kit/notice.tsx"
 import { Badge, Card, Pairs } from "../kit/pieces.tsx"
+import { AddressSetting } from "./address.tsx"
 import { SyncSwitch } from "./sync-switch.tsx"
 
 export const GeneralSettings = () => {
@@ -47,6 +48,7 @@ export const GeneralSettings = () => {
                 [t("kit.words"), <code key="w">{status.account.serverWords}</code>],
               ]}
             />
+            <AddressSetting />
           </Card>
           <DeviceName key={status.account.deviceName} name={status.account.deviceName} id={status.account.deviceId} />
         </>
