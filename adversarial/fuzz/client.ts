@@ -1,4 +1,4 @@
-import { bytesToBase64url, equalBytes, type Result, utf8 } from "@keyferry/base"
+import { bytesToBase64url, type CborValue, decodeCbor, encodeCbor, equalBytes, type Result, utf8 } from "@keyferry/base"
 import { decodeAccountState, decodeVaultState } from "@keyferry/chain"
 import { makeSigSeed, sasReplyWords, sigPublicKey, signLabel } from "@keyferry/crypto"
 import { nodePrimitives } from "@keyferry/crypto/node"
@@ -350,12 +350,12 @@ const enrolment = {
   approver: true,
 } as const satisfies formats.Enrolment
 
-/** What an approver says, by the keys of spec/devices.md: 1 type, 3 account, 4 approver, 5 seq, 6 head, 7 nonce, 13 payload. */
+/** What an approver says, by the keys of spec/devices.md: 1 type, 3 account, 4 approver, 5 seq, 6 head, 7 nonce, 13 payload, 15 exchange. */
 const relaySamples = [
   { type: 2, 3: id32, 4: id16, 5: 1, 6: id32, 7: id32 },
-  { type: 4, 13: random.bytes(400) },
-  { type: 6 },
-  { type: 9 },
+  { type: 4, 13: random.bytes(400), 15: id32 },
+  { type: 6, 15: id32 },
+  { type: 9, 15: id32 },
 ].map(({ type, ...rest }) =>
   encodeTree({
     kind: "map",
@@ -367,6 +367,15 @@ const relaySamples = [
     ]),
   }),
 )
+
+/** An answer to the commitment that was sent, as a server that listened gives it. */
+const answering = (body: string, commit: CborValue | undefined): string => {
+  const decoded = decodeCbor(new Uint8Array(Buffer.from(body, "base64url")), 20_000)
+  if (commit === undefined || !decoded.ok || !(decoded.value instanceof Map) || decoded.value.get(1) !== 2) return body
+  const { value } = decoded
+  const fields = [...value].filter(([key]) => typeof key === "number" && key !== 2) as [number, CborValue][]
+  return bytesToBase64url(encodeCbor(new Map([...fields, [2, commit] as const].toSorted(([a], [b]) => a - b))))
+}
 
 /** An event without an end: whoever listens hangs up before it has kept more than the largest that there can be. */
 const flood = async (ports: SdkPorts): Promise<void> => {
@@ -405,11 +414,21 @@ export const targets: readonly FuzzTarget[] = [
     run: async (input) => {
       const bodies = JSON.parse(Buffer.from(input).toString("utf8")) as readonly string[]
       let read = 0
+      let commit: CborValue | undefined
       const ports = portsOf(new Map([[SECRET, id32]]), async (request) => {
         const route = routeOf(request.method, new URL(request.url).pathname)
+        if (route === "enrol.relay-send") {
+          const { body } = JSON.parse(Buffer.from(request.body ?? new Uint8Array()).toString("utf8")) as {
+            body: string
+          }
+          const sent = decodeCbor(new Uint8Array(Buffer.from(body, "base64url")), 20_000)
+          if (sent.ok && sent.value instanceof Map && sent.value.get(1) === 1) commit = sent.value.get(2)
+        }
         if (route !== "enrol.relay-read") return { status: 200, contentType: "", body: utf8('{"n":1}') }
         if (read++ > 3) return { status: 404, contentType: "", body: utf8("{}") }
-        const messages = bodies.map((body, i) => ({ n: i + 1, from: "approver", body })).slice(read - 1, read)
+        const messages = bodies
+          .map((body, i) => ({ n: i + 1, from: "approver", body: answering(body, commit) }))
+          .slice(read - 1, read)
         return { status: 200, contentType: "", body: utf8(JSON.stringify({ messages })) }
       })
       const device = must(await createDevice(ports, () => undefined), "device")

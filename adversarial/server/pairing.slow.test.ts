@@ -11,7 +11,7 @@ import type { HttpReply } from "@keyferry/sdk"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 
 import { decodeCbor, encodeCbor, type CborValue } from "@keyferry/base"
-import { inCbor, inJson, jsonReply } from "../world/hostile-server.ts"
+import { inCbor, inJson } from "../world/hostile-server.ts"
 import { randomBytes } from "../world/raw-client.ts"
 import {
   type AttackedDevice,
@@ -75,10 +75,24 @@ const tampered = (type: number, change: (fields: Fields) => Fields) =>
       return { ...message, body: bytesToBase64url(encodeCbor(change(decoded.value as Fields))) }
     }),
   }))
+/** The commitment that this device sent, as the server has it. */
+const commitmentOf = (device: AttackedDevice): CborValue => {
+  const [sent] = device.server.requestsTo("enrol.relay-send")
+  const { body } = JSON.parse(new TextDecoder().decode(sent?.body)) as { readonly body: string }
+  const decoded = decodeCbor(new Uint8Array(Buffer.from(body, "base64url")), 1e5)
+  const commit = decoded.ok ? (decoded.value as Fields).get(2) : undefined
+  if (commit === undefined) throw new Error("no commitment was sent")
+  return commit
+}
 const withField =
   (key: number, value: CborValue) =>
   (fields: Fields): Fields =>
     new Map([...fields, [key, value] as const].toSorted(([x], [y]) => x - y))
+
+interface Shown {
+  readonly words: readonly string[]
+  readonly scan: string
+}
 
 describe("the words", () => {
   test.each([
@@ -100,7 +114,10 @@ describe("the words", () => {
     },
   )
 
-  test("KY-14 hostile server: keys and commitment both its own: the two screens show other words, and typing ends it", async () => {
+  test.each([
+    ["the two screens show other words, and typing ends it", ({ words }: Shown) => words.join(" ")],
+    ["its QR code is not that of the keys that arrived", ({ scan }: Shown) => scan],
+  ] as const)("KY-14 hostile server: keys and commitment both its own: %s", async (_, typed) => {
     const { device, id } = await waitingDevice()
     const evil = { sigPk: randomBytes(32), kemPk: randomBytes(1216), authPk: randomBytes(32) }
     const nonce = randomBytes(32)
@@ -112,11 +129,14 @@ describe("the words", () => {
         request,
       ),
     )
+    device.server.rewrite("enrol.relay-read", (reply, request) =>
+      tampered(2, withField(2, commitmentOf(device)))(reply, request),
+    )
     const words = device.kf.approvalWords()
     must(await a.device.kf.approveStart(id))
-    const shown = must(await words).words
+    const shown = must(await words)
     const appends = a.device.server.requestsTo("account.append").length
-    expect(codeOf(await a.device.kf.approve(id, shown.join(" ")))).toBe("approval-mismatch")
+    expect(codeOf(await a.device.kf.approve(id, typed(shown)))).toBe("approval-mismatch")
     expect(a.device.server.requestsTo("account.append").length).toBe(appends)
     await device.kf.close()
   })
@@ -155,7 +175,7 @@ describe("the words", () => {
     expect(new Set(sasWords(p, base)).size).toBeGreaterThan(0)
   })
 
-  test("X-31 hostile server: a mistyped word ends the exchange on both sides; the same words do not work a second time", async () => {
+  test("X-31 hostile server: a mistyped word ends the exchange on both sides; the same words do not work a second time [DV28]", async () => {
     const { device, id } = await waitingDevice()
     const words = device.kf.approvalWords()
     must(await a.device.kf.approveStart(id))
@@ -167,6 +187,33 @@ describe("the words", () => {
     // The new device typed nothing yet; whatever is typed now finds the exchange ended.
     const reply = await device.kf.approvalReply("able acid")
     expect(codeOf(reply)).toBe("approval-mismatch")
+    await device.kf.close()
+  })
+})
+
+describe("the QR code", () => {
+  test("X-31 hostile server: another device's code, or one of other keys under this device's id, lets nobody in; the right one does", async () => {
+    const { device, id } = await waitingDevice()
+    const { text } = must(await device.kf.approvalScan())
+    const [word, dev = "", hash = ""] = text.split(" ")
+    expect(dev).toBe(id)
+    const other = { id: `dev_${"a".repeat(26)}`, hash: "a".repeat(52) }
+    for (const wrong of [
+      [word, other.id, hash],
+      [word, dev, other.hash],
+    ]) {
+      const words = device.kf.approvalWords()
+      expect(codeOf(await a.device.kf.approve(id, wrong.join(" ")))).toBe("approval-mismatch")
+      must(await words)
+    }
+    // The approver scans first; the words that the new device shows then are read by nobody, and two come back either way.
+    const words = device.kf.approvalWords()
+    const answer = must(await a.device.kf.approve(id, text))
+    must(await words)
+    const [joined] = await Promise.all([device.kf.approvalReply(answer.reply.join(" ")), answer.done.then(must)])
+    must(joined)
+    must(await device.kf.syncOn({ items: "none", autoNew: true }))
+    expect(await titlesOf(device.kf)).toEqual(["one"])
     await device.kf.close()
   })
 })
@@ -188,8 +235,10 @@ describe("what is signed", () => {
     const ghostWords = ghost.kf.approvalWords()
     must(await a.device.kf.approveStart(first.id))
     const shown = must(await words).words
-    // The ghost is shown the approver's messages to the first one.
-    ghost.server.rewrite("enrol.relay-read", () => first.device.server.lastReply("enrol.relay-read"))
+    // The ghost is shown the approver's messages to the first one, made to look like answers to its own commitment.
+    ghost.server.rewrite("enrol.relay-read", (_, request) =>
+      tampered(2, withField(2, commitmentOf(ghost)))(first.device.server.lastReply("enrol.relay-read"), request),
+    )
     const ghostShown = must(await ghostWords).words
     expect(ghostShown.join(" ")).not.toBe(shown.join(" "))
     const answer = must(await a.device.kf.approve(first.id, shown.join(" ")))
@@ -260,17 +309,13 @@ describe("what is signed", () => {
     await second.device.kf.close()
   })
 
-  test("X-34 hostile server: it pairs the new device with an account of its own: another account than the one that was signed in to is refused", async () => {
+  test("X-34 hostile server: it pairs the new device with an account of its own: another account than the one that was signed in to is refused [DV28]", async () => {
     const { device, id } = await waitingDevice()
     device.server.rewrite("enrol.relay-read", tampered(2, withField(3, randomBytes(32))))
     const words = device.kf.approvalWords()
     const approving = a.device.kf.approveStart(id)
     expect(codeOf(await words)).toBe("approval-mismatch")
-    // The approver waits for an answer that never comes; it is the server's to withhold.
-    void approving.catch(() => undefined)
-    a.device.server.rewrite("devices.relay-read", () =>
-      jsonReply({ messages: [{ n: 99, from: "new", body: bytesToBase64url(encodeCbor(new Map([[1, 9]]))) }] }),
-    )
+    // The new device says that it stopped; a server that withholds that lets the approver wait.
     expect(codeOf(await approving)).toBe("approval-mismatch")
     await device.kf.close()
   })

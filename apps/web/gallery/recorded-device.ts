@@ -23,6 +23,7 @@ export interface DeviceRecord {
   readonly over?: Partial<BrowserDevice>
 }
 
+const SCAN = `keyferry-device dev_${"a".repeat(26)} ${"a".repeat(52)}`
 const never = new Promise<never>(() => undefined)
 
 /** A device whose answers were recorded. It changes nothing and knows no network. */
@@ -105,7 +106,8 @@ export const recordedDevice = (record: DeviceRecord): BrowserDevice => {
     confirmation: enrolment,
     finishWithKit: done,
     finishWithPasskey: done,
-    approvalWords: async () => ok({ words: ["copper", "violin", "tundra"] }),
+    approvalScan: async () => ok({ text: SCAN }),
+    approvalWords: async () => ok({ words: ["copper", "violin", "tundra"], scan: SCAN }),
     approvalReply: done,
     recoverStart: enrolment,
     recoverFinish: kit,

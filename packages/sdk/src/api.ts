@@ -281,8 +281,13 @@ export interface Keyferry {
   readonly finishWithKit: (kitCode: string) => Outcome<void>
   /** The keys by a passkey that unlocks: no kit needed. Not where the policy asks for approval by a device. */
   readonly finishWithPasskey: () => Outcome<void>
-  /** Starts the approval by words; resolves when an active device answered, with the three words to read out. */
-  readonly approvalWords: () => Outcome<{ readonly words: readonly string[] }>
+  /** The text for this device's QR code, as soon as it waits: it can be shown before any other device answers. No secret. */
+  readonly approvalScan: () => Outcome<{ readonly text: string }>
+  /**
+   * Starts the approval; resolves when an active device answered, with the three words to read out. `scan` is the text of
+   * the QR code that stands for them. Called again it begins anew: earlier words are void.
+   */
+  readonly approvalWords: () => Outcome<{ readonly words: readonly string[]; readonly scan: string }>
   /** The two reply words shown on the approving device, typed here; resolves when the keys arrived. */
   readonly approvalReply: (reply: string) => Outcome<void>
   readonly recoverStart: (input: {
@@ -384,10 +389,13 @@ export interface Keyferry {
   readonly renameDevice: (id: string, name: string) => Outcome<void>
   /** Answers a waiting device; it shows its three words after this. `approve` does it by itself where it was not done. */
   readonly approveStart: (id: string) => Outcome<void>
-  /** First half on the approving device: the words typed there are compared; answers the reply words. */
+  /**
+   * First half on the approving device: what was typed there, the three words or the text of the QR code, is compared;
+   * answers the reply words, which are typed into the new device either way.
+   */
   readonly approve: (
     id: string,
-    words: string,
+    typed: string,
   ) => Outcome<{ readonly reply: readonly string[]; readonly done: Promise<Result<void, Failure>> }>
   readonly denyDevice: (id: string) => Outcome<void>
   readonly removeDevice: (

@@ -1,20 +1,4 @@
-import {
-  bytesOf,
-  bytesToHex,
-  bytesUpTo,
-  equalBytes,
-  err,
-  formatId,
-  ok,
-  oneOf,
-  optional,
-  parseId,
-  type Result,
-  secret,
-  struct,
-  type TypeOf,
-  uint,
-} from "@keyferry/base"
+import { bytesToHex, equalBytes, err, formatId, ok, parseId, type Result, secret, type TypeOf } from "@keyferry/base"
 import {
   ACCOUNT_HOLDER_ADD,
   accountPayload,
@@ -29,6 +13,8 @@ import {
   verifyAccountLink,
 } from "@keyferry/chain"
 import {
+  deviceKeysHash,
+  type Primitives,
   sasCommit,
   sasReplyWords,
   type SasTranscript,
@@ -51,142 +37,79 @@ import { type Device, loadAuthSeed, requestSigner, transportOf } from "./device.
 import { verifyServedChain } from "./enrolment-chain.ts"
 import { accountOf, afterJoining, credentialsOf, type EnrolmentBox, publicKeysOf } from "./enrolment.ts"
 import type { Enrolment } from "./formats.ts"
+import { answerPairing, beginPairing, type Exchange, mismatch, type PairingWire } from "./pairing.ts"
+import { parseScan, scanText } from "./scan-text.ts"
 import { settle, stage, startLease } from "./staged.ts"
 import { acceptAccount } from "./sync-account.ts"
 import { syncScope } from "./sync-exchange.ts"
 import { isFreshPassword } from "./unlock.ts"
-import { b64, fromB64, keyIdOf } from "./wire.ts"
+import { keyIdOf } from "./wire.ts"
 import { keysOf } from "./ports.ts"
 
 /*
- * Approval of a new device N by an active device E, relayed by the server, which learns nothing it could use:
- *
- *   N → E  1  commit = H(LP("kf1/sas-commit", N keys, nN))
- *   E → N  2  account id, E's holder id, head, nE
- *   N → E  3  N's keys, nN                    three words on N, typed into E and compared there
- *   E → N  4  the holder.add payload          two words on E, typed into N and compared there
- *   N → E  5  N's countersignature
- *   E → N  6  appended                        9 at any time: stopped
- *
- * Source: spec/devices.md; labels in spec/keys.md
+ * Approval of a new device N by an active device E: what each of them shows, compares and signs. The messages and how an
+ * exchange is kept apart from another stand in pairing.ts.
+ * Source: spec/devices.md DV26 to DV29; labels in spec/keys.md KE19
  */
-const message = struct({
-  type: [1, oneOf(1, 2, 3, 4, 5, 6, 9)],
-  commit: [2, optional(bytesOf(32))],
-  accountId: [3, optional(bytesOf(32))],
-  approver: [4, optional(bytesOf(16))],
-  seq: [5, optional(uint)],
-  head: [6, optional(bytesOf(32))],
-  nonce: [7, optional(bytesOf(32))],
-  sigPk: [8, optional(bytesOf(32))],
-  kemPk: [9, optional(bytesOf(1216))],
-  authPk: [10, optional(bytesOf(32))],
-  leasePk: [11, optional(bytesOf(32))],
-  leaseId: [12, optional(bytesOf(16))],
-  payload: [13, optional(bytesUpTo(8192))],
-  countersignature: [14, optional(bytesOf(64))],
-})
-type Message = TypeOf<typeof message>
 type Done<T> = Promise<Result<T, Failure>>
 
-const WAIT_MS = 10 * 60_000
 const POLL_MS = 400
-const mismatch = err({ code: "approval-mismatch" } as const)
 
-/** The two ends of the relay look alike: send, and wait for the next message of the other side. */
-interface Relay {
-  readonly send: (m: Message) => Done<void>
-  readonly next: (type: Message["type"]) => Done<Message>
-}
-
-const createRelay = (
-  device: Device,
-  post: (body: string) => Done<{ readonly n: number }>,
-  read: (after: number) => Done<{
-    readonly messages: readonly { readonly n: number; readonly from: "new" | "approver"; readonly body: string }[]
-  }>,
-  peer: "new" | "approver",
-): Relay => {
-  let after = 0
-  const pending: Message[] = []
-  return {
-    send: async (m) => {
-      const sent = await post(b64(message.encode(m)))
-      if (!sent.ok) return sent
-      // The new device's commitment begins an attempt: answers to an earlier one are not its own.
-      if (m.type === 1) after = Math.max(after, sent.value.n)
-      return ok(undefined)
-    },
-    next: async (type) => {
-      const until = device.ports.clock.monotonicMs() + WAIT_MS
-      for (;;) {
-        const found = pending.shift()
-        if (found !== undefined) {
-          if (found.type === type) return ok(found)
-          // Whoever waits for a beginning passes over what is left of an attempt that ended; else out of turn is the end.
-          if (type === 1) continue
-          return mismatch
-        }
-        if (device.ports.clock.monotonicMs() > until) return err({ code: "device-expired" })
-        const reply = await read(after)
-        if (!reply.ok) return reply
-        for (const m of reply.value.messages) {
-          after = Math.max(after, m.n)
-          const bytes = m.from === peer ? fromB64(m.body) : undefined
-          if (bytes === undefined) continue
-          const decoded = message.decode(bytes, 16 * 1024)
-          if (!decoded.ok) return mismatch
-          // A commitment opens a new attempt: nothing before it counts.
-          if (decoded.value.type === 1) pending.length = 0
-          pending.push(decoded.value)
-        }
-        if (pending.length === 0) await new Promise<void>((resolve) => device.ports.schedule(resolve, POLL_MS, true))
-      }
-    },
-  }
-}
+const wireOf = (device: Device, post: PairingWire["post"], read: PairingWire["read"]): PairingWire => ({
+  post,
+  read,
+  nowMs: () => device.ports.clock.monotonicMs(),
+  pause: () => new Promise<void>((resolve) => void device.ports.schedule(resolve, POLL_MS, true)),
+})
 
 // ── on the new device ────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What the new device keeps between its words and the reply. In memory only: a restart starts the exchange again. */
 export interface NewSide {
-  readonly relay: Relay
+  readonly exchange: Exchange
   readonly transcript: SasTranscript
   readonly head: { readonly seq: number; readonly hash: Uint8Array }
   readonly holder: Holder
 }
 
+/** What this device's QR code says, as soon as it waits. */
+export const approvalScan = async (device: Device, box: EnrolmentBox): Done<{ readonly text: string }> => {
+  const e = box.current
+  if (e === undefined || e.leaseId === undefined) return err({ code: "signed-out" })
+  const keys = await publicKeysOf(device, e)
+  return ok({ text: scanText(deviceKeysHash(device.ports.primitives, keys), e.deviceId) })
+}
+
 export const approvalWords = async (
   device: Device,
   box: EnrolmentBox,
-): Done<{ readonly words: readonly string[]; readonly side: NewSide }> => {
+): Done<{ readonly words: readonly string[]; readonly scan: string; readonly side: NewSide }> => {
   const e = box.current
   if (e === undefined || e.leaseId === undefined || e.leasePk === undefined) return err({ code: "signed-out" })
   const p = device.ports.primitives
   const keys = await publicKeysOf(device, e)
   const transport = transportOf(device, e.server.origin)
-  const relay = createRelay(
+  const wire = wireOf(
     device,
     (body) => transport.json("enrol.relay-send", { body }, { session: sessionOf(box, e) }),
     (after) => transport.json("enrol.relay-read", {}, { session: sessionOf(box, e) }, `after=${after}`),
-    "approver",
   )
   const nonceNew = device.ports.random.bytes(32)
-  const sent = await relay.send({ type: 1, commit: sasCommit(p, keys, nonceNew) })
-  if (!sent.ok) return sent
-  const answer = await relay.next(2)
-  if (!answer.ok) return answer
-  const { accountId, approver, seq, head, nonce } = answer.value
+  const begun = await beginPairing(wire, sasCommit(p, keys, nonceNew))
+  if (!begun.ok) return begun
+  const { exchange } = begun.value
+  const { accountId, approver, seq, head, nonce } = begun.value.answer
   if (
     accountId === undefined ||
     approver === undefined ||
     seq === undefined ||
     head === undefined ||
-    nonce === undefined
-  )
-    return mismatch
-  if (!equalBytes(accountId, e.accountId)) return mismatch
-  const revealed = await relay.send({
+    !equalBytes(accountId, e.accountId)
+  ) {
+    const stopped = await exchange.send({ type: 9 })
+    return stopped.ok ? mismatch : stopped
+  }
+  const revealed = await exchange.send({
     type: 3,
     ...keysOnly(keys),
     leasePk: e.leasePk,
@@ -196,7 +119,11 @@ export const approvalWords = async (
   if (!revealed.ok) return revealed
   const transcript: SasTranscript = { uid: accountId, newKeys: keys, approver, nonceApprover: nonce, nonceNew, head }
   const holder = deviceHolder({ ...keys, leaseId: e.leaseId, leasePk: e.leasePk })
-  return ok({ words: sasWords(p, transcript), side: { relay, transcript, head: { seq, hash: head }, holder } })
+  return ok({
+    words: sasWords(p, transcript),
+    scan: scanText(deviceKeysHash(p, keys), e.deviceId),
+    side: { exchange, transcript, head: { seq, hash: head }, holder },
+  })
 }
 
 const sessionOf = (box: EnrolmentBox, e: Enrolment): string => box.current?.session ?? e.session
@@ -214,10 +141,10 @@ export const approvalReply = async (device: Device, box: EnrolmentBox, side: New
   const p = device.ports.primitives
   const words = parseWords(typed, 2)
   if (!words.ok || words.value.join(" ") !== sasReplyWords(p, side.transcript).join(" ")) {
-    await side.relay.send({ type: 9 })
-    return mismatch
+    const stopped = await side.exchange.send({ type: 9 })
+    return stopped.ok ? mismatch : stopped
   }
-  const offered = await side.relay.next(4)
+  const offered = await side.exchange.next(4)
   if (!offered.ok) return offered
   const payload = offered.value.payload
   if (payload === undefined) return mismatch
@@ -238,9 +165,9 @@ export const approvalReply = async (device: Device, box: EnrolmentBox, side: New
   if (!lease.ok) return lease
   const own = slotSigner(device, { id: e.deviceId, sigSeed: secret<"SigSeed">(e.sigSeed.slice()) })
   const [, countersignature] = await countersignPayload(own, payload)
-  const sent = await side.relay.send({ type: 5, countersignature })
+  const sent = await side.exchange.send({ type: 5, countersignature })
   if (!sent.ok) return sent
-  const appended = await side.relay.next(6)
+  const appended = await side.exchange.next(6)
   if (!appended.ok) return appended
 
   // In the chain now: read it as a device, check that it ends where the words said, and take the own wrap.
@@ -286,7 +213,9 @@ export const approvalReply = async (device: Device, box: EnrolmentBox, side: New
 
 export interface ApproverSide {
   readonly deviceId: Uint8Array
-  readonly relay: Relay
+  readonly exchange: Exchange
+  /** Whether the new device waits for just this one still. */
+  readonly isOpen: () => Done<boolean>
   readonly transcript: SasTranscript
   readonly holder: Holder
 }
@@ -303,53 +232,68 @@ export const approveStart = async (device: Device, id: string): Done<ApproverSid
   const { account, record } = scope.value
   const transport = transportOf(device, record.server.origin)
   const as = { signer: requestSigner(device.ports, keyIdOf(record.deviceId), "kf1-dev" as const, authSeed) }
-  const relay = createRelay(
+  const wire = wireOf(
     device,
     (body) => transport.json("devices.relay-send", { deviceId: formatId("dev", deviceId.value), body }, as),
     (after) => transport.json("devices.relay-read", {}, as, `device=${formatId("dev", deviceId.value)}&after=${after}`),
-    "new",
   )
-  const first = await relay.next(1)
-  if (!first.ok) return first
-  const commit = first.value.commit
-  if (commit === undefined) return mismatch
-  const nonceApprover = device.ports.random.bytes(32)
-  const sent = await relay.send({
+  const answered = await answerPairing(wire, record.deviceId, () => ({
     type: 2,
     accountId: account.id,
     approver: record.deviceId,
     seq: account.head.seq,
     head: account.head.hash,
-    nonce: nonceApprover,
-  })
-  if (!sent.ok) return sent
-  const revealed = await relay.next(3)
-  if (!revealed.ok) return revealed
-  const { sigPk, kemPk, authPk, leasePk, leaseId, nonce } = revealed.value
+    nonce: device.ports.random.bytes(32),
+  }))
+  if (!answered.ok) return answered
+  const { commit, exchange, isOpen } = answered.value
+  const { sigPk, kemPk, authPk, leasePk, leaseId, nonce } = answered.value.revealed
+  const newKeys =
+    sigPk === undefined || kemPk === undefined || authPk === undefined ? undefined : { sigPk, kemPk, authPk }
   if (
-    sigPk === undefined ||
-    kemPk === undefined ||
-    authPk === undefined ||
+    newKeys === undefined ||
     leasePk === undefined ||
     leaseId === undefined ||
-    nonce === undefined
-  )
-    return mismatch
-  const newKeys = { sigPk, kemPk, authPk }
-  if (!equalBytes(sasCommit(device.ports.primitives, newKeys, nonce), commit)) return mismatch
+    nonce === undefined ||
+    !equalBytes(sasCommit(device.ports.primitives, newKeys, nonce), commit)
+  ) {
+    const stopped = await exchange.send({ type: 9 })
+    return stopped.ok ? mismatch : stopped
+  }
   return ok({
     deviceId: deviceId.value,
-    relay,
+    exchange,
+    isOpen,
     transcript: {
       uid: account.id,
       newKeys,
       approver: record.deviceId,
-      nonceApprover,
+      nonceApprover: answered.value.nonce,
       nonceNew: nonce,
       head: account.head.hash,
     },
     holder: deviceHolder({ deviceId: deviceId.value, ...newKeys, leasePk, leaseId }),
   })
+}
+
+/** What is left of an earlier start on this device can go on: the new device waits for it, and the account stands where it stood. */
+export const canGoOn = async (device: Device, side: ApproverSide): Promise<boolean> => {
+  const head = device.account?.head.hash
+  if (!isFreshPassword(device) || head === undefined || !equalBytes(head, side.transcript.head)) return false
+  const open = await side.isOpen()
+  return open.ok && open.value
+}
+
+/** The three words that the new device shows, or the text of its QR code. */
+const isOfThisDevice = (p: Primitives, side: ApproverSide, typed: string): boolean => {
+  const scanned = parseScan(typed)
+  if (scanned !== undefined)
+    return (
+      equalBytes(scanned.deviceId, side.deviceId) &&
+      equalBytes(scanned.keysHash, deviceKeysHash(p, side.transcript.newKeys))
+    )
+  const words = parseWords(typed, 3)
+  return words.ok && words.value.join(" ") === sasWords(p, side.transcript).join(" ")
 }
 
 /** The words were typed here. Compares them, offers the link, and appends it once the new device has countersigned. */
@@ -359,10 +303,9 @@ export const approve = async (
   typed: string,
 ): Done<{ readonly reply: readonly string[]; readonly done: Done<void> }> => {
   const p = device.ports.primitives
-  const words = parseWords(typed, 3)
-  if (!words.ok || words.value.join(" ") !== sasWords(p, side.transcript).join(" ")) {
-    await side.relay.send({ type: 9 })
-    return mismatch
+  if (!isOfThisDevice(p, side, typed)) {
+    const stopped = await side.exchange.send({ type: 9 })
+    return stopped.ok ? mismatch : stopped
   }
   const scope = syncScope(device)
   if (!scope.ok) return scope
@@ -390,10 +333,10 @@ export const approve = async (
     byHolder: record.deviceId,
     ts: device.ports.clock.nowMs(),
   })
-  const offered = await side.relay.send({ type: 4, payload })
+  const offered = await side.exchange.send({ type: 4, payload })
   if (!offered.ok) return offered
   const finish = async (): Done<void> => {
-    const answer = await side.relay.next(5)
+    const answer = await side.exchange.next(5)
     if (!answer.ok) return answer
     const { countersignature } = answer.value
     if (countersignature === undefined) return mismatch
@@ -420,7 +363,7 @@ export const approve = async (
     )
     if (!accepted.ok) return accepted
     device.changed()
-    return side.relay.send({ type: 6 })
+    return side.exchange.send({ type: 6 })
   }
   return ok({ reply: sasReplyWords(p, side.transcript), done: finish() })
 }

@@ -4,7 +4,16 @@ import { type ErrorCode, type Failure, isErrorCode } from "@keyferry/protocol"
 import { changePassword, checkAccountPassword, replaceKit } from "./account-calls.ts"
 import { deviceCalls } from "./device-calls.ts"
 import type { Keyferry } from "./api.ts"
-import { approvalReply, approvalWords, approve, type ApproverSide, approveStart, type NewSide } from "./approval.ts"
+import {
+  approvalReply,
+  approvalScan,
+  approvalWords,
+  approve,
+  type ApproverSide,
+  approveStart,
+  canGoOn,
+  type NewSide,
+} from "./approval.ts"
 import { archiveOf, restoreArchive } from "./archive.ts"
 import { devicesOf } from "./device-list.ts"
 import { setDevicePassword } from "./device-password.ts"
@@ -106,6 +115,27 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     live.start()
   }
 
+  /** One start at a time for a device, and none where an earlier one can go on: each start is a new exchange for the other side. */
+  let starting: { readonly id: string; readonly done: Done<void> } | undefined
+  const startApproving = (id: string): Done<void> => {
+    if (starting?.id === id) return starting.done
+    const start = async (): Done<void> => {
+      const side = approverSide
+      if (side !== undefined && formatId("dev", side.deviceId) === id && (await canGoOn(device, side)))
+        return ok(undefined)
+      approverSide = undefined
+      const started = await approveStart(device, id)
+      if (!started.ok) return started
+      approverSide = started.value
+      return ok(undefined)
+    }
+    const done = start().finally(() => {
+      if (starting?.done === done) starting = undefined
+    })
+    starting = { id, done }
+    return done
+  }
+
   const keyferry: Keyferry = {
     status: async (options) => {
       // What only the server knows is asked for once and when somebody wants it fresh; a status costs no request by itself.
@@ -198,11 +228,12 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       if (done.ok) afterOpen()
       return done
     },
+    approvalScan: () => serial(() => approvalScan(device, box)),
     approvalWords: async () => {
       const started = await approvalWords(device, box)
       if (!started.ok) return started
       newSide = started.value.side
-      return ok({ words: started.value.words })
+      return ok({ words: started.value.words, scan: started.value.scan })
     },
     approvalReply: async (reply) => {
       if (newSide === undefined) return err({ code: "approval-mismatch", detail: "Start the approval again." })
@@ -349,21 +380,16 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         if (done.ok) live.poke()
         return done
       }),
-    approveStart: async (id) => {
-      const started = await approveStart(device, id)
-      if (!started.ok) return started
-      approverSide = started.value
-      return ok(undefined)
-    },
-    approve: async (id, words) => {
+    approveStart: (id) => startApproving(id),
+    approve: async (id, typed) => {
       if (approverSide === undefined || formatId("dev", approverSide.deviceId) !== id) {
-        const started = await approveStart(device, id)
+        const started = await startApproving(id)
         if (!started.ok) return started
-        approverSide = started.value
       }
       const side = approverSide
+      if (side === undefined) return err({ code: "approval-mismatch", detail: "Start the approval again." })
       approverSide = undefined
-      return approve(device, side, words)
+      return approve(device, side, typed)
     },
     denyDevice: async (id) => {
       const parsed = parseId("dev", id)

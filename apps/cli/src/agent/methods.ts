@@ -34,6 +34,7 @@ export const METHODS: { readonly [M in Method]: { readonly progress: boolean } }
   confirmation: { progress: false },
   finishWithKit: { progress: false },
   finishWithPasskey: { progress: false },
+  approvalScan: { progress: false },
   approvalWords: { progress: false },
   approvalReply: { progress: false },
   recoverStart: { progress: false },

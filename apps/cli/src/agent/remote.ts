@@ -57,6 +57,7 @@ export const createRemoteKeyferry = (channel: Channel): Keyferry => {
     confirmation: method("confirmation"),
     finishWithKit: method("finishWithKit"),
     finishWithPasskey: method("finishWithPasskey"),
+    approvalScan: method("approvalScan"),
     approvalWords: method("approvalWords"),
     approvalReply: method("approvalReply"),
     recoverStart: method("recoverStart"),

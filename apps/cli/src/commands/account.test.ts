@@ -32,6 +32,9 @@ const calls = (): { readonly list: unknown[][]; readonly of: (name: string) => (
   }
 }
 
+const WAITING = `dev_${"a".repeat(26)}`
+const SCAN = `keyferry-device ${WAITING} ${"a".repeat(52)}`
+
 const NONE = {
   status: async () => ({ ...FAKE_STATUS, mode: "none", lock: "no-vault" }) as const,
 } satisfies Partial<Keyferry>
@@ -142,7 +145,8 @@ test("words: shown here, then two reply words typed here bring the keys", async 
   const keyferry: Partial<Keyferry> = {
     status: async () => ({ ...NO_ACCOUNT, enrolment: fakeEnrolment({ step: "confirm", approver: true }) }),
     confirmation: async () => ok(fakeEnrolment({ step: "confirm", approver: true })),
-    approvalWords: async () => ok({ words: ["wide", "cube", "regal"] }),
+    approvalScan: async () => ok({ text: SCAN }),
+    approvalWords: async () => ok({ words: ["wide", "cube", "regal"], scan: SCAN }),
     approvalReply: async (reply) => {
       seen.of("reply")(reply)
       return ok(undefined)
@@ -151,13 +155,44 @@ test("words: shown here, then two reply words typed here bring the keys", async 
   const person = await run(["login"], keyferry, { answers: ["1", "Gamma - lake"] })
   expect(person.exit).toBe(0)
   expect(person.stderr).toContain("wide  cube  regal")
+  expect(person.stderr).toContain("█")
+  expect(person.stderr).toContain(`kf device approve --qr "${SCAN}"`)
   const first = await run(["login", "--by", "words"], keyferry)
   expect(first).toMatchObject({ exit: 9, stdout: "wide cube regal\n" })
   const second = await run(["login", "--by", "words", "--secrets-stdin"], keyferry, { stdin: "reply=gamma lake\n" })
   expect(second.exit).toBe(0)
   expect(seen.list).toEqual([
+    ["reply", "Gamma - lake"],
     ["reply", "gamma lake"],
-    ["reply", "gamma lake"],
+  ])
+})
+
+test("kf device approve takes the text of the QR code, by option, at the prompt and from stdin, and no other text", async () => {
+  const seen = calls()
+  const device = fakeDevice({ name: "Desk", id: WAITING, state: "pending" })
+  const keyferry: Partial<Keyferry> = {
+    devices: async () => ok([fakeDevice(), device, fakeDevice({ name: "Other", state: "pending" })]),
+    approveStart: async (id) => {
+      seen.of("start")(id)
+      return ok(undefined)
+    },
+    approve: async (id, typed) => {
+      seen.of("approve")(id, typed)
+      return ok({ reply: ["gamma", "lake"], done: Promise.resolve(ok(undefined)) })
+    },
+  }
+  const byOption = await run(["device", "approve", "--qr", SCAN], keyferry)
+  expect(byOption).toMatchObject({ exit: 0 })
+  expect(byOption.stdout).toContain("gamma  lake")
+  expect((await run(["device", "approve", "Desk"], keyferry, { answers: [SCAN] })).exit).toBe(0)
+  const stdin = await run(["device", "approve", "Desk", "--secrets-stdin"], keyferry, { stdin: `words=${SCAN}\n` })
+  expect(stdin.exit).toBe(0)
+  expect((await run(["device", "approve", "--qr", "able acid aged"], keyferry)).exit).toBe(2)
+  expect(seen.list).toEqual([
+    ["approve", WAITING, SCAN],
+    ["start", WAITING],
+    ["approve", WAITING, SCAN],
+    ["approve", WAITING, SCAN],
   ])
 })
 

@@ -1,6 +1,7 @@
 import { err, ok, type Result } from "@keyferry/base"
 import { matchName } from "@keyferry/items"
 import { failure, type Failure } from "@keyferry/sdk/errors"
+import { deviceOfScan } from "@keyferry/sdk/scan-text"
 
 import { type CommandSpec, type Ending, type OptionValues, textOption } from "../command.ts"
 import { type Context, confirmed, openVault, withStepUp } from "../context.ts"
@@ -95,9 +96,14 @@ const findDevice = async (
   )
 }
 
-const approve = async (context: Context, [wanted]: readonly string[]): Promise<Ending> => {
+const approve = async (context: Context, [named]: readonly string[], options: OptionValues): Promise<Ending> => {
+  const scan = textOption(options, "qr")
+  const scanned = scan === undefined ? undefined : deviceOfScan(scan)
+  if (scan !== undefined && scanned === undefined)
+    return err(usage("That is not the text of a device's QR code: it starts with keyferry-device."))
   const keyferry = await openVault(context)
   if (!keyferry.ok) return keyferry
+  const wanted = named ?? scanned
   const device =
     wanted === undefined
       ? await onlyWaiting(context, keyferry.value)
@@ -107,27 +113,12 @@ const approve = async (context: Context, [wanted]: readonly string[]): Promise<E
   if (device.value.leaseResetAtMs !== undefined) return openLease(context, keyferry.value, device.value)
   if (context.prompter !== undefined && context.settings.secrets === undefined) {
     context.io.warn(
-      `“${printable(name)}” (${printable(device.value.platform)}) will hold all your synced keys. Type the words from its own screen, not from a message.`,
+      `“${printable(name)}” (${printable(device.value.platform)}) will hold all your synced keys. Take ${scan === undefined ? "the words" : "its code"} from its own screen, not from a message.`,
     )
   }
-  const given = context.secrets.given("words")
-  if (!given.ok) return given
-  if (given.value === undefined) {
-    // The other device shows its words only after this one has answered it.
-    const started = await withStepUp(context, keyferry.value, () => keyferry.value.approveStart(id))
-    if (!started.ok) return started
-  }
-  const words = await context.secrets.ask("words", {
-    prompt: `The three words that “${printable(name)}” shows:`,
-    shown: true,
-    missing: needsTerminal(`“${printable(name)}” shows its words now; run this again with words=… in --secrets-stdin.`),
-  })
-  if (!words.ok) return words
-  const typed = words.value
-    .trim()
-    .toLowerCase()
-    .replaceAll(/[\s-]+/g, " ")
-  const answer = await withStepUp(context, keyferry.value, () => keyferry.value.approve(id, typed))
+  const typed = scan === undefined ? await askWords(context, keyferry.value, device.value) : ok(scan)
+  if (!typed.ok) return typed
+  const answer = await withStepUp(context, keyferry.value, () => keyferry.value.approve(id, typed.value))
   if (!answer.ok) return answer
   // Shown at once: the other device waits for them, and only then is this finished.
   if (context.io.json) context.io.answer({ schema: "kf.words/1", device: id, reply: answer.value.reply }, [])
@@ -138,6 +129,23 @@ const approve = async (context: Context, [wanted]: readonly string[]): Promise<E
   if (!done.ok) return done
   context.io.say(`“${printable(name)}” is approved and has the keys.`)
   return ok("done")
+}
+
+/** The three words, or the text of the QR code: whoever has no camera pastes it. */
+const askWords = async (context: Context, keyferry: Keyferry, device: DeviceInfo): Promise<Result<string, Failure>> => {
+  const name = printable(device.name)
+  const given = context.secrets.given("words")
+  if (!given.ok) return given
+  if (given.value === undefined) {
+    // The other device shows its words only after this one has answered it.
+    const started = await withStepUp(context, keyferry, () => keyferry.approveStart(device.id))
+    if (!started.ok) return started
+  }
+  return context.secrets.ask("words", {
+    prompt: `The three words that “${name}” shows, or the text of its QR code:`,
+    shown: true,
+    missing: needsTerminal(`“${name}” shows its words now; run this again with words=… in --secrets-stdin.`),
+  })
 }
 
 /** A device that was locked out and has signed in again: nothing of the account is added, so there are no words to compare. */
@@ -259,7 +267,13 @@ export const command: CommandSpec = {
   run: list,
   subcommands: [
     { name: "ls", summary: "list them", run: list },
-    { name: "approve", summary: "let a waiting device in, after comparing words", args: "[device]", run: approve },
+    {
+      name: "approve",
+      summary: "let a waiting device in, after comparing words or by its QR code",
+      args: "[device]",
+      options: [{ flags: "--qr <text>", text: "what its QR code says, instead of the three words" }],
+      run: approve,
+    },
     {
       name: "deny",
       summary: "refuse a waiting device; it gets nothing",

@@ -130,6 +130,7 @@ export const fakeKeyferry = (over: Partial<Keyferry> = {}): Keyferry => ({
   confirmation: refuse,
   finishWithKit: refuse,
   finishWithPasskey: refuse,
+  approvalScan: refuse,
   approvalWords: refuse,
   approvalReply: refuse,
   recoverStart: refuse,

@@ -1,3 +1,5 @@
+import { renderUnicodeCompact } from "uqr"
+
 import { setTimeout as sleep } from "node:timers/promises"
 
 import { err, ok, type Result } from "@keyferry/base"
@@ -254,16 +256,22 @@ const approveByWords = async (
   const given = context.secrets.given("reply")
   if (!given.ok) return given
   if (given.value === undefined) {
-    io.say("Waiting for one of your devices. There, run: kf device approve")
+    const scan = await keyferry.approvalScan()
+    if (!scan.ok) return scan
+    // A camera on the other device needs no words; the same text can be pasted there.
+    if (!io.json && io.terminal.stderr && io.terminal.columns >= 60)
+      io.warn(renderUnicodeCompact(scan.value.text, { border: 2 }))
+    io.say(`Waiting for one of your devices. There, run: kf device approve --qr "${scan.value.text}"`)
+    io.say("or, to compare words instead: kf device approve")
     const words = await keyferry.approvalWords()
     if (!words.ok) return words
-    if (io.json) io.answer({ schema: "kf.words/1", words: words.value.words }, [])
+    if (io.json) io.answer({ schema: "kf.words/1", words: words.value.words, scan: words.value.scan }, [])
     else if (context.prompter === undefined) io.line(words.value.words.join(" "))
     else {
       io.warn("")
       io.warn(`  The words of this device:  ${strong(io, words.value.words.join("  "))}`)
       io.warn("")
-      io.warn("Type them on the other device. It then shows two words; type those here.")
+      io.warn("Type them on the other device, if you gave it no code. It then shows two words; type those here.")
     }
     if (context.prompter === undefined) {
       return err(
@@ -276,12 +284,7 @@ const approveByWords = async (
     shown: true,
   })
   if (!reply.ok) return reply
-  const arrived = await keyferry.approvalReply(
-    reply.value
-      .trim()
-      .toLowerCase()
-      .replaceAll(/[\s-]+/g, " "),
-  )
+  const arrived = await keyferry.approvalReply(reply.value)
   return arrived.ok ? ok({ ...state, step: "done" }) : arrived
 }
 

@@ -40,6 +40,7 @@ export const METHODS: Readonly<Record<Crossing, typeof again | typeof locked>> =
   confirmation: locked,
   finishWithKit: locked,
   finishWithPasskey: locked,
+  approvalScan: locked,
   approvalWords: locked,
   approvalReply: locked,
   recoverStart: locked,

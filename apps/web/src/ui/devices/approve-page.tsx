@@ -3,13 +3,13 @@ import { Link, useLocation } from "wouter"
 
 import type { Result } from "@keyferry/base"
 import type { Failure } from "@keyferry/sdk/errors"
+import { deviceOfScan } from "@keyferry/sdk/scan-text"
 
 import { ago } from "../../i18n/times.ts"
 import { t } from "../../i18n/translate.ts"
 import { useItems, useKeyferry, useSnapshot } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
 import { useNow } from "../data/use-now.ts"
-import { wordsOfScan } from "../entry/approval.tsx"
 import { Button } from "../kit/button.tsx"
 import { Field } from "../kit/field.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
@@ -36,12 +36,9 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
     void run(() => keyferry.approveStart(id))
   }, [run, keyferry, id])
 
+  /** The three words, or the text of the other device's QR code. */
   const approve = async (typed: string): Promise<void> => {
-    const folded = typed
-      .trim()
-      .toLowerCase()
-      .replaceAll(/[\s-]+/g, " ")
-    const answer = await act.run(() => keyferry.approve(id, folded))
+    const answer = await act.run(() => keyferry.approve(id, typed))
     if (answer === undefined) return
     setReply(answer.value.reply)
     setOutcome(await answer.value.done)
@@ -141,9 +138,8 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
           label={t("approve.scan")}
           onClose={() => setScanning(false)}
           onText={(text) => {
-            const found = wordsOfScan(text)
             setScanning(false)
-            if (found !== undefined) void approve(found)
+            if (deviceOfScan(text) !== undefined) void approve(text)
           }}
         />
       ) : null}

@@ -9,24 +9,19 @@ import { FailureNotice } from "../kit/notice.tsx"
 import { ProgressBar } from "../kit/pieces.tsx"
 import { QrCode } from "../kit/qr.tsx"
 
-/** What the new device's QR code says; the approving device takes the three words from it. */
-export const approvalText = (words: readonly string[]): string => `keyferry-words ${words.join(" ")}`
-
-export const wordsOfScan = (text: string): string | undefined => /^keyferry-words ((?:\S+ ){2}\S+)$/.exec(text)?.[1]
-
 /** The new device's half: three words to be typed on a device that has the keys, then two words from there. */
 export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
   const keyferry = useKeyferry()
   const start = useAct()
   const finish = useAct()
-  const [words, setWords] = useState<readonly string[]>()
+  const [shown, setShown] = useState<{ readonly words: readonly string[]; readonly scan: string }>()
   const [reply, setReply] = useState("")
   const { run } = start
   useEffect(() => {
-    void run(() => keyferry.approvalWords()).then((answer) => setWords(answer?.value.words))
+    void run(() => keyferry.approvalWords()).then((answer) => setShown(answer?.value))
   }, [run, keyferry])
 
-  if (words === undefined) {
+  if (shown === undefined) {
     return (
       <div className="stack">
         <p>{t("approval.open-other")}</p>
@@ -34,9 +29,7 @@ export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
         <FailureNotice
           failure={start.failure}
           actions={
-            <Button
-              onPress={() => void run(() => keyferry.approvalWords()).then((answer) => setWords(answer?.value.words))}
-            >
+            <Button onPress={() => void run(() => keyferry.approvalWords()).then((answer) => setShown(answer?.value))}>
               {t("button.again")}
             </Button>
           }
@@ -63,12 +56,12 @@ export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
       <p>{t("approval.type-there")}</p>
       <div className="approval-words">
         <p className="words" translate="no">
-          {words.map((word) => (
+          {shown.words.map((word) => (
             <span key={word}>{word}</span>
           ))}
         </p>
         <figure>
-          <QrCode text={approvalText(words)} name={t("approval.qr")} />
+          <QrCode text={shown.scan} name={t("approval.qr")} />
           <figcaption className="muted">{t("approval.qr-what")}</figcaption>
         </figure>
       </div>
