@@ -125,6 +125,7 @@ export const recordedDevice = (record: DeviceRecord): BrowserDevice => {
     replaceKit: kit,
     checkKit: done,
     syncOn: async () => ok({ uploaded: 15 }),
+    pauseRetrieve: async () => undefined,
     syncOff: done,
     syncResume: done,
     syncNow: async () => ok({ sent: 0, received: 0 }),

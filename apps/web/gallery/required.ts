@@ -63,6 +63,8 @@ export const REQUIRED: readonly string[] = [
     "turn-on-choose",
     "turn-on-progress",
     "turn-on-retrieve",
+    "retrieving",
+    "retrieve-paused",
     "turn-on-done",
     "sign-out",
     "sign-out-offline",

@@ -155,6 +155,32 @@ export const SYNC_GALLERY_STATES: readonly GalleryState[] = [
     shows: ["screen:turn-on-retrieve"],
     record: { status: { ...f.synced, sync: { ...neverSynced, localOnly: 0 } }, items: [] },
   },
+  {
+    id: "retrieving",
+    path: "/turn-on-sync",
+    shows: ["screen:retrieving", "sync:retrieving"],
+    record: withSync({ state: "working", retrieve: { done: 31, total: 42, paused: false } }),
+  },
+  {
+    id: "retrieve-paused",
+    path: "/turn-on-sync",
+    shows: ["screen:retrieve-paused", "sync:retrieve-paused"],
+    record: withSync({ retrieve: { done: 31, total: 42, paused: true } }),
+  },
+  {
+    id: "list-retrieving-360",
+    path: "/",
+    shows: [],
+    record: withSync({ state: "working", retrieve: { done: 31, total: 42, paused: false } }),
+    width: 360,
+  },
+  {
+    id: "popover-paused",
+    path: "/",
+    shows: [],
+    record: withSync({ retrieve: { done: 31, total: 42, paused: true } }),
+    steps: [{ click: "Sync: Paused" }],
+  },
   { id: "turn-on-done", path: "/turn-on-sync", shows: ["screen:turn-on-done"], record: inside },
   {
     id: "step-up",

@@ -143,6 +143,8 @@ export interface Status {
     readonly conflicts: number
     readonly synced: number
     readonly localOnly: number
+    /** The first read of what other devices sync: under way, or paused by the person. Absent when all of it is here. */
+    readonly retrieve?: { readonly done: number; readonly total: number; readonly paused: boolean }
     /** New items are synced without asking. */
     readonly autoNew: boolean
     /** The vault's switch for credentials. */
@@ -366,6 +368,11 @@ export interface Keyferry {
     input: { readonly items: "all" | "none" | readonly string[]; readonly autoNew: boolean },
     onProgress?: OnProgress,
   ) => Outcome<{ readonly uploaded: number }>
+  /**
+   * Stops a first read after the page that is under way; what came so far is here and stays. It goes on where it was with
+   * `syncNow`, or by itself at the next unlock.
+   */
+  readonly pauseRetrieve: () => Promise<void>
   readonly syncOff: () => Outcome<void>
   readonly syncResume: () => Outcome<void>
   readonly syncNow: (onProgress?: OnProgress) => Outcome<{ readonly sent: number; readonly received: number }>

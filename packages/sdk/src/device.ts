@@ -29,6 +29,12 @@ export interface FullKeys {
 }
 
 /** What is in memory of one device. One writer: every change goes through `serial`. */
+export interface Retrieve {
+  readonly done: number
+  readonly total: number
+  readonly paused: boolean
+}
+
 export interface Device {
   readonly ports: SdkPorts
   record: DeviceRecord | undefined
@@ -50,6 +56,10 @@ export interface Device {
   grace: { readonly key: Secret<"OfflineKey">; readonly untilMs: number } | undefined
   /** Vaults, by id in hex, whose rotation is overdue: they take no new strict items. */
   overdue: readonly string[]
+  /** A first read of a vault that is under way, or was stopped by the person; `done` records of it are here. */
+  retrieve: Retrieve | undefined
+  /** The person wants the first read to stop after the page that is under way. */
+  pauseWanted: boolean
   readonly serial: <T>(work: () => Promise<T>) => Promise<T>
   readonly changed: () => void
 }
@@ -72,6 +82,8 @@ export const createDevice = async (ports: SdkPorts, changed: () => void): Promis
     unlockedUntilMs: 0,
     grace: undefined,
     overdue: [],
+    retrieve: undefined,
+    pauseWanted: false,
     serial: createSerial(),
     changed,
   }
@@ -234,5 +246,7 @@ export const forget = (device: Device): void => {
   device.grace?.key.wipe()
   device.grace = undefined
   device.overdue = []
+  device.retrieve = undefined
+  device.pauseWanted = false
   device.changed()
 }

@@ -327,12 +327,17 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         }
         const labelled = await putLabel(device)
         if (!labelled.ok) return labelled
+        device.pauseWanted = false
         const synced = await syncNow(device, onProgress)
         if (!synced.ok) return synced
+        if (synced.value.paused) return ok({ uploaded: 0 })
         live.start()
         live.poke()
         return ok({ uploaded: chosen.value.length })
       }),
+    pauseRetrieve: async () => {
+      if (device.retrieve?.paused === false) device.pauseWanted = true
+    },
     syncOff: () =>
       serial(async () => {
         if (device.local === undefined) return err(notOpen(device))
@@ -349,9 +354,12 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         // It may have learnt of its removal a moment ago, from the end of its stream.
         if (device.record?.removed !== undefined) return err({ code: "device-removed" })
         if (!device.settings.syncOn) return err({ code: "sync-not-enabled-here" })
+        device.pauseWanted = false
         const done = await syncNow(device, onProgress)
         live.report(done.ok ? undefined : done.error)
         if (!done.ok) return done
+        if (done.value.paused) return done
+        live.start()
         await removeRetired(device)
         const renewed = await tidy(device)
         return renewed.ok ? done : renewed

@@ -65,8 +65,9 @@ export const createLive = (
     }
     failure = undefined
     tries = 0
+    if (result.value.paused) live.stop()
     device.changed()
-    if (feed === undefined) await listen()
+    if (running && feed === undefined) await listen()
   }
 
   const listener: FeedListener = {

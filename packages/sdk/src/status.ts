@@ -80,6 +80,7 @@ export const statusOf = (
       conflicts: items.filter((i) => summaryOf(device, i).conflicts > 0).length,
       synced: items.filter((i) => i.policy === POLICY_SYNCED && i.rev > 0).length,
       localOnly: items.filter((i) => i.policy === POLICY_LOCAL).length,
+      ...(device.retrieve === undefined ? {} : { retrieve: device.retrieve }),
       autoNew: device.settings.autoNew,
       credentials: device.settings.credentials,
       ...(device.overdue.length === 0 ? {} : { rotationOverdue: device.overdue.length }),

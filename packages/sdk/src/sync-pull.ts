@@ -236,6 +236,11 @@ const store = async (device: Device, run: VaultRun, taken: Taken): Promise<Resul
   return ok(committed.length)
 }
 
+/** Of a first read: small enough that a pause is soon, and that a stop costs little. */
+const PAGE_BYTES = ANSWER_BYTES / 4
+/** Opening a page takes a moment; a person sees it move. */
+const TELL_EVERY = 100
+
 // ── first read ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
@@ -252,10 +257,10 @@ export const bootstrapVault = async (
   const as = await credentials(device, scope.value.record)
   if (as === undefined) return err({ code: "store-corrupt" })
   const transport = transportOf(device, scope.value.record.server.origin)
-  const ask = async (after: Uint8Array | undefined) => {
+  const ask = async (after: Uint8Array | undefined, maxBytes = PAGE_BYTES) => {
     const body = bootstrapRequestStruct.encode({
       vaultId,
-      maxBytes: ANSWER_BYTES,
+      maxBytes,
       ...(after === undefined ? {} : { after }),
     })
     const reply = await transport.cbor("bootstrap", body, as)
@@ -263,7 +268,9 @@ export const bootstrapVault = async (
     const decoded = bootstrapReplyStruct.decode(reply.value, 160 * 1024 * 1024)
     return decoded.ok ? decoded : err({ code: "malformed" } as const)
   }
-  const first = await ask(undefined)
+  const known = device.vaults.get(bytesToHex(vaultId))
+  // Where some of it is here already, the first page is asked for what is signed, not for its records.
+  const first = await ask(undefined, known === undefined ? PAGE_BYTES : 1)
   if (!first.ok) return first
   const authorityLinks = decodeLinks(first.value.authorityLinks)
   const headLinks = decodeLinks([first.value.headLink])
@@ -285,7 +292,6 @@ export const bootstrapVault = async (
   const { state, trie } = verified.value
   if (!equalBytes(state.id, vaultId)) return err({ code: "chain-invalid" })
   // A first read that goes on after a stop has verified a head already: it may be newer now, never older or another one.
-  const known = device.vaults.get(bytesToHex(vaultId))
   const compared =
     known === undefined
       ? undefined
@@ -299,9 +305,24 @@ export const bootstrapVault = async (
   if (!full.ok) return full
   const live = leaves.filter((l) => !l.tombstone)
   const leafByHash = new Map(live.map((l) => [bytesToHex(l.ctHash), l]))
+  const missing = new Map(leaves.map((l) => [bytesToHex(l.itemId), l]))
   let page = first.value
   let done = 0
-  const missing = new Map(leaves.map((l) => [bytesToHex(l.itemId), l]))
+  const here = known === undefined ? [] : inStepHere(device, live)
+  const last = here.at(-1)
+  if (last !== undefined && here.length > page.records.length) {
+    for (const { itemId } of here) missing.delete(bytesToHex(itemId))
+    done = here.length
+    const next = await ask(last.itemId)
+    if (!next.ok) return next
+    page = next.value
+  }
+  const tell = (count: number): void => {
+    device.retrieve = { done: count, total: live.length, paused: false }
+    onProgress?.({ step: "retrieving", done: count, total: live.length })
+  }
+  tell(done)
+  device.changed()
   for (;;) {
     const committed: Committed[] = []
     for (const bytes of page.records) {
@@ -310,6 +331,7 @@ export const bootstrapVault = async (
       if (!record.ok || leaf === undefined) continue
       committed.push(await openLeaf(device, full.value, state, leaf, record.value))
       missing.delete(bytesToHex(leaf.itemId))
+      if (committed.length % TELL_EVERY === 0) tell(done + committed.length)
     }
     done += committed.length
     const row: VaultRow = {
@@ -336,8 +358,14 @@ export const bootstrapVault = async (
       kept: { vaultId, links: [first.value.headLink], records: page.records },
     })
     if (!stored.ok) return stored
-    onProgress?.({ step: "retrieving", done, total: live.length })
+    tell(done)
+    device.changed()
     if (page.next === undefined) break
+    if (device.pauseWanted) {
+      device.pauseWanted = false
+      device.retrieve = { done, total: live.length, paused: true }
+      return ok(done)
+    }
     const next = await ask(page.next)
     if (!next.ok) return next
     // In the order of the ids, each page further than the one before: a server that never comes to an end is no server.
@@ -345,6 +373,8 @@ export const bootstrapVault = async (
       return err({ code: "malformed" })
     page = next.value
   }
+  device.retrieve = undefined
+  device.pauseWanted = false
   const adopted = await adoptHere(device, vaultId)
   if (!adopted.ok) return adopted
   // Every live leaf must have come with its record: what the server leaves out is named, not passed over.
@@ -376,6 +406,16 @@ const settleMissing = async (
       device.vaults.get(bytesToHex(vault.state.id))?.tree.trie.get(l.itemId)?.tombstone !== true,
   )
   return still.length === 0 ? applied : freeze(device, vault, { code: "chain-omission", seq: vault.state.head.seq })
+}
+
+/** How far the records are here without a gap, in the order in which the server gives them. */
+const inStepHere = (device: Device, live: readonly Leaf[]): readonly Leaf[] => {
+  const inOrder = live.toSorted((a, b) => compareBytes(a.itemId, b.itemId))
+  const gap = inOrder.findIndex((leaf) => {
+    const item = device.items.get(bytesToHex(leaf.itemId))
+    return item === undefined || item.rev !== leaf.rev || !equalBytes(item.ctHash, leaf.ctHash)
+  })
+  return gap === -1 ? inOrder : inOrder.slice(0, gap)
 }
 
 const bootstrapKeys = async (

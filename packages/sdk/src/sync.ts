@@ -34,6 +34,8 @@ const MAX_EMPTY_ROUNDS = 5
 export interface SyncOutcome {
   readonly sent: number
   readonly received: number
+  /** The person paused the first read; nothing else is done before it goes on. */
+  readonly paused: boolean
 }
 
 type Runs = Map<string, VaultRun>
@@ -67,6 +69,10 @@ export const syncNow = async (device: Device, onProgress?: OnProgress): Promise<
     received += applied.value.received
     if (applied.value.sent > 0) onProgress?.({ step: "uploading", done: sent, total: Math.max(total, sent) })
     if (applied.value.refused !== undefined) return err(applied.value.refused)
+    if (device.retrieve?.paused === true) {
+      device.changed()
+      return ok({ sent, received, paused: true })
+    }
     for (const run of runs.values()) {
       const edits = editsBeside(device, run)
       if (edits.length > 0) await advance(device, run, { type: "edits", edits })
@@ -92,7 +98,7 @@ export const syncNow = async (device: Device, onProgress?: OnProgress): Promise<
       code: isErrorCode(frozen) ? frozen : "chain-invalid",
       detail: "The vault is frozen since the server contradicted it.",
     })
-  return ok({ sent, received })
+  return ok({ sent, received, paused: false })
 }
 
 const markSynced = async (device: Device): Promise<void> => {
@@ -251,6 +257,7 @@ export const applyReply = async (
       if (!first.ok) return first
       received += first.value
       again = true
+      if (device.retrieve?.paused === true) break
       continue
     }
     const servedHead = { seq, hash }

@@ -64,6 +64,7 @@ export const METHODS: { readonly [M in Method]: { readonly progress: boolean } }
   replaceKit: { progress: false },
   checkKit: { progress: false },
   syncOn: { progress: true },
+  pauseRetrieve: { progress: false },
   syncOff: { progress: false },
   syncResume: { progress: false },
   syncNow: { progress: true },

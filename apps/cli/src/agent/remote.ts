@@ -87,6 +87,7 @@ export const createRemoteKeyferry = (channel: Channel): Keyferry => {
     replaceKit: method("replaceKit"),
     checkKit: method("checkKit"),
     syncOn: method("syncOn"),
+    pauseRetrieve: method("pauseRetrieve"),
     syncOff: method("syncOff"),
     syncResume: method("syncResume"),
     syncNow: method("syncNow"),

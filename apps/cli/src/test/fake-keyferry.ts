@@ -160,6 +160,7 @@ export const fakeKeyferry = (over: Partial<Keyferry> = {}): Keyferry => ({
   replaceKit: refuse,
   checkKit: refuse,
   syncOn: refuse,
+  pauseRetrieve: async () => undefined,
   syncOff: refuse,
   syncResume: refuse,
   syncNow: refuse,

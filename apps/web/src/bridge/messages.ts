@@ -70,6 +70,7 @@ export const METHODS: Readonly<Record<Crossing, typeof again | typeof locked>> =
   replaceKit: locked,
   checkKit: locked,
   syncOn: locked,
+  pauseRetrieve: again,
   syncOff: locked,
   syncResume: locked,
   syncNow: locked,

@@ -12,6 +12,7 @@ import { Icon } from "../kit/icon.tsx"
 import { FailureNotice } from "../kit/notice.tsx"
 import { holdsKeys } from "../model/device-state.ts"
 import { SYNC_LOOKS, syncStateOf } from "../model/sync-state.ts"
+import { RetrieveProgress } from "../sync/retrieve-progress.tsx"
 import { TroubleDialog } from "../sync/trouble.tsx"
 
 /** Top right on every page: shape and words for how sync stands, and all about it behind one press. */
@@ -101,6 +102,7 @@ const SyncDetails = ({
           <p className="muted">{t("sync.last", { when: dayAndTime(status.sync.lastSyncMs, nowMs) })}</p>
         )}
       </div>
+      <RetrieveProgress />
       {devices.length === 0 ? null : (
         <ul className="sync-devices">
           {devices.slice(0, 6).map((device) => (
@@ -117,7 +119,7 @@ const SyncDetails = ({
       )}
       <FailureNotice failure={sync.failure} />
       <div className="line">
-        {status.sync.on ? (
+        {status.sync.on && status.sync.retrieve !== undefined ? null : status.sync.on ? (
           <Button
             tone="primary"
             icon="sync"

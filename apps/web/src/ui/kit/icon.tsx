@@ -44,6 +44,7 @@ const PATHS = {
   phone: "M6 2.5h8v15H6zM9 15h2",
   print: "M6 7V3h8v4M6 13H3.5V7h13v6H14M6 11h8v6H6z",
   qr: "M3.5 3.5h5v5h-5zM11.5 3.5h5v5h-5zM3.5 11.5h5v5h-5zM11.5 11.5h2v2h-2zM16.5 11.5v5h-5",
+  retrieve: "M10 3v9M6 8.5l4 4 4-4M4 16h12",
   restore: "M4 8h8a4 4 0 0 1 0 8H7M4 8l3.5-3.5M4 8l3.5 3.5",
   search: "M9 4a5 5 0 1 0 0 10A5 5 0 0 0 9 4M12.7 12.7 17 17",
   settings: "M4 6h6M14 6h2M12 4v4M4 14h2M10 14h6M8 12v4",

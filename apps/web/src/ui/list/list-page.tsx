@@ -15,6 +15,7 @@ import { KIND_LOOKS, KIND_ORDER } from "../model/kinds.ts"
 import { CustodyKey } from "../shared/custody-strip.tsx"
 import { useCommands } from "../palette/commands.ts"
 import { PolicyDialog, type PolicyQuestion } from "../sync/policy-dialog.tsx"
+import { RetrieveProgress } from "../sync/retrieve-progress.tsx"
 import { ItemRows, type RowsHandle } from "./item-rows.tsx"
 import { RemoveDialog } from "./remove-dialog.tsx"
 
@@ -85,6 +86,7 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
         }
       />
       <FailureNotice failure={itemsFailure} />
+      <RetrieveProgress />
       {ofKind === 0 ? (
         <Empty
           actions={

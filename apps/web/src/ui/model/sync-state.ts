@@ -22,9 +22,11 @@ export const SYNC_STATES = [
   "setup-incomplete",
   "sync-off",
   "offline",
+  "retrieve-paused",
   "conflicts",
   "rejected",
   "busy",
+  "retrieving",
   "syncing",
   "up-to-date",
 ] as const
@@ -72,9 +74,11 @@ export const syncStateOf = (status: Status, surroundings: Surroundings): SyncSta
   }
   if (sync.state === "frozen") return "vault-frozen"
   if (sync.state === "offline" || !surroundings.online || coded === "offline") return "offline"
+  if (sync.retrieve?.paused === true) return "retrieve-paused"
   if (sync.conflicts > 0) return "conflicts"
   if (sync.state === "refused") return "rejected"
   if (sync.state === "busy") return "busy"
+  if (sync.retrieve !== undefined) return "retrieving"
   return sync.state === "working" || sync.state === "waiting" || sync.waiting > 0 ? "syncing" : "up-to-date"
 }
 
@@ -102,6 +106,8 @@ export const SYNC_LOOKS: Readonly<
   conflicts: { icon: "two", tone: "warn", label: "sync-state.conflicts" },
   rejected: { icon: "alert", tone: "danger", label: "sync-state.rejected" },
   busy: { icon: "clock", tone: "info", label: "sync-state.busy" },
+  "retrieve-paused": { icon: "pause", tone: "warn", label: "sync-state.retrieve-paused" },
+  retrieving: { icon: "retrieve", tone: "info", label: "sync-state.retrieving" },
   syncing: { icon: "sync", tone: "info", label: "sync-state.syncing" },
   "up-to-date": { icon: "check", tone: "ok", label: "sync-state.up-to-date" },
 }

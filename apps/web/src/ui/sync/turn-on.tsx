@@ -15,6 +15,7 @@ import { summaryWithdraws } from "../model/kinds.ts"
 import { ItemChoices } from "./item-choices.tsx"
 import { ServerSees } from "../pages/server-sees.tsx"
 import { ConfirmByMail, usePoll } from "./confirm-device.tsx"
+import { RetrieveProgress } from "./retrieve-progress.tsx"
 import { progressLabel } from "./progress-label.ts"
 import { SecondFactorSetup } from "./second-factor.tsx"
 
@@ -34,6 +35,17 @@ export const TurnSyncOn = () => {
   const isKnown = account !== undefined && account.deviceState !== "unknown"
   if (isKnown && !known) setKnown(true)
 
+  if (sync.on && sync.retrieve !== undefined) {
+    return (
+      <div className="page">
+        <PageHead title={t("turn-on.retrieve")} lead={t("retrieve.lead")} />
+        <RetrieveProgress />
+        <div className="line">
+          <ButtonLink to="/">{t("frame.to-credentials")}</ButtonLink>
+        </div>
+      </div>
+    )
+  }
   if (sync.on) {
     return (
       <div className="page">
