@@ -4,6 +4,7 @@ import { join } from "node:path"
 import process from "node:process"
 import { parseArgs } from "node:util"
 
+import { areProgramsCurrent, buildPrograms } from "../tools/program-bundle.ts"
 import { planOf } from "./run/rounds.ts"
 import type { Family, Row } from "./run/row.ts"
 import { changes } from "./rows/changes.ts"
@@ -50,6 +51,7 @@ const lineOf = (row: Row): string =>
     row.note === undefined ? "" : `  (${row.note})`,
   ].join(" ")
 
+if (!areProgramsCurrent()) await buildPrograms()
 for (const family of families) {
   if (only !== undefined && !family.ids.some((id) => only.includes(id))) continue
   const folder = mkdtempSync(join(tmpdir(), "kf-bench-"))

@@ -1,11 +1,12 @@
 /**
  * `npm start`: becomes the server of this checkout.
  * The server itself (apps/server/src/main.ts) starts the strongroom, prints everything and ends both; this file only
- * chooses the data folder and hands over. KEYFERRY_STARTED_AT_MS carries the moment the command began, so that
+ * makes what is missing or older than its sources, chooses the data folder and hands over. KEYFERRY_STARTED_AT_MS carries the moment the command began, so that
  * `ready in N s` counts what a person waited.
  */
 import process from "node:process"
 import { become, withDataFolder } from "./become.ts"
+import { areProgramsCurrent, buildPrograms, programOf } from "./program-bundle.ts"
 import { buildWebBundle, isBundleCurrent } from "./web-bundle.ts"
 
 if (!isBundleCurrent()) {
@@ -13,4 +14,9 @@ if (!isBundleCurrent()) {
   await buildWebBundle()
 }
 
-become("apps/server/src/main.ts", withDataFolder(["serve", ...process.argv.slice(2)]), ["one-signal.ts"])
+if (!areProgramsCurrent()) {
+  process.stderr.write("bundling the server and the strongroom\n")
+  await buildPrograms()
+}
+
+become(programOf("server"), withDataFolder(["serve", ...process.argv.slice(2)]), ["one-signal.ts"])

@@ -2,7 +2,9 @@ import { spawn } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** The product's server and its strongroom as processes, on a data folder that may have been seeded. */
+import { programOf } from "../../tools/program-bundle.ts"
+
+/** The product's server and its strongroom as `npm start` runs them, on a data folder that may have been seeded. */
 export interface RunningProduct {
   readonly port: number
   /** What the server's requests must be signed for. */
@@ -17,7 +19,7 @@ export interface RunningProduct {
 }
 
 const ROOT = join(import.meta.dirname, "..", "..")
-const MAIN = join(ROOT, "apps", "server", "src", "main.ts")
+const MAIN = join(ROOT, programOf("server"))
 
 export const startProduct = async (folder: string, runtimeArgs: readonly string[] = []): Promise<RunningProduct> => {
   const began = performance.now()

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
 import { homedir } from "node:os"
-import { join, resolve } from "node:path"
+import { basename, dirname, join, resolve } from "node:path"
 import process from "node:process"
 
 import { pino } from "pino"
@@ -126,15 +126,7 @@ const serve = async ({ values, origins }: Config, folder: string): Promise<numbe
     random: systemRandom,
     log,
     web: web.value,
-    strongroom: {
-      entry: join(ROOT, "apps", "strongroom", "src", "main.ts"),
-      programFolders: [
-        join(ROOT, "apps", "strongroom"),
-        join(ROOT, "packages"),
-        join(ROOT, "node_modules"),
-        join(ROOT, "package.json"),
-      ],
-    },
+    strongroom: strongroomProgram(),
   })
   if (!started.ok) {
     process.stderr.write(`${started.error.detail}\n`)
@@ -147,6 +139,16 @@ const serve = async ({ values, origins }: Config, folder: string): Promise<numbe
   const strongroomCode = await started.value.stop()
   process.stdout.write(`stopped: server 0, strongroom ${strongroomCode}\n`)
   return strongroomCode === 0 ? 0 : 1
+}
+
+/** As this program is: a source beside a source, and a bundle, which needs to read nothing but itself, beside a bundle. */
+const strongroomProgram = (): { readonly entry: string; readonly programFolders: readonly string[] } => {
+  const own = import.meta.filename
+  const folder = join(ROOT, "apps", "strongroom")
+  const entry = join(folder, basename(dirname(own)), basename(own))
+  return own.endsWith(".ts")
+    ? { entry, programFolders: [folder, ...["packages", "node_modules", "package.json"].map((n) => join(ROOT, n))] }
+    : { entry, programFolders: [dirname(entry)] }
 }
 
 const announce = (server: RunningServer, folder: string): void => {

@@ -4,11 +4,11 @@ import { join } from "node:path"
 import { type Clock, err, ok, type Random, type Result } from "@keyferry/base"
 import { errors } from "@keyferry/protocol"
 import { type FolderLock, lockFolder, openStore, storeFailureOf } from "@keyferry/store"
+import type { FastifyInstance } from "fastify"
 import type { Logger } from "pino"
 
 import type { Settings } from "./config/settings.ts"
 import { createFeed } from "./feed/feed.ts"
-import { createApp } from "./http/app.ts"
 import type { WebBundle } from "./http/web-bundle.ts"
 import { createMailQueue } from "./mail/queue.ts"
 import { createDevelopmentTransport, createSmtpTransport, type MailTransport, noTransport } from "./mail/transport.ts"
@@ -91,7 +91,10 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
   undo.push(() => store.close())
 
   const kept = join(folder, "strongroom")
-  const started = await startStrongroom({ ...options.strongroom, folder: kept, args: ["--data-dir", kept], log })
+  const starting = startStrongroom({ ...options.strongroom, folder: kept, args: ["--data-dir", kept], log })
+  // Read while the strongroom reads its own.
+  const { createApp } = await import("./http/app.ts")
+  const started = await starting
   if (!started.ok) {
     await undoAll()
     const { exitCode, reason } = started.error
@@ -268,7 +271,7 @@ const chooseTransport = (settings: Settings, store: ServerStore, clock: Clock): 
 }
 
 /** Ends streams, takes no new request, and waits for those that are being answered, but not for ever. */
-const closeApp = async (app: ReturnType<typeof createApp>, feed: ReturnType<typeof createFeed>): Promise<void> => {
+const closeApp = async (app: FastifyInstance, feed: ReturnType<typeof createFeed>): Promise<void> => {
   feed.endAll("restart")
   // Connections that fall idle only now, such as those of the streams just ended, would stay open until their client left.
   const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_LOOK_MS)

@@ -18,8 +18,12 @@ export const addOpenApi = (app: FastifyInstance, context: Context): void => {
   app.get("/.well-known/keyferry", async (_request, reply) =>
     reply.type("application/json").send(JSON.stringify(discoveryOf(context))),
   )
-  const document = JSON.stringify(describeApi(context.settings.version))
-  app.get("/api/openapi.json", async (_request, reply) => reply.type("application/json").send(document))
+  // Made when somebody asks: a start does not wait for it.
+  let document: string | undefined
+  app.get("/api/openapi.json", async (_request, reply) => {
+    document ??= JSON.stringify(describeApi(context.settings.version))
+    return reply.type("application/json").send(document)
+  })
   app.get("/.well-known/security.txt", async (_request, reply) =>
     reply.type("text/plain").send(`Contact: ${context.settings.origin}/\nPreferred-Languages: en\n`),
   )

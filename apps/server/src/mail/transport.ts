@@ -1,5 +1,3 @@
-import { createTransport } from "nodemailer"
-
 import type { Letter } from "./template.ts"
 
 export interface OutgoingMail extends Letter {
@@ -17,18 +15,12 @@ export interface MailTransport {
 const TIMEOUT_MS = 20_000
 
 export const createSmtpTransport = (url: string, from: string): MailTransport => {
-  const smtp = createTransport(url, {
-    from,
-    connectionTimeout: TIMEOUT_MS,
-    greetingTimeout: TIMEOUT_MS,
-    socketTimeout: TIMEOUT_MS,
-    // Nothing in a mail may make the mailer read a file or fetch an address.
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  } as never)
+  let opened: Promise<Mailer> | undefined
   return Object.freeze({
     mode: "smtp",
     send: async ({ id, to, subject, body }: OutgoingMail) => {
+      opened ??= openMailer(url, from)
+      const smtp = await opened
       await smtp.sendMail({
         from,
         to,
@@ -38,8 +30,24 @@ export const createSmtpTransport = (url: string, from: string): MailTransport =>
         headers: { "Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All" },
       })
     },
-    close: () => smtp.close(),
+    close: () => void opened?.then((smtp) => smtp.close()),
   })
+}
+
+type Mailer = ReturnType<typeof import("nodemailer").createTransport>
+
+/** Loaded with the first mail, so that a start does not read a library that it may never use. */
+const openMailer = async (url: string, from: string): Promise<Mailer> => {
+  const { createTransport } = await import("nodemailer")
+  return createTransport(url, {
+    from,
+    connectionTimeout: TIMEOUT_MS,
+    greetingTimeout: TIMEOUT_MS,
+    socketTimeout: TIMEOUT_MS,
+    // Nothing in a mail may make the mailer read a file or fetch an address.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  } as never)
 }
 
 /** Keeps mails for the page at /dev/mailbox. */

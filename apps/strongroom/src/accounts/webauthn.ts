@@ -1,11 +1,6 @@
 import { base64urlToBytes, utf8ToText } from "@keyferry/base"
 import type { JsonBody, PasskeyAssertion } from "@keyferry/protocol"
-import {
-  type AuthenticationResponseJSON,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-} from "@simplewebauthn/server"
+import type { AuthenticationResponseJSON, RegistrationResponseJSON } from "@simplewebauthn/server"
 
 /*
  * What an authenticator signed, checked. User verification is always asked for. Nothing here keeps or counts anything.
@@ -14,6 +9,9 @@ import {
 
 /** EdDSA, ES256, RS256, by their COSE numbers. */
 const ALGORITHMS = [-8, -7, -257]
+
+/** Loaded with the first passkey: with its certificates' formats it is half of what a start would have to read. */
+const webauthn = (): Promise<typeof import("@simplewebauthn/server")> => import("@simplewebauthn/server")
 
 /** Where answers may come from: an address and the origins that a browser lets it be used from. */
 export interface RelyingParty {
@@ -63,6 +61,7 @@ export const checkAssertion = async (
   publicKey: Uint8Array,
   { rpId, origins }: RelyingParty,
 ): Promise<CheckedAssertion | undefined> => {
+  const { verifyAuthenticationResponse } = await webauthn()
   const checked = await orUndefined(() =>
     verifyAuthenticationResponse({
       // What may be absent is optional in both; only the types say it in different ways.
@@ -91,6 +90,7 @@ export const checkRegistration = async (
   challenge: string,
   { rpId, origins }: RelyingParty,
 ): Promise<CheckedRegistration | undefined> => {
+  const { verifyRegistrationResponse } = await webauthn()
   const checked = await orUndefined(() =>
     verifyRegistrationResponse({
       response: credential as RegistrationResponseJSON,
