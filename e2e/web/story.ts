@@ -145,8 +145,10 @@ export const tellStory = async (name: BrowserName, bundle: string, watch: Watch,
       // The push is under way when its tab dies.
       await a.tab.close()
       await until(async () => (await a2.snapshot()).role === "leader", "the second tab leads")
+      equal((await a2.snapshot()).holderClosed, true)
       equal(await a2.codeOf("list"), "locked")
       await a2.must("unlock", PASSWORD)
+      equal((await a2.snapshot()).holderClosed, false)
       equal(await a2.titles(), ["five", "four", "one", "three", "two"])
       await until(async () => (await b.titles()).includes("five"), "it reached the other browser")
       a = a2

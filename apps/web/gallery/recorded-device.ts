@@ -16,6 +16,7 @@ export interface DeviceRecord {
   readonly failure?: Snapshot["failure"]
   readonly storage?: Snapshot["storage"]
   readonly online?: boolean
+  readonly holderClosed?: boolean
   /** Calls that fail, and how. */
   readonly fails?: Readonly<Record<string, ErrorCode>>
   /** Calls that never answer, for the screens of waiting. */
@@ -36,6 +37,7 @@ export const recordedDevice = (record: DeviceRecord): BrowserDevice => {
     failure: record.failure,
     storage: record.storage ?? "kept",
     role: "leader",
+    holderClosed: record.holderClosed ?? false,
     online: record.online ?? true,
     origin: recorded.ORIGIN,
   }

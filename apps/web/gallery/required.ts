@@ -17,6 +17,7 @@ export const REQUIRED: readonly string[] = [
     "choose-kind",
     "unlock",
     "unlock-offline",
+    "unlock-holder-closed",
     "rescue",
     "sign-in",
     "second-factor",

@@ -35,6 +35,12 @@ export const ENTRY_STATES: readonly GalleryState[] = [
   },
   { id: "choose-kind", path: "/add/choose", shows: ["screen:choose-kind"], record: none },
   { id: "unlock", path: "/", shows: ["screen:unlock"], record: { status: locked } },
+  {
+    id: "unlock-holder-closed",
+    path: "/",
+    shows: ["screen:unlock-holder-closed"],
+    record: { status: locked, holderClosed: true },
+  },
   { id: "unlock-local", path: "/", shows: [], record: { status: { ...f.local, lock: "locked" } }, width: 360 },
   {
     id: "unlock-wrong",

@@ -23,6 +23,7 @@ export const createBrowserDevice = (
     failure: undefined,
     storage: "unknown",
     role: "waiting",
+    holderClosed: false,
     online: navigator.onLine,
     origin: location.origin,
   }
@@ -31,7 +32,9 @@ export const createBrowserDevice = (
     for (const listener of listeners) listener()
   }
   const setRole = (role: Role): void => {
-    set({ role })
+    // A follower hears of a role again only when the one it followed is gone.
+    const hasLost = current.role === "follower" && current.status?.lock === "unlocked"
+    set({ role, ...(hasLost ? { holderClosed: true } : {}) })
     // Also where the role stays: another leader knows nothing of what the last one had open.
     if (role !== "waiting") void changed()
   }
@@ -58,7 +61,9 @@ export const createBrowserDevice = (
     const turn = ++asked
     const status: Status = await remote.keyferry.status()
     // A later question is on its way, and its answer is the newer one.
-    if (turn === asked) set({ version: current.version + 1, status })
+    if (turn !== asked) return
+    const isOpen = status.lock === "unlocked" || status.lock === "standard-only"
+    set({ version: current.version + 1, status, ...(isOpen ? { holderClosed: false } : {}) })
   }
 
   addEventListener("online", () => set({ online: true }))

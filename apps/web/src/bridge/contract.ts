@@ -32,6 +32,8 @@ export interface Snapshot {
   readonly failure: Failure | undefined
   readonly storage: StoragePersistence
   readonly role: Role
+  /** The tab that held the keys was closed while it was open, and the keys went with it: why this one is locked now. */
+  readonly holderClosed: boolean
   readonly online: boolean
   /** This page's own origin: the server. */
   readonly origin: string

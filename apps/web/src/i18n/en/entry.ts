@@ -53,6 +53,8 @@ export const entry = {
   "unlock.whose": "{address} · {device}",
   "unlock.do": "Unlock",
   "unlock.opening": "Opening, about a second on this device",
+  "unlock.holder-closed": "The tab that held the keys was closed",
+  "unlock.holder-closed-more": "One tab holds them for all tabs, so closing it locks the others. Nothing is lost.",
   "unlock.offline": "Offline",
   "unlock.offline-more": "Strict credentials open only when the server answers.",
   "unlock.offline-until": "Strict credentials stay closed; the others open until {until}.",

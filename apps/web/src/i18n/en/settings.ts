@@ -16,6 +16,11 @@ export const settings = {
   "general.account": "Account",
   "general.no-account": "There is none. Your credentials are on this browser and nowhere else.",
   "general.server": "Server",
+  "install.do": "Install as an app",
+  "install.is": "Installed as an app.",
+  "install.how":
+    "Installed as an app, Keyferry has a window of its own and opens without the server, and the browser is less likely to clear what it stores. Your browser offers it in its menu where it can.",
+
   "address.change": "Change the email address",
   "address.title": "Change the email address of your account?",
   "address.body":

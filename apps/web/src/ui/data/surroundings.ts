@@ -10,6 +10,8 @@ export interface Surroundings {
   readonly failure: Snapshot["failure"]
   readonly storage: Snapshot["storage"]
   readonly online: boolean
+  /** The tab that held the keys was closed, which locked this one. */
+  readonly holderClosed: boolean
   /** Safari clears a site's stored bytes after seven days without a visit. */
   readonly safari: boolean
   /** This page's own origin: the server. */
@@ -32,6 +34,7 @@ export const surroundingsOf = (device: BrowserDevice): Surroundings => {
     failure: snapshot.failure,
     storage: snapshot.storage,
     online: snapshot.online,
+    holderClosed: snapshot.holderClosed,
     safari: isSafari(),
     origin: snapshot.origin,
   }

@@ -58,6 +58,11 @@ export const Unlock = () => {
             )}
           </p>
         </div>
+        {surroundings.holderClosed ? (
+          <Notice tone="info" icon="lock" title={t("unlock.holder-closed")} live>
+            {t("unlock.holder-closed-more")}
+          </Notice>
+        ) : null}
         {surroundings.online || account === undefined ? null : (
           <Notice tone="warn" icon="offline" title={t("unlock.offline")}>
             {status.graceUntilMs === undefined

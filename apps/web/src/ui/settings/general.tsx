@@ -8,6 +8,7 @@ import { Field } from "../kit/field.tsx"
 import { FailureNotice } from "../kit/notice.tsx"
 import { Badge, Card, Pairs } from "../kit/pieces.tsx"
 import { AddressSetting } from "./address.tsx"
+import { InstallAsApp } from "./install.tsx"
 import { SyncSwitch } from "./sync-switch.tsx"
 
 export const GeneralSettings = () => {
@@ -60,6 +61,7 @@ export const GeneralSettings = () => {
         >
           {t(`general.storage-${surroundings.storage}`)}
         </Badge>
+        <InstallAsApp />
         {surroundings.storage === "kept" ? null : (
           <p>
             <Button onPress={() => void keyferry.keepStorage()}>{t("banner.storage-ask")}</Button>
