@@ -13,7 +13,7 @@ import {
 } from "../../apps/strongroom/src/vaults/fixture.ts"
 import { base64urlToBytes, bytesToHex, expectOk } from "../../packages/base/src/index.ts"
 import { decodeLink, verifyVaultLinks } from "../../packages/chain/src/index.ts"
-import { decodeRecord, openRecord, readRecordHeader } from "../../packages/crypto/src/index.ts"
+import { decodeRecord, openRecord, readRecordHeader, type SealedRecord } from "../../packages/crypto/src/index.ts"
 import { nodePrimitives as p } from "../../packages/crypto/src/primitives/node.ts"
 import { feedEventStruct } from "../../packages/protocol/src/index.ts"
 import { jazzPropagation, startJazz } from "../anchors/jazz.ts"
@@ -86,7 +86,7 @@ const openPair = async (port: number, authority: string, writer: Writer): Promis
       const step = expectOk(await verifyVaultLinks(p, reader.vault, links, context), "links of the feed")
       reader.vault = step.state
       reader.tree = step.tree
-      for (const record of vault.records) onText(await openText(reader, record))
+      for (const record of vault.records) onText(await openText(reader, expectOk(decodeRecord(record), "record")))
     }
   })
   let n = 0
@@ -112,8 +112,7 @@ const openPair = async (port: number, authority: string, writer: Writer): Promis
   }
 }
 
-export const openText = async (writer: Writer, bytes: Uint8Array): Promise<string> => {
-  const record = expectOk(decodeRecord(bytes), "record")
+export const openText = async (writer: Writer, record: SealedRecord): Promise<string> => {
   const header = readRecordHeader(record)
   if (!header.ok) throw new Error(`header ${header.error}`)
   const opened = await openRecord(p, {

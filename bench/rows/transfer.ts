@@ -90,11 +90,13 @@ const run = async (plan: Plan, folder: string): Promise<readonly Row[]> => {
 }
 
 /** Milliseconds until the last push is acknowledged; the next one is sealed while one is under way. */
-const importInto = async (product: RunningProduct, connection: Connection, writer: Writer): Promise<number> => {
+export const importInto = async (product: RunningProduct, connection: Connection, writer: Writer): Promise<number> => {
+  // What a person has before the import.
+  const texts = Array.from({ length: IN_PUSH }, (_, i) => itemText(i))
   const began = performance.now()
   let sent: Promise<unknown> = Promise.resolve()
   for (let at = 0; at < ITEMS; at += IN_PUSH) {
-    const body = await pushBody(writer, 1, IN_PUSH)
+    const body = await pushBody(writer, 1, IN_PUSH, (n) => texts[n] ?? "")
     await sent
     sent = sendSync(connection, writer, product.authority, body).then((reply) => {
       if (reply.results[0]?.outcome !== 0) throw new Error(`refused: ${reply.results[0]?.code}`)
@@ -111,46 +113,47 @@ const importPrototype = async (client: PrototypeClient, vault: number): Promise<
   return performance.now() - began
 }
 
-/** Everything a new device does with a vault: authority links, head, leaves and root, and every record opened. */
+/**
+ * Everything a new device does with a vault: authority links, head, leaves and root, and every record opened. The next page
+ * is asked for while one is opened, as the SDK does.
+ */
 export const firstPull = async (product: RunningProduct, connection: Connection, writer: Writer): Promise<number> => {
   let wireBytes = 0
-  let after: Uint8Array | undefined
-  let hashes = new Map<string, string>()
-  do {
+  const ask = async (after: Uint8Array | undefined) => {
     const body = bootstrapRequestStruct.encode({
       vaultId: vaultOf(writer).id,
-      maxBytes: 4 * 1024 * 1024,
+      maxBytes: 1024 * 1024,
       ...(after === undefined ? {} : { after }),
     })
     const answer = await connection.send(await wireRequest("bootstrap", writer.device, product.authority, body))
     if (answer.status !== 200) throw new Error(`bootstrap ${answer.status}`)
     wireBytes += answer.wireBytes
-    const reply = expectOk(bootstrapReplyStruct.decode(answer.body, 64 * 1024 * 1024), "bootstrap")
-    if (after === undefined) {
-      const leaves = reply.leaves.map(([itemId, rev, epoch, hash, gone]): Leaf => ({
-        itemId,
-        rev,
-        epoch,
-        ctHash: hash,
-        tombstone: gone === 1,
-      }))
-      const linkOf = (bytes: Uint8Array) => expectOk(decodeLink(bytes), "link")
-      const bootstrap = {
-        authorityLinks: reply.authorityLinks.map(linkOf),
-        headLink: linkOf(reply.headLink),
-        leaves,
-      }
-      expectOk(await verifyVaultBootstrap(p, bootstrap, () => writer.account), "bootstrap")
-      hashes = new Map(leaves.map((leaf) => [bytesToHex(leaf.ctHash), bytesToHex(leaf.itemId)]))
-    }
-    for (const bytes of reply.records) {
+    return expectOk(bootstrapReplyStruct.decode(answer.body, 64 * 1024 * 1024, "shared"), "bootstrap")
+  }
+  let page = await ask(undefined)
+  let following = page.next === undefined ? undefined : ask(page.next)
+  const leaves = page.leaves.map(([itemId, rev, epoch, hash, gone]): Leaf => ({
+    itemId,
+    rev,
+    epoch,
+    ctHash: hash,
+    tombstone: gone === 1,
+  }))
+  const linkOf = (bytes: Uint8Array) => expectOk(decodeLink(bytes), "link")
+  const bootstrap = { authorityLinks: page.authorityLinks.map(linkOf), headLink: linkOf(page.headLink), leaves }
+  expectOk(await verifyVaultBootstrap(p, bootstrap, () => writer.account), "bootstrap")
+  const hashes = new Map(leaves.map((leaf) => [bytesToHex(leaf.ctHash), bytesToHex(leaf.itemId)]))
+  for (;;) {
+    for (const bytes of page.records) {
+      const record = expectOk(decodeRecord(bytes, "shared"), "record")
       // The record must be one that the signed root speaks of.
-      if (!hashes.delete(bytesToHex(ctHash(p, expectOk(decodeRecord(bytes), "record")))))
-        throw new Error("no such leaf")
-      await openText(writer, bytes)
+      if (!hashes.delete(bytesToHex(ctHash(p, record)))) throw new Error("no such leaf")
+      await openText(writer, record)
     }
-    after = reply.next
-  } while (after !== undefined)
+    if (following === undefined) break
+    page = await following
+    following = page.next === undefined ? undefined : ask(page.next)
+  }
   if (hashes.size > 0) throw new Error(`${hashes.size} records are missing`)
   return wireBytes
 }

@@ -18,20 +18,30 @@ import { type Answer, type Connection, wireRequest } from "./wire.ts"
 /* What devices send, made by the code that devices run: sealed records, signed links, signed requests. */
 
 /** One push of new items: `links` links of `items` items each, on top of what the writer has. */
-export const makePush = async (writer: Writer, links: number, items: number): Promise<VaultPush> => {
+export const makePush = async (
+  writer: Writer,
+  links: number,
+  items: number,
+  textOf: (n: number) => string = itemText,
+): Promise<VaultPush> => {
   const pushes: VaultPush[] = []
   for (let i = 0; i < links; i++) {
     const puts = []
-    for (let n = 0; n < items; n++) puts.push(await makePut(writer, itemId(), { text: itemText(i * items + n) }))
+    for (let n = 0; n < items; n++) puts.push(await makePut(writer, itemId(), { text: textOf(i * items + n) }))
     pushes.push(await itemsPush(writer, puts))
   }
   return joined(...pushes)
 }
 
 /** The body of a request that pushes, with the cursor of before. */
-export const pushBody = async (writer: Writer, links: number, items: number): Promise<Uint8Array> => {
+export const pushBody = async (
+  writer: Writer,
+  links: number,
+  items: number,
+  textOf: (n: number) => string = itemText,
+): Promise<Uint8Array> => {
   const { head } = vaultOf(writer)
-  const push = await makePush(writer, links, items)
+  const push = await makePush(writer, links, items, textOf)
   return bodyBytes("sync", syncBody(writer, { pushes: [push], cursors: [[push.vaultId, head.seq, head.hash]] }))
 }
 

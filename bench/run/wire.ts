@@ -24,22 +24,32 @@ export interface Connection {
 export const openConnection = (port: number): Promise<Connection> =>
   new Promise((resolve, reject) => {
     const socket: Socket = connect({ host: "127.0.0.1", port, noDelay: true })
-    let held = Buffer.alloc(0)
+    let held: Buffer = Buffer.alloc(0)
+    // Of a large answer: joined once, when all of it is there.
+    let parts: Buffer[] = []
+    let still = 0
     let waiting: { readonly resolve: (answer: Answer) => void; readonly reject: (error: Error) => void } | undefined
-    socket.on("data", (chunk: Buffer<ArrayBuffer>) => {
-      held = held.length === 0 ? chunk : Buffer.concat([held, chunk])
+    socket.on("data", (chunk: Buffer) => {
+      parts.push(chunk)
+      still -= chunk.length
+      if (still > 0) return
+      held = parts.length === 1 ? chunk : Buffer.concat(parts)
+      parts = [held]
       const end = held.indexOf("\r\n\r\n")
       if (end < 0 || waiting === undefined) return
       const head = held.toString("latin1", 0, end)
       const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0)
       const total = end + 4 + length
-      if (held.length < total) return
+      still = total - held.length
+      if (still > 0) return
       const answer = {
         status: Number(head.slice(9, 12)),
         body: new Uint8Array(held.subarray(end + 4, total)),
         wireBytes: total,
       }
       held = held.subarray(total)
+      parts = held.length === 0 ? [] : [held]
+      still = 0
       const { resolve: done } = waiting
       waiting = undefined
       done(answer)

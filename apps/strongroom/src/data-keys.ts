@@ -251,7 +251,7 @@ export const createDataKeys = (options: DataKeysOptions): DataKeys => {
   const encrypt: AtRest["encrypt"] = (place, plaintext) => encryptWith(random, place, plaintext)
 
   const decrypt: AtRest["decrypt"] = async (place, sealed) => {
-    const record = decodeOuter(sealed)
+    const record = decodeOuter(sealed, "shared")
     if (!record.ok) throw new Defect("a sealed column does not hold sealed bytes")
     const held = await byId(record.value.dekId)
     if (!held.ok) return held
@@ -287,7 +287,7 @@ const drawnAtOnce = (random: Random, total: number): Random => {
   return {
     bytes: (length) => {
       if (at + length > drawn.length) return random.bytes(length)
-      return drawn.slice(at, (at += length))
+      return drawn.subarray(at, (at += length))
     },
   }
 }

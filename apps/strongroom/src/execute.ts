@@ -130,7 +130,8 @@ const parseBody = (route: StrongroomRoute, raw: Uint8Array): Result<unknown, "ma
   if (routes[route].body === "none") return raw.length === 0 ? ok(undefined) : err("malformed")
   if (isCborRoute(route)) {
     const shape: Pick<Struct<unknown>, "decode"> | undefined = cborShapes[route].body
-    return shape === undefined ? err("malformed") : shape.decode(raw, MAX_BODY_BYTES)
+    // The body is this request's own and goes with it.
+    return shape === undefined ? err("malformed") : shape.decode(raw, MAX_BODY_BYTES, "shared")
   }
   return parseJson(route, raw)
 }

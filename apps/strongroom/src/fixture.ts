@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs"
-import { randomBytes } from "node:crypto"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -76,6 +75,7 @@ import type {
 } from "@keyferry/strongroom-api"
 
 import { cborShapes, type Handlers } from "./execute.ts"
+import { createPooledRandom } from "./random.ts"
 import { type HandlerParts, type OpenStrongroom, openStrongroom } from "./strongroom.ts"
 
 /*
@@ -102,7 +102,7 @@ export interface WorldOptions {
   readonly leaseStoreUrl?: string
 }
 
-export const random = { bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)) }
+export const random = createPooledRandom()
 
 export const createWorld = async (
   handlers: (parts: HandlerParts) => Handlers,

@@ -152,6 +152,30 @@ describe("bytes", () => {
     )
   })
 
+  test("lpAtOnce gives the same bytes, of any size, and only for the moment", () => {
+    for (const size of [0, 1, 3000, 70_000]) {
+      const part = new Uint8Array(size).fill(7)
+      const seen = b.lpAtOnce((bytes) => b.bytesToHex(bytes), "kf1/x", 5, part)
+      expect(seen).toBe(b.bytesToHex(b.lp("kf1/x", 5, part)))
+    }
+  })
+
+  test("what is decoded owns its memory unless the caller shares its own", () => {
+    const bytes = b.encodeCbor([new Uint8Array(100).fill(1), new Uint8Array(16).fill(1)])
+    const own = b.decodeCbor(bytes, 1000)
+    const shared = b.decodeCbor(bytes, 1000, "shared")
+    expect(shared).toEqual(own)
+    bytes.fill(9)
+    const firsts = [own, shared].map((one) => (one.ok ? (one.value as readonly Uint8Array[]).map((v) => v[0]) : []))
+    // Short ones are always copies: an id that is kept must not keep a page of records.
+    expect(firsts).toEqual([
+      [1, 1],
+      [9, 1],
+    ])
+    const cut = b.encodeCbor(new Uint8Array(100)).subarray(0, 60)
+    expect(b.decodeCbor(cut, 1000, "shared").ok).toBe(false)
+  })
+
   test("a secret never prints", () => {
     const s = b.secret<"VaultKey">(Uint8Array.of(1, 2, 3))
     expect(`${s} ${JSON.stringify({ s })}`).toBe('<secret> {"s":"<secret>"}')

@@ -21,6 +21,12 @@ export type CborValue =
 
 export type CborError = "not-canonical"
 
+/**
+ * Where the byte strings of what was decoded lie. `shared`: longer ones are views of the input, which therefore must not
+ * change and stays as long as one of them; for large inputs that are read once and dropped.
+ */
+export type DecodedMemory = "own" | "shared"
+
 const MAX_DEPTH = 16
 const UINT = 0
 const BYTES = 2
@@ -45,9 +51,13 @@ export const encodeCbor = (value: CborValue): Uint8Array => {
  * Shapes   bytes ≤ maxBytes; depth ≤ 16
  * Errors   not-canonical: malformed, non-canonical, duplicate or non-integer key, forbidden type, trailing bytes, too large
  */
-export const decodeCbor = (bytes: Uint8Array, maxBytes: number): Result<CborValue, CborError> => {
+export const decodeCbor = (
+  bytes: Uint8Array,
+  maxBytes: number,
+  memory: DecodedMemory = "own",
+): Result<CborValue, CborError> => {
   if (bytes.length === 0 || bytes.length > maxBytes) return err("not-canonical")
-  const from: Reading = { bytes, at: 0 }
+  const from: Reading = { bytes, at: 0, mayShare: memory === "shared" }
   const value = read(from, 0)
   return value === undefined || from.at !== bytes.length ? err("not-canonical") : ok(value)
 }
@@ -138,6 +148,7 @@ const writeHead = (out: Uint8Array, at: number, major: number, argument: number)
 
 interface Reading {
   readonly bytes: Uint8Array
+  readonly mayShare: boolean
   at: number
 }
 
@@ -188,6 +199,11 @@ const headSizeOf = (value: number): number => (Number.isSafeInteger(value) ? hea
 const readBytes = (from: Reading, length: number): Uint8Array | undefined => {
   const end = from.at + length
   if (end > from.bytes.length) return undefined
+  if (from.mayShare && length >= SMALL) {
+    const view = new Uint8Array(from.bytes.buffer, from.bytes.byteOffset + from.at, length)
+    from.at = end
+    return view
+  }
   // A copy of the plain kind: a Buffer would slice by reference, and what was decoded would change with its input.
   const out = new Uint8Array(length)
   if (length < SMALL) for (let i = 0; i < length; i++) out[i] = from.bytes[from.at + i] ?? 0

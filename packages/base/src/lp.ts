@@ -9,17 +9,38 @@ export type LpPart = Uint8Array | string | number
  * Source   spec/protocol.md, "Notation"
  */
 export const lp = (...parts: readonly LpPart[]): Uint8Array => {
-  // Hashed for every leaf and node of a trie, so it writes into one buffer instead of joining many.
-  const bytes: (Uint8Array | number)[] = []
+  const out = new Uint8Array(lengthOf(parts))
+  write(out, parts)
+  return out
+}
+
+/**
+ * The same bytes for one use at once, such as hashing them: the next call overwrites them. For what is public and large
+ * and comes by the thousand, where every piece of memory of its own costs more than the hash.
+ */
+export const lpAtOnce = <R>(use: (bytes: Uint8Array) => R, ...parts: readonly LpPart[]): R => {
+  const length = lengthOf(parts)
+  if (length > MAX_KEPT) return use(lp(...parts))
+  if (scratch.length < length) scratch = new Uint8Array(Math.min(MAX_KEPT, 2 * length))
+  write(scratch, parts)
+  return use(scratch.subarray(0, length))
+}
+const MAX_KEPT = 65_536
+let scratch = new Uint8Array(2048)
+
+const lengthOf = (parts: readonly LpPart[]): number => {
   let length = 0
   for (const part of parts) {
-    const one = typeof part === "string" ? label(part) : part
-    bytes.push(one)
-    length += 4 + (typeof one === "number" ? 8 : one.length)
+    if (typeof part === "number") length += 12
+    else length += 4 + (typeof part === "string" ? label(part) : part).length
   }
-  const out = new Uint8Array(length)
+  return length
+}
+
+const write = (out: Uint8Array, parts: readonly LpPart[]): void => {
   let at = 0
-  for (const one of bytes) {
+  for (const part of parts) {
+    const one = typeof part === "string" ? label(part) : part
     if (typeof one === "number") {
       putU32(out, at, 8)
       putU64(out, at + 4, one)
@@ -30,7 +51,6 @@ export const lp = (...parts: readonly LpPart[]): Uint8Array => {
     out.set(one, at + 4)
     at += 4 + one.length
   }
-  return out
 }
 
 const labels = new Map<string, Uint8Array>()

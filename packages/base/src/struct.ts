@@ -1,4 +1,4 @@
-import { type CborValue, decodeCbor, encodeCbor } from "./cbor.ts"
+import { type CborValue, decodeCbor, type DecodedMemory, encodeCbor } from "./cbor.ts"
 import { err, ok, type Result } from "./result.ts"
 
 /**
@@ -38,7 +38,7 @@ export type StructOf<F extends Fields> = Simplify<
 export interface Struct<T> extends Field<T> {
   readonly encode: (value: T) => Uint8Array
   /** Errors: malformed, for anything that `encode` could not have made or that is larger than `maxBytes`. */
-  readonly decode: (bytes: Uint8Array, maxBytes: number) => Result<T, "malformed">
+  readonly decode: (bytes: Uint8Array, maxBytes: number, memory?: DecodedMemory) => Result<T, "malformed">
 }
 
 class ShapeError extends Error {}
@@ -130,8 +130,8 @@ export const struct = <const F extends Fields>(fields: F): Struct<StructOf<F>> =
     toCbor,
     fromCbor,
     encode: (value) => encodeCbor(toCbor(value)),
-    decode: (bytes, maxBytes) => {
-      const parsed = decodeCbor(bytes, maxBytes)
+    decode: (bytes, maxBytes, memory = "own") => {
+      const parsed = decodeCbor(bytes, maxBytes, memory)
       return parsed.ok ? fromParsed({ toCbor, fromCbor }, parsed.value) : err("malformed")
     },
   }

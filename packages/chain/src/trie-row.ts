@@ -32,15 +32,26 @@ const HASH_LENGTH = 32
 const ID_LENGTH = ITEM_ID_BITS / 8
 const LEVELS = 4
 
-export const emptyRow = (): TrieRow => ({
-  present: 0,
-  single: 0,
-  filled: 0,
-  hashes: new Uint8Array(2 * DIGITS * HASH_LENGTH),
-  ids: new Uint8Array(DIGITS * ID_LENGTH),
+const HASHES_LENGTH = 2 * DIGITS * HASH_LENGTH
+const IDS_LENGTH = DIGITS * ID_LENGTH
+
+/** Hashes and ids lie in one piece of memory: thousands of rows come and go with one push. */
+const rowIn = (memory: ArrayBuffer, present: number, single: number, filled: number): TrieRow => ({
+  present,
+  single,
+  filled,
+  hashes: new Uint8Array(memory, 0, HASHES_LENGTH),
+  ids: new Uint8Array(memory, HASHES_LENGTH, IDS_LENGTH),
 })
 
-export const copyRow = (row: TrieRow): TrieRow => ({ ...row, hashes: row.hashes.slice(), ids: row.ids.slice() })
+export const emptyRow = (): TrieRow => rowIn(new ArrayBuffer(HASHES_LENGTH + IDS_LENGTH), 0, 0, 0)
+
+export const copyRow = (row: TrieRow): TrieRow => {
+  const copy = rowIn(new ArrayBuffer(HASHES_LENGTH + IDS_LENGTH), row.present, row.single, row.filled)
+  copy.hashes.set(row.hashes)
+  copy.ids.set(row.ids)
+  return copy
+}
 
 export type Child = "none" | "leaf" | "row"
 
@@ -110,7 +121,9 @@ export const decodeRow = (bytes: Uint8Array): TrieRow => {
   const single = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0)
   if (bytes.length !== 4 + count(present) * HASH_LENGTH + count(single) * ID_LENGTH || (single & ~present) !== 0)
     throw new Defect("trie row of a wrong length")
-  const row = { ...emptyRow(), present, single }
+  const row = emptyRow()
+  row.present = present
+  row.single = single
   let at = 4
   const take = (length: number): Uint8Array => bytes.subarray(at, (at += length))
   for (let digit = 0; digit < DIGITS; digit++) {

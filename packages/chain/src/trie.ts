@@ -1,4 +1,4 @@
-import { bytesToHex, compareBytes, Defect, equalBytes, lp } from "@keyferry/base"
+import { bytesToHex, compareBytes, Defect, equalBytes, lp, putU64 } from "@keyferry/base"
 import type { Primitives } from "@keyferry/crypto"
 
 /*
@@ -25,10 +25,24 @@ export const ITEM_ID_BITS = 128
 
 export const emptyRoot = (p: Primitives): Uint8Array => p.sha256(lp("kf1/empty"))
 
-export const leafHash = (p: Primitives, leaf: Leaf): Uint8Array =>
-  p.sha256(lp("kf1/leaf", leaf.itemId, leaf.rev, leaf.epoch, leaf.ctHash, leaf.tombstone ? 1 : 0))
+// Nothing is hashed more often than leaves and nodes, and both are always of one length: only what differs is written anew.
+const LEAF = lp("kf1/leaf", new Uint8Array(16), 0, 0, new Uint8Array(32), 0)
+const LEAF_TOMBSTONE = LEAF.length - 1
+const LEAF_HASH = LEAF_TOMBSTONE - 11 - 32
+const LEAF_EPOCH = LEAF_HASH - 4 - 8
+const LEAF_REV = LEAF_EPOCH - 4 - 8
+const LEAF_ID = LEAF_REV - 4 - 16
 
-// Hashed more often than anything else, and always of the same length: only what differs is written anew.
+export const leafHash = (p: Primitives, leaf: Leaf): Uint8Array => {
+  if (leaf.itemId.length !== 16 || leaf.ctHash.length !== 32) throw new Defect("a leaf of other lengths")
+  LEAF.set(leaf.itemId, LEAF_ID)
+  putU64(LEAF, LEAF_REV, leaf.rev)
+  putU64(LEAF, LEAF_EPOCH, leaf.epoch)
+  LEAF.set(leaf.ctHash, LEAF_HASH)
+  LEAF[LEAF_TOMBSTONE] = leaf.tombstone ? 1 : 0
+  return p.sha256(LEAF)
+}
+
 const NODE = lp("kf1/node", 0, new Uint8Array(32), new Uint8Array(32))
 const NODE_BIT = NODE.length - 73
 const NODE_LEFT = NODE.length - 68

@@ -1,6 +1,7 @@
 import {
   bytesOf,
   bytesUpTo,
+  type DecodedMemory,
   type LpPart,
   lp,
   oneOf,
@@ -51,8 +52,8 @@ export interface OuterRecord {
 export const encodeOuter = (record: OuterRecord): Uint8Array => outerStruct.encode(record)
 
 /** Errors: malformed. Names the data key to fetch. */
-export const decodeOuter = (bytes: Uint8Array): Result<OuterRecord, "malformed"> =>
-  outerStruct.decode(bytes, MAX_OUTER_CT + 256)
+export const decodeOuter = (bytes: Uint8Array, memory: DecodedMemory = "own"): Result<OuterRecord, "malformed"> =>
+  outerStruct.decode(bytes, MAX_OUTER_CT + 256, memory)
 
 /** The strongroom's own layer over what is already ciphertext. Source   spec/records.md RC7 */
 export const sealOuter = async (

@@ -1,10 +1,11 @@
 import {
   bytesOf,
   bytesUpTo,
+  type DecodedMemory,
   Defect,
   equalBytes,
   err,
-  lp,
+  lpAtOnce,
   ok,
   oneOf,
   type Random,
@@ -65,8 +66,8 @@ export interface SealedRecord {
 export const encodeRecord = (record: SealedRecord): Uint8Array => recordStruct.encode(record)
 
 /** Errors: malformed, before any key is needed. */
-export const decodeRecord = (bytes: Uint8Array): Result<SealedRecord, "malformed"> =>
-  recordStruct.decode(bytes, MAX_RECORD)
+export const decodeRecord = (bytes: Uint8Array, memory: DecodedMemory = "own"): Result<SealedRecord, "malformed"> =>
+  recordStruct.decode(bytes, MAX_RECORD, memory)
 
 /**
  * The header's fields. Nobody has vouched for them until `openRecord` succeeds, or until the record's hash was found in
@@ -127,5 +128,5 @@ export const openRecord = async (p: Primitives, input: RecordToOpen): Promise<Re
 /** What the signed link says about a record; gives it its author and its place in history. Source   spec/records.md RC6 */
 export const ctHash = (p: Primitives, record: SealedRecord): Uint8Array => {
   if (record.salt.length !== 32 || record.commit.length !== 32) throw new Defect("record not decoded")
-  return H(p, lp("kf1/record", record.header, record.salt, record.commit, record.ct))
+  return lpAtOnce((bytes) => H(p, bytes), "kf1/record", record.header, record.salt, record.commit, record.ct)
 }

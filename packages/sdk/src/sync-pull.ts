@@ -244,8 +244,8 @@ const TELL_EVERY = 100
 // ── first read ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * Reads a vault from nothing, page by page. What a page brought is durable before the next is asked for, so that a stop
- * goes on where it was.
+ * Reads a vault from nothing, page by page. What a page brought is durable before the next is opened, so that a stop goes
+ * on where it was.
  */
 export const bootstrapVault = async (
   device: Device,
@@ -265,7 +265,7 @@ export const bootstrapVault = async (
     })
     const reply = await transport.cbor("bootstrap", body, as)
     if (!reply.ok) return reply
-    const decoded = bootstrapReplyStruct.decode(reply.value, 160 * 1024 * 1024)
+    const decoded = bootstrapReplyStruct.decode(reply.value, 160 * 1024 * 1024, "shared")
     return decoded.ok ? decoded : err({ code: "malformed" } as const)
   }
   const known = device.vaults.get(bytesToHex(vaultId))
@@ -324,9 +324,11 @@ export const bootstrapVault = async (
   tell(done)
   device.changed()
   for (;;) {
+    // The server makes the next page while this one is opened. A stop loses what was asked too early, nothing else.
+    const following = page.next === undefined || device.pauseWanted ? undefined : ask(page.next)
     const committed: Committed[] = []
     for (const bytes of page.records) {
-      const record = decodeRecord(bytes)
+      const record = decodeRecord(bytes, "shared")
       const leaf = record.ok ? leafByHash.get(bytesToHex(ctHash(device.ports.primitives, record.value))) : undefined
       if (!record.ok || leaf === undefined) continue
       committed.push(await openLeaf(device, full.value, state, leaf, record.value))
@@ -366,7 +368,7 @@ export const bootstrapVault = async (
       device.retrieve = { done, total: live.length, paused: true }
       return ok(done)
     }
-    const next = await ask(page.next)
+    const next = await (following ?? ask(page.next))
     if (!next.ok) return next
     // In the order of the ids, each page further than the one before: a server that never comes to an end is no server.
     if (next.value.next !== undefined && compareBytes(next.value.next, page.next) <= 0)

@@ -116,7 +116,7 @@ interface ReadRecord extends PreparedRecord {
 const readRecords = (p: Primitives, records: readonly Uint8Array[]): Result<Map<string, ReadRecord>, Failure> => {
   const out = new Map<string, ReadRecord>()
   for (const bytes of records) {
-    const record = decodeRecord(bytes)
+    const record = decodeRecord(bytes, "shared")
     if (!record.ok) return mismatch("A record that cannot be read.")
     const header = readRecordHeader(record.value)
     if (!header.ok)
