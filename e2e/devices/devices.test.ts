@@ -190,8 +190,16 @@ describe("devices of one person on real processes", () => {
     kit = must(await a.replaceKit({ password: NEW_PASSWORD }))
     expect(await a.checkKit(old.code)).toMatchObject({ ok: false, error: { code: "kit-code-wrong" } })
     expect((await a.checkKit(kit.code)).ok).toBe(true)
+    const ofOldKit = async (): Promise<readonly string[]> =>
+      must(await a.devices()).flatMap((d) => (d.oldKit ? [d.name] : []))
+    expect(await ofOldKit()).toEqual(["Desk"])
+    // Another name for it changes nothing about that: only the device itself knows.
+    must(await a.renameDevice((await b.status()).account?.deviceId ?? "", "Attic"))
+    expect(await ofOldKit()).toEqual(["Attic"])
     // The other device makes new local keys for the new kit as soon as it knows of it: a copy of its disk shows which opens.
     must(await b.syncNow())
+    must(await a.syncNow())
+    expect(await ofOldKit()).toEqual([])
     cpSync(world.folderOf("b"), world.folderOf("b-copy"), { recursive: true })
     const copy = await world.device("b-copy")
     expect(await copy.rescue(old.code, NEW_PASSWORD)).toMatchObject({ ok: false, error: { code: "kit-code-wrong" } })

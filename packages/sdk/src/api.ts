@@ -97,7 +97,7 @@ export interface DeviceInfo {
   readonly lastSeenMs: number
   /** Locked out, signed in again, and waiting to be opened; it opens by itself at this time. */
   readonly leaseResetAtMs?: number
-  /** Still opened by the old kit until it unlocks next. */
+  /** Its rescue file still opens with a kit that was replaced, as far as it said: until it is unlocked and in step again. */
   readonly oldKit: boolean
 }
 

@@ -1,18 +1,22 @@
-import { bytesToHex, err, formatId, ok, type Result } from "@keyferry/base"
+import { bytesToHex, equalBytes, err, formatId, ok, type Result } from "@keyferry/base"
 import {
+  type AccountState,
   ADDED_BY_DEVICE,
   ADDED_BY_KIT,
   ADDED_BY_PASSKEY,
   ADDED_BY_RECOVERY,
   ADDED_GENESIS,
   HOLDER_DEVICE,
+  HOLDER_RECOVERY,
+  type HolderEntry,
+  newestSlot,
 } from "@keyferry/chain"
 import type { Failure } from "@keyferry/protocol"
 
 import { deviceCalls } from "./device-calls.ts"
 import type { DeviceInfo } from "./api.ts"
 import type { Device } from "./device.ts"
-import { nameOf } from "./status.ts"
+import { labelOf, nameOf } from "./status.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
 
@@ -22,6 +26,17 @@ const HOW: Readonly<Record<number, DeviceInfo["how"]>> = {
   [ADDED_BY_KIT]: "kit",
   [ADDED_BY_PASSKEY]: "passkey",
   [ADDED_BY_RECOVERY]: "recovery",
+}
+
+/**
+ * Whether a kit that was replaced still opens this device's rescue file. Its own label says which kit does; one that said
+ * nothing since the kit was replaced is taken to have the old one, unless it came after. Source: spec/records.md RC17
+ */
+const isOfOldKit = (device: Device, account: AccountState, entry: HolderEntry): boolean => {
+  const slot = newestSlot(account, HOLDER_RECOVERY)
+  if (slot === undefined || entry.addedAt >= slot.addedAt) return false
+  const kit = labelOf(device, entry.holder.id)?.kit
+  return kit === undefined || !equalBytes(kit, slot.holder.id)
 }
 
 /** Devices of the verified chain; what the server adds is times, platforms and those that still wait. */
@@ -51,7 +66,7 @@ export const devicesOf = async (device: Device): Done<readonly DeviceInfo[]> => 
       addedAtMs: hint?.createdAtMs ?? 0,
       lastSeenMs: hint?.lastSeenMs ?? 0,
       ...(hint?.leaseReset === undefined ? {} : { leaseResetAtMs: hint.leaseReset.readyAtMs }),
-      oldKit: false,
+      oldKit: entry.removedAt === undefined && isOfOldKit(device, account, entry),
     })
   }
   for (const [id, hint] of hints) {

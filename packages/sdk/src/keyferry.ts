@@ -46,7 +46,7 @@ import { finishStaged, signUp } from "./signup.ts"
 import { dropStaged, readStaged } from "./staged.ts"
 import { liveAccount, type RemoteAccount, statusOf } from "./status.ts"
 import { choosePolicy, existingToUpload } from "./sync-choice.ts"
-import { putLabel, removeRetired } from "./sync-chores.ts"
+import { putLabel, removeRetired, tellKit } from "./sync-chores.ts"
 import { syncNow } from "./sync.ts"
 import { watchUnlock } from "./unlock-watch.ts"
 import { createLocalStore, unlock } from "./unlock.ts"
@@ -310,7 +310,14 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         const known = await unlock(device, input.password)
         return known.ok ? setDevicePassword(device, input.newPassword) : known
       }),
-    replaceKit: (input) => online(() => replaceKit(device, input.password)),
+    replaceKit: (input) =>
+      online(async () => {
+        const replaced = await replaceKit(device, input.password)
+        if (!replaced.ok) return replaced
+        // Whatever stands in the way of this device's own keys now is tried again at its next unlock; the kit is shown once.
+        if ((await tidy(device)).ok) live.poke()
+        return replaced
+      }),
     checkKit: (kitCode) => serial(() => checkKit(device, kitCode)),
 
     syncOn: (input, onProgress) =>
@@ -362,7 +369,8 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         live.start()
         await removeRetired(device)
         const renewed = await tidy(device)
-        return renewed.ok ? done : renewed
+        if (!renewed.ok) return renewed
+        return renewed.value ? syncNow(device) : done
       }),
     evidence: () =>
       serial(async () => {
@@ -441,10 +449,12 @@ const call = <T>(
     return calls.ok ? send(calls.value) : calls
   })
 
-/** What an open store is due: thirty days are over, or a kit was replaced elsewhere. */
-const tidy = async (device: Device): Done<void> => {
+/** What an open store is due: thirty days are over, or a kit was replaced. `true`: the others are to hear of it. */
+const tidy = async (device: Device): Done<boolean> => {
   await purgeOld(device)
-  return device.full !== undefined && (await isRescueStale(device)) ? renewLocalKeys(device) : ok(undefined)
+  if (device.full === undefined) return ok(false)
+  const renewed = (await isRescueStale(device)) ? await renewLocalKeys(device) : ok(undefined)
+  return renewed.ok ? tellKit(device) : renewed
 }
 
 /** A stop between sending and settling is finished at the next unlock. */

@@ -15,7 +15,7 @@ import type { Device } from "./device.ts"
 import { type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
 import { classOf, heldBecause } from "./items.ts"
 import { type Body, withEntry } from "./outbox-rows.ts"
-import { decodeProfile, mergeProfileBodies, toVaultProfile } from "./profile.ts"
+import { decodeProfile, mergeLabelBodies, mergeProfileBodies, toVaultProfile } from "./profile.ts"
 import { policyItem } from "./sync-choice.ts"
 import type { RowChange } from "./vault-run.ts"
 
@@ -241,10 +241,8 @@ const mergeBodies = (
   if (local.recordKind !== RECORD_KIND.item) {
     // Nobody deletes a profile or a label; whoever finds one gone puts it back.
     if (mine === "deleted") return COMMITTED
-    const body =
-      committed === "deleted" || local.recordKind !== RECORD_KIND.vaultProfile
-        ? mine
-        : mergeProfileBodies(base, committed, mine)
+    const mergeOf = local.recordKind === RECORD_KIND.vaultProfile ? mergeProfileBodies : mergeLabelBodies
+    const body = committed === "deleted" ? mine : mergeOf(base, committed, mine)
     return committed !== "deleted" && equalBytes(body, committed) ? COMMITTED : merged(body)
   }
   const itemOf = (body: Body | "deleted"): Item | "deleted" | undefined => {

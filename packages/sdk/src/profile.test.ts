@@ -10,6 +10,7 @@ import {
   encodeLabel,
   encodeProfile,
   KEEP,
+  mergeLabelBodies,
   NEW_PROFILE,
   withVaultProfile,
 } from "./profile.ts"
@@ -99,5 +100,18 @@ describe("device label", () => {
     expect(decodeLabel(encodeLabel({ name: "", platform: "p".repeat(65) }))).toBeUndefined()
     expect(decodeLabel(encodeLabel({ name: "é".repeat(100), platform: "€".repeat(64) }))).toBeDefined()
     expect(decodeLabel(new Uint8Array(1025))).toBeUndefined()
+  })
+
+  test("[RC17] a name given elsewhere and the kit that the device tells of both stay", () => {
+    const kit = (n: number): Uint8Array => new Uint8Array(16).fill(n)
+    const label = (name: string, of?: number) =>
+      encodeLabel({ name, platform: "Linux", ...(of === undefined ? {} : { kit: kit(of) }) })
+    const base = label("Desk", 1)
+    expect(mergeLabelBodies(base, label("Attic", 1), label("Desk", 2))).toEqual(label("Attic", 2))
+    expect(mergeLabelBodies(base, label("Desk", 2), label("Attic", 1))).toEqual(label("Attic", 2))
+    expect(mergeLabelBodies(label("Desk"), label("Desk"), label("Desk", 2))).toEqual(label("Desk", 2))
+    expect(mergeLabelBodies(base, label("Attic", 1), label("Loft", 1))).toEqual(label("Loft", 1))
+    expect(mergeLabelBodies(base, new Uint8Array(1), label("Loft", 1))).toEqual(label("Loft", 1))
+    expect(mergeLabelBodies(base, label("Attic", 1), new Uint8Array(1))).toEqual(label("Attic", 1))
   })
 })

@@ -2,9 +2,11 @@ import {
   bool,
   bytesOf,
   bytesToHex,
+  equalBytes,
   hexToBytes,
   listOf,
   oneOf,
+  optional,
   struct,
   textUpTo,
   tuple,
@@ -75,10 +77,37 @@ export const mergeProfileBodies = (
   return encodeProfile(withVaultProfile({ ...committed, name }, decided))
 }
 
-const labelStruct = struct({ name: [1, textUpTo(100)], platform: [2, textUpTo(64)] })
+/** `kit`: the recovery slot that this device's rescue file is wrapped to. The device itself says so. */
+const labelStruct = struct({
+  name: [1, textUpTo(100)],
+  platform: [2, textUpTo(64)],
+  kit: [3, optional(bytesOf(16))],
+})
 export type DeviceLabel = TypeOf<typeof labelStruct>
 export const encodeLabel = (label: DeviceLabel): Uint8Array => labelStruct.encode(label)
 export const decodeLabel = (bytes: Uint8Array): DeviceLabel | undefined => {
   const decoded = labelStruct.decode(bytes, 1024)
   return decoded.ok ? decoded.value : undefined
 }
+
+/** Labels that two devices changed at once: one gave it another name while the device itself told of its kit. */
+export const mergeLabelBodies = (
+  baseBytes: Uint8Array | undefined,
+  committedBytes: Uint8Array,
+  mineBytes: Uint8Array,
+): Uint8Array => {
+  const base = baseBytes === undefined ? undefined : decodeLabel(baseBytes)
+  const committed = decodeLabel(committedBytes)
+  const mine = decodeLabel(mineBytes)
+  if (mine === undefined) return committedBytes
+  if (base === undefined || committed === undefined) return mineBytes
+  const kit = isSame(base.kit, mine.kit) ? committed.kit : mine.kit
+  return encodeLabel({
+    name: base.name === mine.name ? committed.name : mine.name,
+    platform: base.platform === mine.platform ? committed.platform : mine.platform,
+    ...(kit === undefined ? {} : { kit }),
+  })
+}
+
+const isSame = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a === undefined || b === undefined ? a === b : equalBytes(a, b)

@@ -35,10 +35,16 @@ export const renewLocalKeys = async (device: Device): Promise<Result<void, Failu
   return renewLease(device)
 }
 
+/** The recovery slot that this device's rescue file is wrapped to. */
+export const rescueSlot = async (device: Device): Promise<Uint8Array | undefined> => {
+  const bytes = await device.ports.store.read("clear", "rescue")
+  const box = bytes === undefined ? undefined : decodeRescue(bytes)
+  return box?.ok === true ? box.value.slotId : undefined
+}
+
 /** True while the rescue file still belongs to a kit that was replaced. */
 export const isRescueStale = async (device: Device): Promise<boolean> => {
   const slot = device.account === undefined ? undefined : newestSlot(device.account, HOLDER_RECOVERY)
-  const bytes = slot === undefined ? undefined : await device.ports.store.read("clear", "rescue")
-  const box = bytes === undefined ? undefined : decodeRescue(bytes)
-  return slot !== undefined && (box?.ok !== true || !equalBytes(box.value.slotId, slot.holder.id))
+  const own = slot === undefined ? undefined : await rescueSlot(device)
+  return slot !== undefined && (own === undefined || !equalBytes(own, slot.holder.id))
 }

@@ -9,13 +9,17 @@ import { describeEnrolment, type EnrolmentBox } from "./enrolment.ts"
 import { POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
 import { summaryOf } from "./items.ts"
 import type { createLive } from "./live.ts"
-import { decodeLabel } from "./profile.ts"
+import { decodeLabel, type DeviceLabel } from "./profile.ts"
 import { waitingItems } from "./sync.ts"
+
+export const labelOf = (device: Device, deviceId: Uint8Array): DeviceLabel | undefined => {
+  const row = device.items.get(bytesToHex(deviceId))
+  return row?.recordKind === RECORD_KIND.deviceLabel ? decodeLabel(row.body) : undefined
+}
 
 /** The name people gave a device, from its label in the vault. */
 export const nameOf = (device: Device, deviceId: Uint8Array): string | undefined => {
-  const row = device.items.get(bytesToHex(deviceId))
-  const label = row?.recordKind === RECORD_KIND.deviceLabel ? decodeLabel(row.body) : undefined
+  const label = labelOf(device, deviceId)
   if (label !== undefined) return label.name
   const own = device.record?.account
   return own !== undefined && bytesToHex(own.deviceId) === bytesToHex(deviceId) ? own.deviceName : undefined

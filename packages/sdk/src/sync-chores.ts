@@ -1,4 +1,4 @@
-import { bytesToHex, err, formatId, ok, parseId, type Result } from "@keyferry/base"
+import { bytesToHex, equalBytes, err, formatId, ok, parseId, type Result } from "@keyferry/base"
 import { holderOf } from "@keyferry/chain"
 import { RECORD_KIND, verifyRetire } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
@@ -10,10 +10,14 @@ import { itemRows, NO_VAULT } from "./items.ts"
 import { withEdit } from "./outbox-rows.ts"
 import { decodeLabel, encodeLabel } from "./profile.ts"
 import { removeDevice } from "./removal.ts"
+import { rescueSlot } from "./renew-local-keys.ts"
 import type { Retired } from "./remove-holders.ts"
 import { fromB64 } from "./wire.ts"
 
-/** A device's name, sealed like an item: the server never learns it. Without an argument: this device's own. */
+/**
+ * A device's name, sealed like an item: the server never learns it. Without an argument: this device's own, with the kit that
+ * opens its rescue file. Another device's word about that is not taken: a name given elsewhere leaves it as it was.
+ */
 export const putLabel = async (
   device: Device,
   input?: { readonly deviceId: Uint8Array; readonly name: string },
@@ -25,8 +29,15 @@ export const putLabel = async (
   const stored = device.items.get(bytesToHex(deviceId))
   const before = stored === undefined ? undefined : decodeLabel(stored.body)
   const isOwn = bytesToHex(deviceId) === bytesToHex(record.account.deviceId)
-  if (before?.name === name) return ok(undefined)
-  const body = encodeLabel({ name, platform: isOwn ? device.ports.platform : (before?.platform ?? "") })
+  const kit = isOwn ? await rescueSlot(device) : before?.kit
+  const isKitSame =
+    kit === undefined ? before?.kit === undefined : before?.kit !== undefined && equalBytes(kit, before.kit)
+  if (before?.name === name && isKitSame) return ok(undefined)
+  const body = encodeLabel({
+    name,
+    platform: isOwn ? device.ports.platform : (before?.platform ?? ""),
+    ...(kit === undefined ? {} : { kit }),
+  })
   const item: LocalItem =
     stored === undefined
       ? {
@@ -53,6 +64,15 @@ export const putLabel = async (
   device.items.set(bytesToHex(deviceId), item)
   device.changed()
   return ok(undefined)
+}
+
+/** The others hear which kit opens this device's rescue file, once it syncs. `true`: there is something to send. */
+export const tellKit = async (device: Device): Promise<Result<boolean, Failure>> => {
+  const own = device.record?.account?.deviceId
+  const stored = own === undefined ? undefined : device.items.get(bytesToHex(own))
+  if (stored === undefined || !device.settings.syncOn) return ok(false)
+  const told = await putLabel(device)
+  return told.ok ? ok(device.items.get(bytesToHex(stored.itemId)) !== stored) : told
 }
 
 /** Devices that signed out by themselves leave the chain: their signature is verified, then they are removed and keys rotate. */
