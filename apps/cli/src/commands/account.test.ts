@@ -35,6 +35,7 @@ const calls = (): { readonly list: unknown[][]; readonly of: (name: string) => (
 const WAITING = `dev_${"a".repeat(26)}`
 const SCAN = `keyferry-device ${WAITING} ${"a".repeat(52)}`
 
+const OTHER_ITEM = "itm_aiaqcaibaeaqcaibaeaqcaibae"
 const NONE = {
   status: async () => ({ ...FAKE_STATUS, mode: "none", lock: "no-vault" }) as const,
 } satisfies Partial<Keyferry>
@@ -212,6 +213,34 @@ test("kf sync on without a second factor names the way out", async () => {
   const on = await run(["sync", "on", "--items", "all"], { status: async () => status })
   expect(on.exit).toBe(8)
   expect(on.stderr).toContain("kf 2fa on")
+})
+
+test("what may withdraw is named when it begins to travel, and what does not travel is not", async () => {
+  const withdraws = fakeItem({
+    title: "Cold",
+    kind: "exchange-key",
+    summary: "Bybit · read, withdraw",
+    policy: "local-only",
+  })
+  const trades = fakeItem({
+    id: OTHER_ITEM,
+    title: "Bot",
+    kind: "exchange-key",
+    summary: "Bybit · trade",
+    policy: "local-only",
+  })
+  const keyferry: Partial<Keyferry> = {
+    list: async () => ok([withdraws, trades]),
+    setPolicy: async () => ok(undefined),
+    syncOn: async () => ok({ uploaded: 1 }),
+  }
+  const synced = await run(["synced", "Cold", "Bot"], keyferry)
+  expect(synced.stderr).toContain(`“Cold” can move money out`)
+  expect(synced.stderr).toContain(`kf local ${withdraws.id}`)
+  expect(synced.stderr).not.toContain("“Bot” can")
+  expect((await run(["synced", "Bot"], keyferry)).stderr).not.toContain("money")
+  expect((await run(["sync", "on", "--items", "all"], keyferry)).stderr).toContain("“Cold” can move money out")
+  expect((await run(["sync", "on", "--items", "Bot"], keyferry)).stderr).not.toContain("money")
 })
 
 test("kf sync on uploads what was chosen and nothing before the choice", async () => {

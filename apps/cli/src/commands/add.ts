@@ -14,6 +14,7 @@ import { failure, type Failure } from "@keyferry/sdk/errors"
 import { type CommandSpec, flagOption, listOption, type OptionValues, textOption } from "../command.ts"
 import { type Context, unlockNow } from "../context.ts"
 import { usage } from "../failures.ts"
+import { refuseMainWallet, warnOfWithdrawal } from "../exchange-keys.ts"
 import { cleanFields, type FieldEntry, parseDotenv, readFieldEntries, splitFieldWords } from "../field-input.ts"
 import type { ItemInput, Keyferry } from "../keyferry.ts"
 import { printable } from "../io.ts"
@@ -62,6 +63,7 @@ export const command: CommandSpec = {
     if (!keyferry.ok) return keyferry
     const added = await keyferry.value.add(input.value)
     if (!added.ok) return added
+    warnOfWithdrawal(context, [added.value])
     context.io.answer({ schema: "kf.item/1", ...itemDocument(added.value) }, [
       `Added “${printable(added.value.title)}” (${added.value.id}), ${CUSTODY[added.value.custody]}.`,
     ])
@@ -151,6 +153,11 @@ const gatherInput = async (
     kind.kind === "ssh-key" ? withPublicHalf(context, asked.value) : asked.value,
   )
   if (!cleaned.ok) return cleaned
+  const agent = await refuseMainWallet(
+    kind.kind,
+    Object.fromEntries(cleaned.value.map((field) => [field.name, field.value])),
+  )
+  if (!agent.ok) return agent
   const title = titleGiven ?? (await askTitle(context, kind, asked.value))
   if (typeof title !== "string") return title
   if (title.trim() === "") return err(usage("The title is empty."))

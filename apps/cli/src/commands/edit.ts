@@ -5,6 +5,7 @@ import type { Failure } from "@keyferry/sdk/errors"
 import { type CommandSpec, listOption, textOption } from "../command.ts"
 import { type Context, openVault } from "../context.ts"
 import { needsTerminal, usage } from "../failures.ts"
+import { refuseMainWallet, warnOfWithdrawal } from "../exchange-keys.ts"
 import { fieldFailure, readFieldEntries, specFor, splitFieldWords } from "../field-input.ts"
 import { findItem } from "../find.ts"
 import { printable } from "../io.ts"
@@ -54,6 +55,13 @@ export const command: CommandSpec = {
       context.io.say("Nothing was changed.")
       return ok("done")
     }
+    const after = new Map(view.value.fields.map((field) => [field.name, field.value] as const))
+    for (const { name, value } of fields) {
+      if (value === null) after.delete(name)
+      else after.set(name, value)
+    }
+    const agent = await refuseMainWallet(view.value.kind, Object.fromEntries(after))
+    if (!agent.ok) return agent
     const change: ItemChange = {
       ...(title === undefined ? {} : { title }),
       ...(tags === undefined ? {} : { tags }),
@@ -62,6 +70,7 @@ export const command: CommandSpec = {
     }
     const edited = await keyferry.value.edit(view.value.id, change)
     if (!edited.ok) return edited
+    if (changes.value.some((field) => field.name === "permissions")) warnOfWithdrawal(context, [edited.value])
     context.io.answer({ schema: "kf.item/1", ...itemDocument(edited.value) }, [
       `Changed “${printable(edited.value.title)}”, revision ${edited.value.rev}, ${CUSTODY[edited.value.custody]}.`,
     ])

@@ -318,3 +318,40 @@ test("[shrink-guard] a script that would delete most of a vault is stopped, unle
   expect(JSON.parse(stopped.stderr)).toMatchObject({ code: "shrink-guard" })
   expect((await kf(["rm", ...titles, "--yes"])).exit).toBe(0)
 })
+
+test("the key of a main wallet is refused, an agent's is taken; the refusal names no value", async () => {
+  const main = `${"0".repeat(63)}1`
+  const words = ["exchange=hyperliquid", "wallet-address=0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"]
+  const refused = await kf(["add", "exchange-key", "Main", ...words, `private-key=@${fileWith("main", main)}`])
+  expect(refused.exit).toBe(2)
+  expect(refused.stderr).toContain("main wallet")
+  expect(refused.stderr).not.toContain(main)
+  const agent = `private-key=@${fileWith("agent", `${"0".repeat(63)}2`)}`
+  expect((await kf(["add", "exchange-key", "Agent", ...words, agent])).exit).toBe(0)
+  const edited = await kf(["edit", "Agent", `private-key=@${fileWith("main", main)}`])
+  expect(edited.exit).toBe(2)
+  expect(edited.stderr).toContain("main wallet")
+})
+
+test("a key that may withdraw is said aloud when it is added, changed and synced, also under --quiet", async () => {
+  const add = (title: string, permissions: string) =>
+    kf([
+      "--quiet",
+      "add",
+      "exchange-key",
+      title,
+      "exchange=bybit",
+      "key=AbCdEfGh1234567890",
+      `permissions=${permissions}`,
+      `secret=@${fileWith("s", "abcdefghijklmnopqrstuvwxyz0123456789")}`,
+    ])
+  const trades = await add("Trader", "read, trade")
+  expect(trades).toMatchObject({ exit: 0, stderr: "" })
+  const withdraws = await add("Vaulted", "read, Withdraw")
+  expect(withdraws.exit).toBe(0)
+  expect(withdraws.stderr).toContain("“Vaulted” can move money out")
+  expect(withdraws.stderr).not.toContain("kf local")
+  const edited = await kf(["--quiet", "edit", "Trader", "permissions=trade, withdraw"])
+  expect(edited.stderr).toContain("“Trader” can move money out")
+  expect((await kf(["--quiet", "edit", "Trader", "region=eu"])).stderr).not.toContain("money")
+})

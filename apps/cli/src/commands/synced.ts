@@ -2,6 +2,7 @@ import { ok } from "@keyferry/base"
 
 import type { CommandSpec } from "../command.ts"
 import { openVault } from "../context.ts"
+import { warnOfWithdrawal } from "../exchange-keys.ts"
 import { findItems } from "../find.ts"
 import { count } from "../format.ts"
 import { itemDocument } from "../views.ts"
@@ -20,6 +21,10 @@ export const command: CommandSpec = {
       "synced",
     )
     if (!set.ok) return set
+    warnOfWithdrawal(
+      context,
+      items.value.map((item) => ({ ...item, policy: "synced" as const })),
+    )
     const { sync } = await keyferry.value.status()
     context.io.answer(
       {

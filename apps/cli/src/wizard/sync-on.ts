@@ -5,6 +5,7 @@ import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import { type Ending, flagOption, type OptionValues, textOption } from "../command.ts"
 import { type Context, openVault, withStepUp } from "../context.ts"
+import { warnOfWithdrawal } from "../exchange-keys.ts"
 import { needsTerminal } from "../failures.ts"
 import { findItems } from "../find.ts"
 import { count } from "../format.ts"
@@ -120,6 +121,13 @@ const chooseAndStart = async (
   )
   view.end()
   if (!on.ok) return on
+  const chosen = items.value
+  warnOfWithdrawal(
+    context,
+    candidates
+      .filter((item) => chosen === "all" || (chosen !== "none" && chosen.includes(item.id)))
+      .map((item) => ({ ...item, policy: "synced" as const })),
+  )
   const after = await keyferry.status()
   const { sync } = after
   context.io.answer(
