@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, relative, sep } from "node:path"
+import process from "node:process"
 import { brotliCompressSync, constants } from "node:zlib"
 
 import { encodeWebManifest, type WebFile } from "../packages/protocol/src/web-manifest.ts"
@@ -34,6 +35,8 @@ export const digestOfSources = (): string => {
     "apps/web/index.html",
     "apps/web/device.html",
     "apps/web/vite.config.ts",
+    "apps/web/fonts.ts",
+    "apps/web/wasm-as-file.ts",
     "apps/web/package.json",
     "package-lock.json",
   ]
@@ -65,12 +68,18 @@ export const buildWebBundle = async ({ folder = WEB_BUNDLE, pages = [] }: BuildW
   rmSync(manifest, { force: true })
   // Loaded here: a start that finds a current bundle does not pay for the bundler.
   const { build } = await import("vite")
+  // The bundler and the libraries ask for it; the shell of whoever builds has no say in the bytes.
+  const shellHas = process.env["NODE_ENV"]
+  process.env["NODE_ENV"] = "production"
   const input = [...["index.html", "device.html"].map((page) => join(WEB_FOLDER, page)), ...pages]
   await build({
     root: WEB_FOLDER,
     configFile: join(WEB_FOLDER, "vite.config.ts"),
     logLevel: "error",
     build: { outDir: folder, emptyOutDir: true, rolldownOptions: { input } },
+  }).finally(() => {
+    if (shellHas === undefined) delete process.env["NODE_ENV"]
+    else process.env["NODE_ENV"] = shellHas
   })
   const files = new Map<string, WebFile>()
   let bytes = 0

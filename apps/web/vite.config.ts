@@ -1,7 +1,12 @@
 import { defineConfig } from "vite"
 
+import { makeFonts } from "./fonts.ts"
+import { wasmAsFile } from "./wasm-as-file.ts"
+
 /** What browsers of the last two years understand; top-level await in the worker needs it too. */
 const TARGET = "es2023"
+
+await makeFonts()
 
 export default defineConfig({
   root: import.meta.dirname,
@@ -11,6 +16,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     sourcemap: false,
   },
-  worker: { format: "es" },
+  worker: { format: "es", plugins: () => [wasmAsFile()] },
   oxc: { jsx: { runtime: "automatic" } },
 })

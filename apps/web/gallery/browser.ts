@@ -7,6 +7,7 @@ import { type Browser, chromium, type Page } from "playwright-core"
 import { build } from "vite"
 
 import { takeSteps } from "./browser-steps.ts"
+import { makeFonts } from "../fonts.ts"
 import { NOW_MS } from "./fixtures.ts"
 import type { GalleryState } from "./gallery-state.ts"
 
@@ -40,6 +41,7 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** Builds the gallery's page once, serves it under the real policy, and starts a browser. */
 export const openGallery = async (): Promise<Gallery> => {
+  await makeFonts()
   const built = join(import.meta.dirname, "built")
   await build({
     root: import.meta.dirname,

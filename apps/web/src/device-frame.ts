@@ -5,9 +5,13 @@
 const worker = new Worker(new URL("./worker/main.ts", import.meta.url), { type: "module", name: "keyferry" })
 
 addEventListener("message", (event) => {
-  if (event.source !== parent || event.origin !== location.origin || event.ports.length === 0) return
-  worker.postMessage("line", event.ports.slice(0, 1))
+  if (event.source !== parent || event.origin !== location.origin) return
+  if (event.data === "keep") keepApp()
+  else if (event.ports.length > 0) worker.postMessage("line", event.ports.slice(0, 1))
 })
 
-// What is missing without it is only the app without a server; a browser that refuses it says so in its own console.
-void navigator.serviceWorker?.register("/sw.js").catch(() => undefined)
+/** Asked for when there is a vault: before, nothing here would open without a server. */
+const keepApp = (): void => {
+  // What is missing without it is only the app without a server; a browser that refuses it says so in its own console.
+  void navigator.serviceWorker?.register("/sw.js").catch(() => undefined)
+}

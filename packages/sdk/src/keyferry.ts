@@ -14,7 +14,6 @@ import {
   canGoOn,
   type NewSide,
 } from "./approval.ts"
-import { archiveOf, restoreArchive } from "./archive.ts"
 import { devicesOf } from "./device-list.ts"
 import { setDevicePassword } from "./device-password.ts"
 import { createDevice, type Device, forget, readState, saveSettings } from "./device.ts"
@@ -430,8 +429,9 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         if (done.ok) live.stop()
         return done
       }),
-    exportArchive: (input) => serial(() => archiveOf(device, input)),
-    importArchive: (bytes, key, mode) => restoreArchive(device, bytes, key, mode),
+    // Loaded when it is asked for: readers of archives are a good part of what a browser would fetch at its start.
+    exportArchive: (input) => serial(async () => (await import("./archive.ts")).archiveOf(device, input)),
+    importArchive: async (bytes, key, mode) => (await import("./archive.ts")).restoreArchive(device, bytes, key, mode),
     rescue: (kitCode, newPassword) => serial(() => rescue(device, kitCode, newPassword)),
   }
   return ok(Object.freeze(keyferry))

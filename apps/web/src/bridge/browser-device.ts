@@ -1,19 +1,17 @@
 import type { Status } from "@keyferry/sdk"
 
+import type { WorkerFrame } from "./connect.ts"
 import type { BrowserDevice, Environment, Role, Snapshot, StoragePersistence } from "./contract.ts"
 import { readPersistence, requestPersistence } from "./environment.ts"
-import type { Reply, Request } from "./messages.ts"
-import { createRemote, type Line } from "./proxy.ts"
+import type { Reply } from "./messages.ts"
+import { NOBODY } from "./nobody.ts"
+import { createRemote } from "./proxy.ts"
 
 /** Activity is told at most this often; the time after which tabs lock is counted in minutes. */
 const TELL_ACTIVITY_EVERY_MS = 5000
 
 /** The page's side: a snapshot that screens can read at any time, and the SDK's methods over a line to the worker. */
-export const createBrowserDevice = (
-  line: Line<Request, Reply>,
-  environment: Environment,
-  end: () => void,
-): BrowserDevice => {
+export const createBrowserDevice = (frame: WorkerFrame, environment: Environment): BrowserDevice => {
   const listeners = new Set<() => void>()
   const changeListeners = new Set<() => void>()
   let current: Snapshot = {
@@ -31,10 +29,12 @@ export const createBrowserDevice = (
     current = { ...current, ...change }
     for (const listener of listeners) listener()
   }
+  let isAnswered = false
   const setRole = (role: Role): void => {
     // A follower hears of a role again only when the one it followed is gone.
     const hasLost = current.role === "follower" && current.status?.lock === "unlocked"
     set({ role, ...(hasLost ? { holderClosed: true } : {}) })
+    isAnswered ||= role !== "waiting"
     // Also where the role stays: another leader knows nothing of what the last one had open.
     if (role !== "waiting") void changed()
   }
@@ -43,7 +43,7 @@ export const createBrowserDevice = (
     return storage
   }
 
-  const remote = createRemote(line, (reply) => {
+  const remote = createRemote(frame.line, (reply) => {
     if (reply.kind === "failed") set({ failure: reply.failure })
     else if (reply.kind === "passkey") void askPasskey(reply)
     else if (reply.kind === "role") setRole(reply.role)
@@ -55,11 +55,18 @@ export const createBrowserDevice = (
     const answer = await pageAuthenticator[what](options as never)
     remote.send({ kind: "passkey", id, answer })
   }
+  const status: BrowserDevice["status"] = async (options) =>
+    !isAnswered && !(await frame.hasStore) && !isAnswered ? NOBODY : remote.keyferry.status(options)
   let asked = 0
+  let isKept = false
   const changed = async (): Promise<void> => {
     for (const listener of changeListeners) listener()
     const turn = ++asked
     const status: Status = await remote.keyferry.status()
+    if (status.mode !== "none" && !isKept) {
+      isKept = true
+      frame.keepApp()
+    }
     // A later question is on its way, and its answer is the newer one.
     if (turn !== asked) return
     const isOpen = status.lock === "unlocked" || status.lock === "standard-only"
@@ -73,7 +80,8 @@ export const createBrowserDevice = (
   let toldMs = 0
   return Object.freeze<BrowserDevice>({
     ...remote.keyferry,
-    close: async () => end(),
+    status,
+    close: async () => frame.end(),
     onChange: (listener) => {
       changeListeners.add(listener)
       return () => changeListeners.delete(listener)

@@ -1,15 +1,24 @@
-import { en } from "./en/index.ts"
+import { early } from "./en/early.ts"
+import type { en } from "./en/index.ts"
 import { type Arguments, formatMessage, type Formats, type Message, parseMessage } from "./icu.ts"
 import { currentLocale, intlLocale } from "./locale.ts"
 import { pseudoMessage, pseudoText } from "./pseudo.ts"
 
 export type MessageId = keyof typeof en
 const parsed = new Map<MessageId, Message>()
+let texts: Partial<Readonly<Record<MessageId, string>>> = early
+
+/** Texts that come with a later script. */
+export const addTexts = (more: typeof texts): void => {
+  texts = { ...texts, ...more }
+}
 
 const messageOf = (id: MessageId): Message => {
   const known = parsed.get(id)
   if (known !== undefined) return known
-  const message = parseMessage(en[id])
+  const text = texts[id]
+  if (text === undefined) throw new Error(`the text ${id} is not here yet`)
+  const message = parseMessage(text)
   const locale = currentLocale()
   const shown = locale === "en" ? message : pseudoMessage(locale, message)
   parsed.set(id, shown)

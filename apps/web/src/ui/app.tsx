@@ -1,8 +1,6 @@
 import { useEffect, useState } from "react"
-import { I18nProvider } from "react-aria-components"
 
 import type { BrowserDevice } from "../bridge/contract.ts"
-import { isRightToLeft } from "../i18n/locale.ts"
 import { AppProvider } from "./data/app-context.tsx"
 import { type AppStore, createAppStore } from "./data/store.ts"
 import { StepUpProvider } from "./data/use-act.tsx"
@@ -27,12 +25,10 @@ export const App = ({ bridge }: { readonly bridge: BrowserDevice }) => {
   }, [bridge])
   if (store === undefined) return null
   return (
-    <I18nProvider locale={isRightToLeft() ? "ar" : "en-GB"}>
-      <AppProvider bridge={bridge} store={store}>
-        <StepUpProvider>
-          <Gate />
-        </StepUpProvider>
-      </AppProvider>
-    </I18nProvider>
+    <AppProvider bridge={bridge} store={store}>
+      <StepUpProvider>
+        <Gate />
+      </StepUpProvider>
+    </AppProvider>
   )
 }

@@ -2,6 +2,7 @@
 import { openBrowserKeyferry } from "@keyferry/sdk/browser"
 
 import type { Reply, Request } from "../bridge/messages.ts"
+import { PROFILE } from "../bridge/profile.ts"
 import { type Line, portLine } from "../bridge/proxy.ts"
 import { serveKeyferry } from "../bridge/serve.ts"
 import { createAsker } from "./asker.ts"
@@ -14,8 +15,6 @@ import { createRouter } from "./router.ts"
  * Every tab has this worker. In one of them it leads: it holds the device's keys and plaintext, and answers all tabs. In the
  * others it hands requests on, and waits to lead.
  */
-const PROFILE = "keyferry"
-
 const handed = Promise.withResolvers<MessagePort>()
 addEventListener("message", (event) => {
   const [port] = event.ports

@@ -1,13 +1,10 @@
 import { gcm } from "@noble/ciphers/aes.js"
-import { ed25519 } from "@noble/curves/ed25519.js"
 import { argon2id } from "@noble/hashes/argon2.js"
 import { hkdf } from "@noble/hashes/hkdf.js"
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256, sha512 } from "@noble/hashes/sha2.js"
 
-import { concatBytes, equalBytes } from "@keyferry/base"
-
-import { isAcceptableEd25519Key } from "../hazmat/ed25519-keys.ts"
+import { nobleEd25519 } from "./noble-ed25519.ts"
 import type { Primitives } from "./primitives.ts"
 
 /** Plain JavaScript: the slow reference, and what fills the gaps of a browser's WebCrypto. */
@@ -26,12 +23,7 @@ export const noblePrimitives: Primitives = {
       return undefined
     }
   },
-  ed25519PublicKey: async (seed) => ed25519.getPublicKey(seed),
-  ed25519Sign: async (seed, message) => ed25519.sign(message, seed),
-  ed25519Verify: async (publicKey, message, signature) =>
-    signature.length === 64 &&
-    isAcceptableEd25519Key(publicKey) &&
-    verifyWithoutCofactor(publicKey, message, signature),
+  ...nobleEd25519,
   argon2id: async (password, salt, options) =>
     argon2id(password, salt, {
       m: options.memoryKiB,
@@ -39,32 +31,4 @@ export const noblePrimitives: Primitives = {
       p: options.parallelism,
       dkLen: options.length,
     }),
-}
-
-/** The equation of OpenSSL and of the browsers; noble itself multiplies by the cofactor, which accepts more. */
-const verifyWithoutCofactor = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => {
-  const { Point } = ed25519
-  const r = signature.subarray(0, 32)
-  const s = littleEndian(signature.subarray(32))
-  if (s >= Point.Fn.ORDER) return false
-  const a = pointOf(publicKey)
-  if (a === undefined) return false
-  const k = littleEndian(sha512(concatBytes(r, publicKey, message))) % Point.Fn.ORDER
-  const expected = Point.BASE.multiplyUnsafe(s).subtract(a.multiplyUnsafe(k))
-  return equalBytes(expected.toBytes(), r)
-}
-
-const pointOf = (publicKey: Uint8Array): InstanceType<typeof ed25519.Point> | undefined => {
-  try {
-    return ed25519.Point.fromBytes(publicKey)
-  } catch {
-    // Not on the curve: a key that no signature verifies under.
-    return undefined
-  }
-}
-
-const littleEndian = (bytes: Uint8Array): bigint => {
-  let value = 0n
-  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] ?? 0)
-  return value
 }

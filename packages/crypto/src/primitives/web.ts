@@ -1,5 +1,7 @@
+import { sha256 } from "@noble/hashes/sha2.js"
+
 import { isAcceptableEd25519Key } from "../hazmat/ed25519-keys.ts"
-import { noblePrimitives } from "./noble.ts"
+import { nobleEd25519 } from "./noble-ed25519.ts"
 import type { Primitives } from "./primitives.ts"
 
 // The prefix of a PKCS #8 Ed25519 private key: WebCrypto imports no raw seed.
@@ -11,7 +13,8 @@ const PKCS8_ED25519 = Uint8Array.of(0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x
  */
 export const webPrimitives = (subtle: SubtleCrypto, hasEd25519: boolean): Primitives => {
   const base: Primitives = {
-    ...noblePrimitives,
+    ...nobleEd25519,
+    sha256: (bytes) => sha256(bytes),
     hmacSha256: async (key, bytes) => {
       const algorithm = { name: "HMAC", hash: "SHA-256" }
       // WebCrypto refuses an empty key; HMAC fills keys up with zeros, so one zero byte is the same key.

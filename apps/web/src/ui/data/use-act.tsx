@@ -1,10 +1,12 @@
-import { createContext, type ReactNode, use, useCallback, useMemo, useRef, useState } from "react"
+import { createContext, type ReactNode, Suspense, use, useCallback, useMemo, useRef, useState } from "react"
 
 import type { Result } from "@keyferry/base"
 import type { Failure } from "@keyferry/sdk/errors"
 
-import { StepUpDialog } from "../shared/step-up-dialog.tsx"
+import { later } from "../kit/later.ts"
 import { useRefresh } from "./app-context.tsx"
+
+const StepUpDialog = later(() => import("../shared/step-up-dialog.tsx").then((m) => m.StepUpDialog))
 
 type Need = "password" | "factor"
 type AskFor = (need: Need) => Promise<boolean>
@@ -30,7 +32,11 @@ export const StepUpProvider = ({ children }: { readonly children: ReactNode }) =
   return (
     <StepUpContext value={askFor}>
       {children}
-      {need === undefined ? null : <StepUpDialog need={need} onEnd={end} />}
+      {need === undefined ? null : (
+        <Suspense fallback={null}>
+          <StepUpDialog need={need} onEnd={end} />
+        </Suspense>
+      )}
     </StepUpContext>
   )
 }

@@ -6,23 +6,12 @@ import type { Status } from "@keyferry/sdk"
 import { list } from "../../i18n/times.ts"
 import { t } from "../../i18n/translate.ts"
 import { useKeyferry, useRefresh, useSurroundings } from "../data/app-context.tsx"
-import type { Surroundings } from "../data/surroundings.ts"
 import { Button } from "../kit/button.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { Icon, type IconName } from "../kit/icon.tsx"
 import { FailureNotice } from "../kit/notice.tsx"
-import { FULL_PAGE_STATES, type FullPageState } from "../model/full-page-states.ts"
-import { syncStateOf } from "../model/sync-state.ts"
+import type { FullPageState } from "../model/full-page-states.ts"
 import { EntryFrame, hostOf } from "./entry-frame.tsx"
-
-export const fullPageState = (status: Status | undefined, surroundings: Surroundings): FullPageState | undefined => {
-  if (!surroundings.secure) return "insecure-context"
-  if (surroundings.missing.length > 0) return "browser-lacks"
-  if (surroundings.failure !== undefined) return "store-failure"
-  if (status === undefined) return undefined
-  const state = syncStateOf(status, surroundings)
-  return FULL_PAGE_STATES.find((wall) => wall === state)
-}
 
 const ICONS: Readonly<Record<FullPageState, IconName>> = {
   "insecure-context": "slash",

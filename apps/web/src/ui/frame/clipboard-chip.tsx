@@ -1,7 +1,8 @@
 import { useEffect } from "react"
 
 import { t } from "../../i18n/translate.ts"
-import { Button, IconButton } from "../kit/button.tsx"
+import { Button } from "../kit/button.tsx"
+import { IconButton } from "../kit/icon-button.tsx"
 import { Icon } from "../kit/icon.tsx"
 import { clearNow, dismissClipboard, useClipboard } from "../model/clipboard.ts"
 

@@ -1,35 +1,39 @@
-import { lazy, Suspense, useState } from "react"
+import { Suspense, useState } from "react"
 import { Link, Route, Switch, useLocation } from "wouter"
 
 import { t } from "../../i18n/translate.ts"
 import { useKeyferry, useStatus } from "../data/app-context.tsx"
-import { Button, IconButton } from "../kit/button.tsx"
+import { SignIn } from "../entry/sign-in.tsx"
+import { AriaLocale } from "../kit/aria-locale.tsx"
+import { Button } from "../kit/button.tsx"
+import { IconButton } from "../kit/icon-button.tsx"
 import { Icon } from "../kit/icon.tsx"
+import { later } from "../kit/later.ts"
 import { ListPage } from "../list/list-page.tsx"
-import { Palette } from "../palette/palette.tsx"
-import { ShortcutsDialog, useShortcuts } from "../palette/shortcuts.tsx"
+import { useShortcuts } from "../palette/shortcuts.tsx"
 import { Banner } from "./banner.tsx"
 import { ClipboardChip } from "./clipboard-chip.tsx"
 import { Mark } from "./mark.tsx"
 import { BottomBar, Rail } from "./rail.tsx"
 import { SyncIndicator } from "./sync-popover.tsx"
 
-const ItemPage = lazy(() => import("../item/item-page.tsx").then((m) => ({ default: m.ItemPage })))
-const EditPage = lazy(() => import("../item/edit-page.tsx").then((m) => ({ default: m.EditPage })))
-const AddPage = lazy(() => import("../item/add-page.tsx").then((m) => ({ default: m.AddPage })))
-const HistoryPage = lazy(() => import("../item/history-page.tsx").then((m) => ({ default: m.HistoryPage })))
-const BinPage = lazy(() => import("../list/bin-page.tsx").then((m) => ({ default: m.BinPage })))
-const ConflictsPage = lazy(() => import("../item/conflicts-page.tsx").then((m) => ({ default: m.ConflictsPage })))
-const DevicesPage = lazy(() => import("../devices/devices-page.tsx").then((m) => ({ default: m.DevicesPage })))
-const ApprovePage = lazy(() => import("../devices/approve-page.tsx").then((m) => ({ default: m.ApprovePage })))
-const RotationPage = lazy(() => import("../devices/rotation-page.tsx").then((m) => ({ default: m.RotationPage })))
-const ActivityPage = lazy(() => import("../pages/activity-page.tsx").then((m) => ({ default: m.ActivityPage })))
-const Settings = lazy(() => import("../settings/settings.tsx").then((m) => ({ default: m.Settings })))
-const TurnSyncOn = lazy(() => import("../sync/turn-on.tsx").then((m) => ({ default: m.TurnSyncOn })))
-const SignUpInside = lazy(() => import("../entry/sign-up.tsx").then((m) => ({ default: m.SignUp })))
-const SignInInside = lazy(() => import("../entry/sign-in.tsx").then((m) => ({ default: m.SignIn })))
-const Enrolment = lazy(() => import("../entry/enrolment.tsx").then((m) => ({ default: m.Enrolment })))
-const SignOut = lazy(() => import("../sync/sign-out.tsx").then((m) => ({ default: m.SignOut })))
+const Palette = later(() => import("../palette/palette.tsx").then((m) => m.Palette))
+const ShortcutsDialog = later(() => import("../palette/shortcuts-dialog.tsx").then((m) => m.ShortcutsDialog))
+const ItemPage = later(() => import("../item/item-page.tsx").then((m) => m.ItemPage))
+const EditPage = later(() => import("../item/edit-page.tsx").then((m) => m.EditPage))
+const AddPage = later(() => import("../item/add-page.tsx").then((m) => m.AddPage))
+const HistoryPage = later(() => import("../item/history-page.tsx").then((m) => m.HistoryPage))
+const BinPage = later(() => import("../list/bin-page.tsx").then((m) => m.BinPage))
+const ConflictsPage = later(() => import("../item/conflicts-page.tsx").then((m) => m.ConflictsPage))
+const DevicesPage = later(() => import("../devices/devices-page.tsx").then((m) => m.DevicesPage))
+const ApprovePage = later(() => import("../devices/approve-page.tsx").then((m) => m.ApprovePage))
+const RotationPage = later(() => import("../devices/rotation-page.tsx").then((m) => m.RotationPage))
+const ActivityPage = later(() => import("../pages/activity-page.tsx").then((m) => m.ActivityPage))
+const Settings = later(() => import("../settings/settings.tsx").then((m) => m.Settings))
+const TurnSyncOn = later(() => import("../sync/turn-on.tsx").then((m) => m.TurnSyncOn))
+const SignUpInside = later(() => import("../entry/sign-up.tsx").then((m) => m.SignUp))
+const Enrolment = later(() => import("../entry/enrolment.tsx").then((m) => m.Enrolment))
+const SignOut = later(() => import("../sync/sign-out.tsx").then((m) => m.SignOut))
 
 export const Frame = () => {
   const keyferry = useKeyferry()
@@ -39,46 +43,50 @@ export const Frame = () => {
   useShortcuts({ openPalette: () => setPalette(true), openHelp: () => setHelp(true) })
   const lock = (): void => void keyferry.lockEverywhere()
   return (
-    <div className="frame">
-      <a className="skip" href="#main">
-        {t("frame.skip")}
-      </a>
-      <header className="head">
-        <Link to="/" className="brand" aria-label="Keyferry">
-          <Mark />
-          <span>Keyferry</span>
-        </Link>
-        <span className="vault-name">
-          <Icon name="lock" size={16} />
-          {t("vault.personal")}
-        </span>
-        <button type="button" className="search-button" onClick={() => setPalette(true)}>
-          <Icon name="search" size={16} />
-          <span>{t("frame.search")}</span>
-          <kbd>{isApple() ? "⌘K" : "Ctrl K"}</kbd>
-        </button>
-        <SyncIndicator />
-        <span className="only-narrow">
-          <IconButton icon="search" name={t("frame.search")} onPress={() => setPalette(true)} />
-        </span>
-        <span className="only-wide">
-          <Button icon="lock" onPress={lock}>
-            {t("frame.lock")}
-          </Button>
-        </span>
-      </header>
-      <Rail onHelp={() => setHelp(true)} />
-      <main className="main" id="main" tabIndex={-1}>
-        <Banner />
-        <Suspense fallback={<div className="waiting" role="status" />}>
-          {status.enrolment !== undefined && status.mode === "local" ? <Enrolment inside /> : <Pages />}
+    <AriaLocale>
+      <div className="frame">
+        <a className="skip" href="#main">
+          {t("frame.skip")}
+        </a>
+        <header className="head">
+          <Link to="/" className="brand" aria-label="Keyferry">
+            <Mark />
+            <span>Keyferry</span>
+          </Link>
+          <span className="vault-name">
+            <Icon name="lock" size={16} />
+            {t("vault.personal")}
+          </span>
+          <button type="button" className="search-button" onClick={() => setPalette(true)}>
+            <Icon name="search" size={16} />
+            <span>{t("frame.search")}</span>
+            <kbd>{isApple() ? "⌘K" : "Ctrl K"}</kbd>
+          </button>
+          <SyncIndicator />
+          <span className="only-narrow">
+            <IconButton icon="search" name={t("frame.search")} onPress={() => setPalette(true)} />
+          </span>
+          <span className="only-wide">
+            <Button icon="lock" onPress={lock}>
+              {t("frame.lock")}
+            </Button>
+          </span>
+        </header>
+        <Rail onHelp={() => setHelp(true)} />
+        <main className="main" id="main" tabIndex={-1}>
+          <Banner />
+          <Suspense fallback={<div className="waiting" role="status" />}>
+            {status.enrolment !== undefined && status.mode === "local" ? <Enrolment inside /> : <Pages />}
+          </Suspense>
+        </main>
+        <BottomBar onLock={lock} onHelp={() => setHelp(true)} />
+        <ClipboardChip />
+        <Suspense fallback={null}>
+          {palette ? <Palette onClose={() => setPalette(false)} onHelp={() => setHelp(true)} /> : null}
+          {help ? <ShortcutsDialog onClose={() => setHelp(false)} /> : null}
         </Suspense>
-      </main>
-      <BottomBar onLock={lock} onHelp={() => setHelp(true)} />
-      <ClipboardChip />
-      {palette ? <Palette onClose={() => setPalette(false)} onHelp={() => setHelp(true)} /> : null}
-      {help ? <ShortcutsDialog onClose={() => setHelp(false)} /> : null}
-    </div>
+      </div>
+    </AriaLocale>
   )
 }
 
@@ -112,7 +120,7 @@ const Pages = () => (
       <SignUpInside inside />
     </Route>
     <Route path="/sign-in">
-      <SignInInside inside />
+      <SignIn inside />
     </Route>
     <Route path="/sign-out">
       <SignOut />

@@ -1,21 +1,23 @@
-import { lazy, Suspense } from "react"
+import { Suspense } from "react"
 import { Route, Switch } from "wouter"
 
 import { t } from "../../i18n/translate.ts"
 import { useSnapshot, useSurroundings } from "../data/app-context.tsx"
 import { FirstRun } from "../entry/first-run.tsx"
-import { fullPageState, StatePage } from "../entry/state-page.tsx"
+import { SignIn } from "../entry/sign-in.tsx"
 import { Unlock } from "../entry/unlock.tsx"
+import { later } from "../kit/later.ts"
+import { fullPageState } from "../model/full-page-states.ts"
 
-const Frame = lazy(() => import("./frame.tsx").then((m) => ({ default: m.Frame })))
-const AddFirst = lazy(() => import("../entry/add-first.tsx").then((m) => ({ default: m.AddFirst })))
-const SignIn = lazy(() => import("../entry/sign-in.tsx").then((m) => ({ default: m.SignIn })))
-const SignUp = lazy(() => import("../entry/sign-up.tsx").then((m) => ({ default: m.SignUp })))
-const Recover = lazy(() => import("../entry/recover.tsx").then((m) => ({ default: m.Recover })))
-const Enrolment = lazy(() => import("../entry/enrolment.tsx").then((m) => ({ default: m.Enrolment })))
-const Rescue = lazy(() => import("../entry/rescue.tsx").then((m) => ({ default: m.Rescue })))
-const SecurityPage = lazy(() => import("../pages/security-page.tsx").then((m) => ({ default: m.SecurityPage })))
-const VaultsPage = lazy(() => import("../pages/vaults-page.tsx").then((m) => ({ default: m.VaultsPage })))
+const StatePage = later(() => import("../entry/state-page.tsx").then((m) => m.StatePage))
+const Frame = later(() => import("./frame.tsx").then((m) => m.Frame))
+const AddFirst = later(() => import("../entry/add-first.tsx").then((m) => m.AddFirst))
+const SignUp = later(() => import("../entry/sign-up.tsx").then((m) => m.SignUp))
+const Recover = later(() => import("../entry/recover.tsx").then((m) => m.Recover))
+const Enrolment = later(() => import("../entry/enrolment.tsx").then((m) => m.Enrolment))
+const Rescue = later(() => import("../entry/rescue.tsx").then((m) => m.Rescue))
+const SecurityPage = later(() => import("../pages/security-page.tsx").then((m) => m.SecurityPage))
+const VaultsPage = later(() => import("../pages/vaults-page.tsx").then((m) => m.VaultsPage))
 
 /** Which of the app's few worlds a person is in: a full-page state, the first run, an enrolment, locked, or inside. */
 export const Gate = () => {

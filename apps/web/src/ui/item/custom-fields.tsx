@@ -3,7 +3,8 @@ import { useState } from "react"
 import type { FieldReason, Kind } from "@keyferry/items"
 
 import { t } from "../../i18n/translate.ts"
-import { Button, IconButton } from "../kit/button.tsx"
+import { Button } from "../kit/button.tsx"
+import { IconButton } from "../kit/icon-button.tsx"
 import { Field } from "../kit/field.tsx"
 import { REASONS } from "./reasons.ts"
 

@@ -4,7 +4,7 @@ import { ComboBox, FieldError, Input, Label, ListBox, ListBoxItem, Popover, Text
 import { exchangeById, exchangeIds, toExchangeId } from "@keyferry/items"
 
 import { t } from "../../i18n/translate.ts"
-import { IconButton } from "../kit/button.tsx"
+import { IconButton } from "../kit/icon-button.tsx"
 import { Icon } from "../kit/icon.tsx"
 import { rank } from "../model/filter.ts"
 

@@ -2,7 +2,8 @@ import { useEffect, useState } from "react"
 
 import { t } from "../../i18n/translate.ts"
 import { setPreferences, usePreferences } from "../data/preferences.ts"
-import { Button, IconButton } from "../kit/button.tsx"
+import { Button } from "../kit/button.tsx"
+import { IconButton } from "../kit/icon-button.tsx"
 import { Notice } from "../kit/notice.tsx"
 import { CopySecret, CopyText } from "../shared/copy-button.tsx"
 

@@ -1,5 +1,4 @@
-import type { ReactNode, Ref } from "react"
-import { Button as AriaButton, Tooltip, TooltipTrigger } from "react-aria-components"
+import type { ReactNode } from "react"
 import { Link as RouteLink } from "wouter"
 
 import { Icon, type IconName } from "./icon.tsx"
@@ -11,6 +10,7 @@ interface Pressable {
   readonly disabled?: boolean | undefined
 }
 
+/** A plain element: the pages before the vault load nothing for it. */
 export const Button = ({
   children,
   tone = "plain",
@@ -23,7 +23,6 @@ export const Button = ({
   name,
   describedBy,
   pressed,
-  slot,
 }: Pressable & {
   readonly children: ReactNode
   readonly tone?: Tone
@@ -36,27 +35,25 @@ export const Button = ({
   readonly name?: string | undefined
   readonly describedBy?: string | undefined
   readonly pressed?: boolean | undefined
-  readonly slot?: string
 }) => (
-  <AriaButton
+  <button
     className="button"
     data-tone={tone}
     type={submit && !pending ? "submit" : "button"}
-    isDisabled={disabled}
+    disabled={disabled}
     data-pending={pending ? "" : undefined}
-    aria-disabled={pending}
+    {...(pending ? { "aria-disabled": true } : {})}
     // A dialog begins where its safe answer is.
     // oxlint-disable-next-line jsx-a11y/no-autofocus
     autoFocus={focused}
-    {...(onPress === undefined || pending ? {} : { onPress })}
+    {...(onPress === undefined || pending ? {} : { onClick: () => onPress() })}
     {...(name === undefined ? {} : { "aria-label": name })}
     {...(describedBy === undefined ? {} : { "aria-describedby": describedBy })}
     {...(pressed === undefined ? {} : { "aria-pressed": pressed })}
-    {...(slot === undefined ? {} : { slot })}
   >
     {pending ? <Spinner /> : icon === undefined ? null : <Icon name={icon} size={16} />}
     {children}
-  </AriaButton>
+  </button>
 )
 
 const Spinner = () => (
@@ -65,49 +62,11 @@ const Spinner = () => (
   </svg>
 )
 
-/** An icon with its words in the accessible name and in a tooltip. */
-export const IconButton = ({
-  icon,
-  name,
-  onPress,
-  disabled = false,
-  pressed,
-  shortcut,
-  ref,
-  slot,
-}: Pressable & {
-  readonly icon: IconName
-  readonly name: string
-  readonly pressed?: boolean
-  readonly shortcut?: string | undefined
-  readonly ref?: Ref<HTMLButtonElement>
-  readonly slot?: string
-}) => (
-  <TooltipTrigger delay={500}>
-    <AriaButton
-      className="button"
-      data-icon-only=""
-      aria-label={name}
-      isDisabled={disabled}
-      {...(onPress === undefined ? {} : { onPress })}
-      {...(pressed === undefined ? {} : { "aria-pressed": pressed })}
-      {...(ref === undefined ? {} : { ref })}
-      {...(slot === undefined ? {} : { slot })}
-    >
-      <Icon name={icon} />
-    </AriaButton>
-    <Tooltip className="tooltip" offset={6}>
-      {name}
-      {shortcut === undefined ? null : ` · ${shortcut}`}
-    </Tooltip>
-  </TooltipTrigger>
-)
-
 /** Looks like text, acts like a button. */
 export const LinkButton = ({ children, onPress, disabled = false }: Pressable & { readonly children: ReactNode }) => (
-  <AriaButton className="link-button" isDisabled={disabled} {...(onPress === undefined ? {} : { onPress })}>
+  <button type="button" className="link-button" disabled={disabled} onClick={onPress}>
     {children}
-  </AriaButton>
+  </button>
 )
 
 /** A link inside the app that looks like a button. */

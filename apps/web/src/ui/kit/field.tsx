@@ -1,8 +1,6 @@
-import { type ClipboardEvent, type ReactNode, type Ref, useState } from "react"
-import { FieldError, Input, Label, Text, TextArea, TextField } from "react-aria-components"
+import { type ClipboardEvent, type ReactNode, type Ref, useId, useState } from "react"
 
 import { t } from "../../i18n/translate.ts"
-import { IconButton } from "./button.tsx"
 import { Icon } from "./icon.tsx"
 
 export interface Said {
@@ -40,68 +38,60 @@ export interface FieldProps {
   readonly ref?: Ref<HTMLInputElement & HTMLTextAreaElement>
 }
 
-/** One line or several, with its label, hint, error and what was said about it. */
+/**
+ * One line or several, with its label, hint, error and what was said about it. Plain elements: the pages before the vault
+ * load nothing for it.
+ */
 export const Field = (props: FieldProps) => {
-  const { label, value, note, hint, said, error, secret = false, lines, focused = false } = props
+  const { label, note, hint, said, error, secret = false, lines, focused = false } = props
   const [shown, setShown] = useState(false)
+  const id = useId()
   const invalid = error !== undefined && error !== null && error !== ""
+  const described = [hint === undefined ? "" : `${id}-hint`, invalid ? `${id}-error` : ""].filter((part) => part !== "")
   const shared = {
+    id,
     className: "input",
     "data-mono": (props.mono ?? secret) ? "" : undefined,
     "data-code": props.code === true ? "" : undefined,
+    value: props.value,
+    onChange: (event: { readonly target: { readonly value: string } }) => props.onChange(event.target.value),
+    ...(props.name === undefined ? {} : { name: props.name }),
+    ...(props.onBlur === undefined ? {} : { onBlur: props.onBlur }),
     ...(props.placeholder === undefined ? {} : { placeholder: props.placeholder }),
     ...(props.maxLength === undefined ? {} : { maxLength: props.maxLength }),
+    ...(props.ref === undefined ? {} : { ref: props.ref }),
+    ...(props.required === true ? { "aria-required": true } : {}),
+    ...(invalid ? { "aria-invalid": true } : {}),
+    ...(described.length === 0 ? {} : { "aria-describedby": described.join(" ") }),
+    disabled: props.disabled ?? false,
+    inputMode: props.mode ?? "text",
+    autoComplete: props.autoComplete ?? "off",
     spellCheck: false,
     autoCapitalize: "off",
     // A page begins where its first answer is typed.
     autoFocus: focused,
     onPaste: (event: ClipboardEvent<HTMLInputElement | HTMLTextAreaElement>) =>
       props.onPaste?.(event.clipboardData.getData("text/plain"), event),
-  }
+  } as const
   return (
-    <TextField
-      className="field"
-      value={value}
-      onChange={props.onChange}
-      isInvalid={invalid}
-      isRequired={props.required ?? false}
-      isDisabled={props.disabled ?? false}
-      validationBehavior="aria"
-      inputMode={props.mode ?? "text"}
-      {...(props.name === undefined ? {} : { name: props.name })}
-      {...(props.onBlur === undefined ? {} : { onBlur: props.onBlur })}
-      autoComplete={props.autoComplete ?? "off"}
-      type={secret && lines === undefined && !shown ? "password" : props.mode === "email" ? "email" : "text"}
-    >
-      <Label className="field-label">
+    <div className="field" data-invalid={invalid ? "" : undefined}>
+      <label className="field-label" htmlFor={id}>
         {props.ownLabel === true ? <bdi>{label}</bdi> : label}
         {note === undefined ? null : <span className="field-label-note">{note}</span>}
-      </Label>
+      </label>
       <div className="input-line">
         {lines === undefined ? (
-          <Input {...shared} {...(props.ref === undefined ? {} : { ref: props.ref })} />
+          <input type={secret && !shown ? "password" : props.mode === "email" ? "email" : "text"} {...shared} />
         ) : (
-          <TextArea
-            {...shared}
-            rows={lines}
-            data-masked={secret && !shown ? "" : undefined}
-            {...(props.ref === undefined ? {} : { ref: props.ref })}
-          />
+          <textarea rows={lines} data-masked={secret && !shown ? "" : undefined} {...shared} />
         )}
-        {secret ? (
-          <IconButton
-            icon={shown ? "eye-off" : "eye"}
-            name={t(shown ? "field.hide" : "field.show", { field: label })}
-            pressed={shown}
-            onPress={() => setShown(!shown)}
-          />
-        ) : null}
+        {secret ? <ShowToggle field={label} shown={shown} onToggle={() => setShown(!shown)} /> : null}
         {props.after}
       </div>
       {hint === undefined ? null : (
-        <Text slot="description" className="field-hint">
+        <span id={`${id}-hint`} className="field-hint">
           {hint}
-        </Text>
+        </span>
       )}
       <span role="status">
         {said === undefined ? null : (
@@ -111,10 +101,37 @@ export const Field = (props: FieldProps) => {
           </span>
         )}
       </span>
-      <FieldError className="field-error">
-        <Icon name="alert" size={16} />
-        <span>{error}</span>
-      </FieldError>
-    </TextField>
+      {invalid ? (
+        <span id={`${id}-error`} className="field-error">
+          <Icon name="alert" size={16} />
+          <span>{error}</span>
+        </span>
+      ) : null}
+    </div>
+  )
+}
+
+const ShowToggle = ({
+  field,
+  shown,
+  onToggle,
+}: {
+  readonly field: string
+  readonly shown: boolean
+  readonly onToggle: () => void
+}) => {
+  const name = t(shown ? "field.hide" : "field.show", { field })
+  return (
+    <button
+      type="button"
+      className="button"
+      data-icon-only=""
+      aria-label={name}
+      title={name}
+      aria-pressed={shown}
+      onClick={onToggle}
+    >
+      <Icon name={shown ? "eye-off" : "eye"} />
+    </button>
   )
 }

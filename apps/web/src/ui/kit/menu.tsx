@@ -1,7 +1,7 @@
 import type { ReactNode } from "react"
 import { Menu as AriaMenu, MenuItem as AriaMenuItem, MenuTrigger, Popover, Separator } from "react-aria-components"
 
-import { IconButton } from "./button.tsx"
+import { IconButton } from "./icon-button.tsx"
 import { Icon, type IconName } from "./icon.tsx"
 
 export interface MenuEntry {

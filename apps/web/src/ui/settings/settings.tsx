@@ -3,7 +3,7 @@ import { Link, Redirect, Route, Switch, useLocation } from "wouter"
 
 import { type MessageId, t } from "../../i18n/translate.ts"
 import { PageHead } from "../kit/pieces.tsx"
-import { KeyboardSettings } from "../palette/shortcuts.tsx"
+import { KeyboardSettings } from "../palette/shortcuts-dialog.tsx"
 import { AboutSettings } from "./about.tsx"
 import { AccountsSettings } from "./accounts.tsx"
 import { AppearanceSettings } from "./appearance.tsx"
