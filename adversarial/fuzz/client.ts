@@ -58,6 +58,7 @@ const memoryStore = (rows: Rows): DeviceStore => {
     for (const key of rows.keys()) if (key !== SECRET) rows.delete(key)
   }
   return {
+    format: async () => 2,
     read: async (table, key) => rows.get(name(table, key)),
     list: async (table) =>
       [...rows]

@@ -13,7 +13,7 @@ import type { Failure } from "@keyferry/protocol"
 
 import type { Device } from "./device.ts"
 import type { LocalItem } from "./formats.ts"
-import { bodyOf, classOf, encodeBody, homeVault, itemRows, policyForNew } from "./items.ts"
+import { bodyOf, classOf, encodeBody, homeVault, itemRow, policyForNew } from "./items.ts"
 import type { Row } from "./ports.ts"
 import { profileItemId } from "./vault.ts"
 
@@ -108,7 +108,7 @@ export const restoreArchive = async (
         prevHash: new Uint8Array(32),
       }
       added.push(row)
-      rows.push(...(await itemRows(device, local, row)))
+      rows.push(itemRow(local, row))
     }
     await device.ports.store.write(rows)
     for (const row of added) device.items.set(bytesToHex(row.itemId), row)

@@ -115,11 +115,11 @@ describe("rows", () => {
     await store.write([{ table: "clear", key: "device", value: new Uint8Array([1]) }])
     await store.close()
     const db = new DatabaseSync(join(folder, "device.db"))
-    db.exec("PRAGMA user_version=2")
+    db.exec("PRAGMA user_version=3")
     db.close()
     expect(await openNodeKeyferry({ folder })).toEqual({ ok: false, error: { code: "schema-newer" } })
     const kept = new DatabaseSync(join(folder, "device.db"))
-    expect(kept.prepare("PRAGMA user_version").get()).toEqual({ user_version: 2 })
+    expect(kept.prepare("PRAGMA user_version").get()).toEqual({ user_version: 3 })
     expect(kept.prepare("SELECT count(*) AS n FROM rows").get()).toEqual({ n: 1 })
     kept.close()
   })
@@ -173,12 +173,13 @@ describe("a store without an account", () => {
     if (!note.ok || !strict.ok) throw new Error("not added")
     await kf.close()
     const store = storeAt()
-    const [inItem, inStrict] = [await store.list("item"), await store.list("strict")]
-    expect([inItem.length, inStrict.length]).toEqual([1, 1])
+    // The page of the note and the list of pages; the page of what is strict.
+    const [standardRows, strictRows] = [await store.list("page"), await store.list("page-strict")]
+    expect([standardRows.length, strictRows.length]).toEqual([2, 1])
     await store.close()
     // Moved by hand into the standard table, where a device opened offline would look for it, it does not open.
     const db = new DatabaseSync(join(folder, "device.db"))
-    db.prepare("UPDATE rows SET tbl = 'item' WHERE tbl = 'strict'").run()
+    db.prepare("UPDATE rows SET tbl = 'page' WHERE tbl = 'page-strict'").run()
     db.close()
     const moved = await open()
     expect(await moved.unlock(PASSWORD)).toMatchObject({ ok: false, error: { code: "store-corrupt" } })

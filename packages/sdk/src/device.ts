@@ -6,6 +6,7 @@ import type { Failure } from "@keyferry/protocol"
 
 import { chainRow, type DeviceRecord, deviceRecord, type LocalItem, type Settings, settingsRow } from "./formats.ts"
 import type { AuthKey } from "./device-keys.ts"
+import { createPagedStore, type ItemPages } from "./item-pages.ts"
 import { keysOf, type Row, type SdkPorts } from "./ports.ts"
 import { lockedKey, macOf, openRow, sealRow } from "./sealing.ts"
 import { createTransport, type RequestSigner, type Transport } from "./transport.ts"
@@ -46,6 +47,8 @@ export interface Device {
   items: Map<string, LocalItem>
   /** Rows whose class is closed now. */
   closedItems: number
+  /** The pages that the items lie in; "rows" where each still has a row of its own; `undefined` while locked. */
+  pages: ItemPages | "rows" | undefined
   vaults: Map<string, Vault>
   settings: Settings
   /** When the password was typed last, by both clocks: for actions that want it fresh, and for the end of this unlock. */
@@ -66,7 +69,8 @@ export interface Device {
 
 export const DEFAULT_SETTINGS: Settings = { syncOn: false, autoNew: false, credentials: true, lastSyncMs: 0, commit: 0 }
 
-export const createDevice = async (ports: SdkPorts, changed: () => void): Promise<Result<Device, Failure>> => {
+export const createDevice = async (host: SdkPorts, changed: () => void): Promise<Result<Device, Failure>> => {
+  const ports: SdkPorts = { ...host, store: createPagedStore(host, () => device) }
   const device: Device = {
     ports,
     record: undefined,
@@ -76,6 +80,7 @@ export const createDevice = async (ports: SdkPorts, changed: () => void): Promis
     links: [],
     items: new Map(),
     closedItems: 0,
+    pages: undefined,
     vaults: new Map(),
     settings: DEFAULT_SETTINGS,
     openedAt: undefined,
@@ -240,6 +245,7 @@ export const forget = (device: Device): void => {
   device.items = new Map()
   device.vaults = new Map()
   device.closedItems = 0
+  device.pages = undefined
   device.settings = DEFAULT_SETTINGS
   device.unlockedUntilMs = 0
   device.openedAt = undefined

@@ -7,7 +7,7 @@ import type { Keyferry } from "./api.ts"
 import { type Device, saveSettings } from "./device.ts"
 import { type LocalItem, POLICY_SYNCED } from "./formats.ts"
 import { historyOf, oldBodyRow } from "./items-history.ts"
-import { bodyOf, changedBody, editedLocal, findItem, itemRows, newLocalItem, summaryOf, viewOf } from "./items.ts"
+import { bodyOf, changedBody, editedLocal, findItem, itemRow, newLocalItem, summaryOf, viewOf } from "./items.ts"
 import { notOpen } from "./not-open.ts"
 import type { Row } from "./ports.ts"
 import { renewLocalKeys } from "./renew-local-keys.ts"
@@ -57,7 +57,7 @@ export const itemCalls = ({
     if (local === undefined) return err({ code: "locked" })
     if (item.strict && local.strict === undefined) return err({ code: "lease-needs-server" })
     const old = before === undefined ? undefined : await oldBodyRow(device, local, before)
-    await ports.store.write([...(await itemRows(device, local, item)), ...(old === undefined ? [] : [old])])
+    await ports.store.write([itemRow(local, item), ...(old === undefined ? [] : [old])])
     device.items.set(bytesToHex(item.itemId), item)
     changed()
     if (item.waiting) poke()
@@ -77,7 +77,7 @@ export const itemCalls = ({
         const item = newLocalItem(device, input)
         if (!item.ok) return item
         const written = await writeItem(item.value)
-        return written.ok ? ok(summaryOf(device, written.value)) : written
+        return written.ok ? ok(summaryOf(written.value)) : written
       }),
     addMany: (inputs, onProgress) =>
       serial(async () => {
@@ -90,14 +90,14 @@ export const itemCalls = ({
           if (!item.ok) return item
           if (item.value.strict && local.strict === undefined) return err({ code: "lease-needs-server" })
           items.push(item.value)
-          rows.push(...(await itemRows(device, local, item.value)))
+          rows.push(itemRow(local, item.value))
           if (items.length % 100 === 0) onProgress?.({ step: "importing", done: items.length, total: inputs.length })
         }
         await ports.store.write(rows)
         for (const item of items) device.items.set(bytesToHex(item.itemId), item)
         changed()
         if (items.some((i) => i.waiting)) poke()
-        return ok(items.map((i) => summaryOf(device, i)))
+        return ok(items.map((i) => summaryOf(i)))
       }),
     edit: (id, change) =>
       serial(async () => {
@@ -108,7 +108,7 @@ export const itemCalls = ({
         const next = editedLocal(found.value, body.value, change.class !== undefined)
         if (!next.ok) return next
         const written = await writeItem(next.value, found.value)
-        return written.ok ? ok(summaryOf(device, written.value)) : written
+        return written.ok ? ok(summaryOf(written.value)) : written
       }),
     remove: (id) =>
       serial(async () => {
@@ -135,7 +135,7 @@ export const itemCalls = ({
         const next = editedLocal(found.value, { ...item.value, updatedMs: ports.clock.nowMs() }, false)
         if (!next.ok) return next
         const written = await writeItem(next.value, found.value)
-        return written.ok ? ok(summaryOf(device, written.value)) : written
+        return written.ok ? ok(summaryOf(written.value)) : written
       }),
     history: (id) =>
       online(async () => {
@@ -168,7 +168,7 @@ export const itemCalls = ({
         )
         if (!next.ok) return next
         const written = await writeItem(next.value, found.value)
-        return written.ok ? ok(summaryOf(device, written.value)) : written
+        return written.ok ? ok(summaryOf(written.value)) : written
       }),
     setPolicy: (ids, policy, elsewhere = "keep") =>
       serial(async () => {
@@ -210,8 +210,6 @@ const summaries = (device: Device, pick: (item: LocalItem) => boolean) => {
   if (device.local === undefined) return err(notOpen(device))
   const items = [...device.items.values()].filter((i) => i.recordKind === RECORD_KIND.item && pick(i))
   return ok(
-    items
-      .map((i) => summaryOf(device, i))
-      .toSorted((a, b) => a.title.localeCompare(b.title) || a.id.localeCompare(b.id)),
+    items.map((i) => summaryOf(i)).toSorted((a, b) => a.title.localeCompare(b.title) || a.id.localeCompare(b.id)),
   )
 }

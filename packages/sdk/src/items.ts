@@ -1,4 +1,4 @@
-import { bytesToHex, err, formatId, ok, parseId, type Result } from "@keyferry/base"
+import { bytesToHex, equalBytes, err, formatId, ok, parseId, type Result } from "@keyferry/base"
 import { RECORD_KIND } from "@keyferry/crypto"
 import {
   buildFields,
@@ -24,58 +24,40 @@ import type { Failure } from "@keyferry/protocol"
 
 import type { ItemChange, ItemInput, ItemSummary, ItemView, SyncPolicy } from "./api.ts"
 import type { Device, LocalKeys } from "./device.ts"
-import { HELD_BY_CHOICE, HELD_BY_SWITCH, type LocalItem, localItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
+import { HELD_BY_CHOICE, HELD_BY_SWITCH, type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
+import { cardOf } from "./item-card.ts"
+import { type ItemRow, moveIntoPages, readItems } from "./item-pages.ts"
 import { withEdit } from "./outbox-rows.ts"
-import type { Row } from "./ports.ts"
-import { openRow, sealRow } from "./sealing.ts"
 
 /** Items that belong to no vault of an account yet. */
 export const NO_VAULT = new Uint8Array(32)
 const ZERO_HASH = new Uint8Array(32)
 const NOBODY = new Uint8Array(16)
-const MAX_ROW = 300_000
+/** The item as a row, which the store puts into a page of its class; a page of the other class loses it. */
+export const itemRow = (keys: LocalKeys, item: LocalItem): ItemRow => ({
+  table: "item",
+  key: bytesToHex(item.itemId),
+  item,
+  keys,
+})
 
-/** Strict items stand in a table of their own, so that a device opened offline need not try what it cannot open. */
-const tableOf = (strict: boolean): string => (strict ? "strict" : "item")
+export const removedItemRow = (item: LocalItem): ItemRow => ({ table: "item", key: bytesToHex(item.itemId) })
 
-/** The row of an item under the key of its class. The other table's row goes, in case the class changed. */
-export const itemRows = async (device: Device, keys: LocalKeys, item: LocalItem): Promise<readonly Row[]> => {
-  const key = bytesToHex(item.itemId)
-  const table = tableOf(item.strict)
-  const secret = item.strict ? keys.strict : keys.standard
-  if (secret === undefined) throw new Error("a strict item is written only while the server's answer is there")
-  const value = await sealRow(device.ports.primitives, device.ports.random, secret, table, key, localItem.encode(item))
-  return [
-    { table, key, value },
-    { table: tableOf(!item.strict), key },
-  ]
-}
-
-export const removedItemRows = (item: LocalItem): readonly Row[] => [
-  { table: "item", key: bytesToHex(item.itemId) },
-  { table: "strict", key: bytesToHex(item.itemId) },
-]
-
-/** Reads every row that the keys open. Errors: store-corrupt, if one that must open does not. */
+/** Reads every item that the keys open; with both classes open, a store of the older format becomes one of pages. */
 export const loadItems = async (device: Device, keys: LocalKeys): Promise<Result<void, Failure>> => {
-  const items = new Map<string, LocalItem>()
-  let closed = 0
-  for (const table of ["item", "strict"]) {
-    const secret = table === "strict" ? keys.strict : keys.standard
-    for (const { key, value } of await device.ports.store.list(table)) {
-      if (secret === undefined) {
-        closed++
-        continue
-      }
-      const opened = await openRow(device.ports.primitives, secret, table, key, value)
-      const item = opened.ok ? localItem.decode(opened.value, MAX_ROW) : opened
-      if (!item.ok) return err({ code: "store-corrupt", detail: `The row of item ${key} does not open.` })
-      items.set(key, item.value)
-    }
+  const read = await readItems(device.ports, keys)
+  if (!read.ok) return read
+  device.items = read.value.items
+  device.closedItems = read.value.closed
+  device.pages = read.value.pages
+  if (device.pages !== "rows" || keys.strict === undefined) return ok(undefined)
+  try {
+    return await moveIntoPages(device.ports, device, device.items)
+  } catch (error) {
+    // A disk that is full or takes no writing: the older format is read and written as before, and the next time is tried again.
+    if (device.ports.failureOf(error) === undefined) throw error
+    return ok(undefined)
   }
-  device.items = items
-  device.closedItems = closed
-  return ok(undefined)
 }
 
 export const bodyOf = (item: LocalItem): Result<Item, Failure> => {
@@ -240,25 +222,31 @@ export const editedLocal = (local: LocalItem, item: Item, chosenClass: boolean):
   return ok({ ...withEdit(local, body.value), strict })
 }
 
-export const summaryOf = (device: Device, local: LocalItem): ItemSummary => {
-  const body = bodyOf(local)
-  const id = idOf(local)
-  const item = body.ok ? body.value : undefined
+export const summaryOf = (local: LocalItem): ItemSummary => {
+  const card = cardOf(local)
   return {
-    id,
-    vault: bytesToHex(local.vaultId) === bytesToHex(NO_VAULT) ? "here" : formatId("vlt", local.vaultId),
-    kind: item?.kind ?? "unknown",
-    title: item?.title ?? "(cannot be opened)",
-    summary: item === undefined ? "" : (kindByName(item.kind)?.summary(item.fields) ?? ""),
-    tags: item?.tags ?? [],
+    id: idOf(local),
+    vault: vaultName(local.vaultId),
+    kind: card?.kind ?? "unknown",
+    title: card?.title ?? "(cannot be opened)",
+    summary: card?.summary ?? "",
+    tags: card?.tags ?? [],
     policy: local.policy === POLICY_SYNCED ? "synced" : "local-only",
     class: local.strict ? "strict" : "standard",
     rev: local.rev,
-    updatedAtMs: item?.updatedMs ?? 0,
+    updatedAtMs: card?.updatedMs ?? 0,
     custody: local.policy === POLICY_LOCAL ? "local" : local.waiting ? "waiting" : "synced",
-    conflicts: item?.alternatives.length ?? 0,
+    conflicts: card?.conflicts ?? 0,
     ...(local.deletedAtMs === 0 ? {} : { deletedAtMs: local.deletedAtMs }),
   }
+}
+
+/** Many items name the same few vaults, mostly by the same bytes. */
+let lastVault: readonly [Uint8Array, string] | undefined
+const vaultName = (vaultId: Uint8Array): string => {
+  if (lastVault?.[0] !== vaultId)
+    lastVault = [vaultId, equalBytes(vaultId, NO_VAULT) ? "here" : formatId("vlt", vaultId)]
+  return lastVault[1]
 }
 
 export const viewOf = (device: Device, local: LocalItem): Result<ItemView, Failure> => {
@@ -266,7 +254,7 @@ export const viewOf = (device: Device, local: LocalItem): Result<ItemView, Failu
   if (!body.ok) return body
   const item = body.value
   return ok({
-    ...summaryOf(device, local),
+    ...summaryOf(local),
     fields: [...item.fields].map(([name, f]) => ({ name, value: f.value, secret: f.secret })),
     createdAtMs: item.createdMs,
     alternatives: item.alternatives.map((a) => ({

@@ -26,7 +26,7 @@ export const leavingPlan = (device: Device): LeavingPlan => {
   const mine = [...device.items.values()].filter((i) => i.recordKind === RECORD_KIND.item && i.deletedAtMs === 0)
   const unsynced = mine.filter((i) => i.policy === POLICY_LOCAL || i.rev === 0)
   return {
-    unsynced: unsynced.map((i) => summaryOf(device, i)),
+    unsynced: unsynced.map((i) => summaryOf(i)),
     waiting: mine.filter((i) => i.waiting && i.rev > 0).length,
     lastDevice: device.account !== undefined && activeDevices(device.account).length === 1,
     address: device.record?.account?.address ?? "",

@@ -29,6 +29,8 @@ export interface DeviceStore {
   /** Every row and the file itself. */
   readonly erase: () => Promise<void>
   readonly close: () => Promise<void>
+  /** 1: a row for each item; 2: pages. A store that `replace` made, and a new one, is of the newest. */
+  readonly format: () => Promise<1 | 2>
 }
 
 /** Keeps the 32-byte device secret apart from the store: the system's keychain where there is one, else a 0600 file. */

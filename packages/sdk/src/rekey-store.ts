@@ -2,7 +2,7 @@ import { ok, type Result } from "@keyferry/base"
 import type { Failure } from "@keyferry/protocol"
 
 import { type Device, type LocalKeys, readState, settingsStateRow, stateRow } from "./device.ts"
-import { itemRows } from "./items.ts"
+import { itemRow } from "./items.ts"
 import { keptUnderNewKeys } from "./kept.ts"
 import type { Row } from "./ports.ts"
 import { openRow, sealRow } from "./sealing.ts"
@@ -17,7 +17,7 @@ export const rowsUnderNewKeys = async (device: Device, fresh: LocalKeys): Promis
   const rows: Row[] = []
   if (local === undefined) return ok(rows)
   for (const item of device.items.values()) {
-    for (const row of await itemRows(device, fresh, item)) if (row.value !== undefined) rows.push(row)
+    rows.push(itemRow(fresh, item))
   }
   for (const vault of device.vaults.values()) rows.push(await vaultStoreRow(device, fresh, vault.row))
   rows.push(...(await keptUnderNewKeys(device, local, fresh)))

@@ -16,7 +16,7 @@ import {
 import { deviceCalls } from "./device-calls.ts"
 import type { ServedKeys } from "./account-keys.ts"
 import type { Device } from "./device.ts"
-import { itemRows } from "./items.ts"
+import { itemRow } from "./items.ts"
 import { type Kept, keptLinks, keptOfPush, keptRows } from "./kept.ts"
 import { type Body, committedOf } from "./outbox-rows.ts"
 import type { Row } from "./ports.ts"
@@ -191,7 +191,7 @@ const settle = async (device: Device, scope: SyncScope, { vault, placed, push }:
     await vaultStoreRow(device, scope.keys, vault.row),
     ...(await keptRows(device, scope.keys, keptOfPush(push))),
   ]
-  for (const row of placed.values()) rows.push(...(await itemRows(device, scope.keys, row)))
+  for (const row of placed.values()) rows.push(itemRow(scope.keys, row))
   await device.ports.store.write(rows)
   for (const [itemId, row] of placed) device.items.set(itemId, row)
   device.vaults.set(bytesToHex(vault.state.id), vault)

@@ -15,16 +15,16 @@ export const purgeOld = async (device: Device): Promise<void> => {
     if (Number.isFinite(atMs) && atMs < before) rows.push({ table: "old", key })
   }
   rows.push(...(await staleKept(device)))
-  const { itemRows, removedItemRows } = await import("./items.ts")
+  const { itemRow, removedItemRow } = await import("./items.ts")
   for (const [key, item] of device.items) {
     if (item.deletedAtMs === 0 || item.deletedAtMs >= before || item.waiting || item.body.length === 0) continue
     if (item.rev === 0) {
-      rows.push(...removedItemRows(item))
+      rows.push(removedItemRow(item))
       device.items.delete(key)
       continue
     }
     const emptied = { ...item, body: new Uint8Array() }
-    rows.push(...(await itemRows(device, local, emptied)))
+    rows.push(itemRow(local, emptied))
     device.items.set(bytesToHex(item.itemId), emptied)
   }
   if (rows.length > 0) await ports.store.write(rows)

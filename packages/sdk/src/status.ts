@@ -7,7 +7,7 @@ import type { Status } from "./api.ts"
 import type { Device } from "./device.ts"
 import { describeEnrolment, type EnrolmentBox } from "./enrolment.ts"
 import { POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
-import { summaryOf } from "./items.ts"
+import { cardOf } from "./item-card.ts"
 import type { createLive } from "./live.ts"
 import { decodeLabel, type DeviceLabel } from "./profile.ts"
 import { waitingItems } from "./sync.ts"
@@ -81,7 +81,7 @@ export const statusOf = (
           }),
       ...(device.settings.lastSyncMs === 0 ? {} : { lastSyncMs: device.settings.lastSyncMs }),
       waiting: waitingItems(device).length,
-      conflicts: items.filter((i) => summaryOf(device, i).conflicts > 0).length,
+      conflicts: items.filter((i) => (cardOf(i)?.conflicts ?? 0) > 0).length,
       synced: items.filter((i) => i.policy === POLICY_SYNCED && i.rev > 0).length,
       localOnly: items.filter((i) => i.policy === POLICY_LOCAL).length,
       ...(device.retrieve === undefined ? {} : { retrieve: device.retrieve }),

@@ -14,7 +14,7 @@ import type { Failure } from "@keyferry/protocol"
 
 import { type Device, type LocalKeys, saveSettings } from "./device.ts"
 import { HELD_BY_CHOICE, HELD_BY_SWITCH, type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
-import { bodyOf, findItem, idOf, itemRows, syncSettings } from "./items.ts"
+import { bodyOf, findItem, idOf, itemRow, syncSettings } from "./items.ts"
 import { withEdit } from "./outbox-rows.ts"
 import { decodeProfile, encodeProfile, NEW_PROFILE, type Profile, toVaultProfile, withVaultProfile } from "./profile.ts"
 import type { Row } from "./ports.ts"
@@ -198,7 +198,7 @@ const write = async (
 
 const writeRows = async (device: Device, keys: LocalKeys, items: readonly LocalItem[]): Promise<void> => {
   const rows: Row[] = []
-  for (const item of items) rows.push(...(await itemRows(device, keys, item)))
+  for (const item of items) rows.push(itemRow(keys, item))
   if (rows.length > 0) await device.ports.store.write(rows)
   for (const item of items) device.items.set(bytesToHex(item.itemId), item)
   device.changed()

@@ -6,7 +6,7 @@ import type { Failure } from "@keyferry/protocol"
 import { deviceCalls } from "./device-calls.ts"
 import { type Device, recordRow } from "./device.ts"
 import { type LocalItem, POLICY_SYNCED } from "./formats.ts"
-import { itemRows, NO_VAULT } from "./items.ts"
+import { itemRow, NO_VAULT } from "./items.ts"
 import { withEdit } from "./outbox-rows.ts"
 import { decodeLabel, encodeLabel } from "./profile.ts"
 import { removeDevice } from "./removal.ts"
@@ -56,7 +56,7 @@ export const putLabel = async (
           prevHash: new Uint8Array(32),
         }
       : withEdit(stored, body)
-  const rows = [...(await itemRows(device, local, item))]
+  const rows = [itemRow(local, item)]
   const next = isOwn ? { ...record, account: { ...record.account, deviceName: name } } : record
   if (isOwn) rows.push(recordRow(next))
   await device.ports.store.write(rows)

@@ -22,7 +22,7 @@ import type { OnProgress } from "./api.ts"
 import { decodeLinks, type Device, type FullKeys, type LocalKeys, transportOf } from "./device.ts"
 import { recordEvidence } from "./evidence.ts"
 import type { LocalItem, VaultRow } from "./formats.ts"
-import { itemRows } from "./items.ts"
+import { itemRow } from "./items.ts"
 import { keptRows, type LinksToKeep } from "./kept.ts"
 import { afterNews, type Committed, moveToVault, newsOf } from "./merge-item.ts"
 import type { Body } from "./outbox-rows.ts"
@@ -468,7 +468,7 @@ export const adoptHomeless = async (
     if (!equalBytes(item.vaultId, ZERO32)) continue
     const moved = moveToVault(item, vaultId)
     changed.push(moved)
-    rows.push(...(await itemRows(device, keys, moved)))
+    rows.push(itemRow(keys, moved))
   }
   return rows
 }

@@ -4,7 +4,7 @@ import type { Failure } from "@keyferry/protocol"
 
 import type { Device, FullKeys } from "./device.ts"
 import type { LocalItem } from "./formats.ts"
-import { itemRows, NO_VAULT } from "./items.ts"
+import { itemRow, NO_VAULT } from "./items.ts"
 import { forgetKept } from "./kept.ts"
 import { moveToVault } from "./merge-item.ts"
 import { mineOf } from "./outbox-rows.ts"
@@ -48,7 +48,7 @@ export const takeServerHistory = async (device: Device): Promise<Result<Taken, F
       ...(await forgetKept(device, vaultId)),
       await bundleRow(device, full, scope.value.keys),
     ]
-    for (const item of items) rows.push(...(await itemRows(device, scope.value.keys, item)))
+    for (const item of items) rows.push(itemRow(scope.value.keys, item))
     await device.ports.store.write(rows)
     device.full = full
     device.vaults.delete(id)

@@ -48,6 +48,7 @@ import {
   MODE_LOCAL,
   settingsRow,
 } from "./formats.ts"
+import { noItems } from "./item-pages.ts"
 import { loadItems } from "./items.ts"
 import { retryable, type Row } from "./ports.ts"
 import { localKey, openRow, sealRow } from "./sealing.ts"
@@ -73,6 +74,7 @@ export const createLocalStore = async (device: Device, password: string): Promis
   await ports.store.write([recordRow(record), await localBundleRow(device, u, d, record.saltOn, keys)])
   device.record = record
   device.local = keys
+  device.pages = await noItems(ports)
   afterUnlock(device)
   return ok(undefined)
 }

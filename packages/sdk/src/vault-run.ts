@@ -13,7 +13,7 @@ import { MAX_PUSH_OPS } from "@keyferry/protocol"
 
 import type { Device } from "./device.ts"
 import type { LocalItem } from "./formats.ts"
-import { itemRows, removedItemRows } from "./items.ts"
+import { itemRow, removedItemRow } from "./items.ts"
 import { mergeRows } from "./merge-item.ts"
 import { type Body, entryOf, outboxOf, withEntry } from "./outbox-rows.ts"
 import type { Row } from "./ports.ts"
@@ -71,8 +71,8 @@ export const advance = async (
       return row === undefined ? [] : [withEntry(row, state.outbox.get(itemId))]
     })
   const all = [...items, ...others]
-  const rows: Row[] = [...more, ...gone.flatMap(removedItemRows)]
-  for (const item of all) rows.push(...(await itemRows(device, local, item)))
+  const rows: Row[] = [...more, ...gone.map(removedItemRow)]
+  for (const item of all) rows.push(itemRow(local, item))
   if (rows.length > 0) await device.ports.store.write(rows)
   for (const item of gone) device.items.delete(bytesToHex(item.itemId))
   for (const item of all) device.items.set(bytesToHex(item.itemId), item)

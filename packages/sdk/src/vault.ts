@@ -78,8 +78,17 @@ export const loadVaults = async (device: Device, keys: LocalKeys): Promise<Resul
     const row = opened.ok ? vaultRow.decode(opened.value, 80 * 1024 * 1024) : opened
     const state = row.ok ? decodeVaultState(row.value.state) : row
     if (!row.ok || !state.ok) return err({ code: "store-corrupt", detail: "A vault's state does not open." })
-    const tree = createMemoryTree(createTrie(device.ports.primitives, leavesOf(device, row.value)))
-    vaults.set(key, { row: row.value, state: state.value, tree })
+    // As of now; hashed when the trie is first asked for: a list is there without the twenty thousand hashes of a large vault.
+    const leaves = leavesOf(device, row.value)
+    let tree: MemoryTree | undefined
+    vaults.set(key, {
+      row: row.value,
+      state: state.value,
+      get tree() {
+        tree ??= createMemoryTree(createTrie(device.ports.primitives, leaves))
+        return tree
+      },
+    })
   }
   device.vaults = vaults
   return ok(undefined)

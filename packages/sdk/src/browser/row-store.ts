@@ -7,7 +7,8 @@ import type { DeviceStore, Row } from "../ports.ts"
  * own, so that `replace` leaves the old rows behind as a whole and the browser can unlink their files.
  * Source: spec/device-store.md
  */
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
+const POINTER_VERSION = 1
 /** A row's key is [table, key]; every key of a table lies between [table] and [table, []]. */
 type RowKey = [table: string, key: string]
 
@@ -24,11 +25,16 @@ const STRICT = { durability: "strict" } as const
 export const createRowStore = (name: string): DeviceStore => {
   let held: Promise<{ readonly generation: number; readonly rows: IDBPDatabase<Rows> }> | undefined
 
-  const openRows = (generation: number): Promise<IDBPDatabase<Rows>> =>
-    openDB<Rows>(`${name}-rows-${generation}`, SCHEMA_VERSION, { upgrade: (db) => void db.createObjectStore("rows") })
+  /** Of the version that it has, so that opening changes nothing; one that is not there is made in the newest. */
+  const openRows = async (generation: number): Promise<IDBPDatabase<Rows>> => {
+    const database = `${name}-rows-${generation}`
+    const there = (await indexedDB.databases()).find((one) => one.name === database)
+    const version = there?.version === 1 ? 1 : SCHEMA_VERSION
+    return openDB<Rows>(database, version, { upgrade: (db) => void db.createObjectStore("rows") })
+  }
 
   const withPointer = async <T>(work: (db: IDBPDatabase<Pointer>) => Promise<T>): Promise<T> => {
-    const db = await openDB<Pointer>(name, SCHEMA_VERSION, {
+    const db = await openDB<Pointer>(name, POINTER_VERSION, {
       upgrade: (made) => void made.createObjectStore("pointer"),
     })
     try {
@@ -88,6 +94,7 @@ export const createRowStore = (name: string): DeviceStore => {
       await deleteDB(name)
     },
     close: closeHeld,
+    format: async () => ((await current()).rows.version === 1 ? 1 : 2),
   })
 }
 

@@ -8,10 +8,11 @@ import type { DeviceStore, Row } from "../ports.ts"
  * One SQLite file of sealed rows. WAL with full sync: a batch is on disk when `write` resolves.
  * `secure_delete` overwrites freed pages, so that rows taken out do not linger in the file.
  */
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 
 interface Open {
   readonly db: DatabaseSync
+  readonly format: 1 | 2
   readonly put: StatementSync
   readonly del: StatementSync
   readonly get: StatementSync
@@ -71,6 +72,7 @@ export const createFileStore = (path: string): DeviceStore => {
       removeFiles(path)
     },
     close: async () => closeHeld(),
+    format: async () => current().format,
   })
 }
 
@@ -83,10 +85,11 @@ const openFile = (path: string): Open => {
   db.exec(
     "CREATE TABLE IF NOT EXISTS rows (tbl TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (tbl, key)) WITHOUT ROWID",
   )
-  // Written once: opening changes nothing, so that a damaged, full or read-only store is left as it is.
-  if (version !== SCHEMA_VERSION) db.exec(`PRAGMA user_version=${SCHEMA_VERSION}`)
+  // Written once: opening changes nothing, so that a damaged, full, read-only or older store is left as it is.
+  if (version === 0) db.exec(`PRAGMA user_version=${SCHEMA_VERSION}`)
   return {
     db,
+    format: version === 1 ? 1 : SCHEMA_VERSION,
     put: db.prepare(
       "INSERT INTO rows (tbl, key, value) VALUES (?, ?, ?) ON CONFLICT (tbl, key) DO UPDATE SET value = excluded.value",
     ),
