@@ -16,12 +16,13 @@ import { propagation } from "./rows/propagation.ts"
 import { pushes } from "./rows/pushes.ts"
 import { starts } from "./rows/starts.ts"
 import { transfer } from "./rows/transfer.ts"
+import { web } from "./rows/web.ts"
 
 /*
  * npm run bench (-- --quick | --json | --only S2,C1 | --out FILE)
  * Each row is measured beside its anchor in the same run; see docs/speed.md for what the rows mean.
  */
-const families: readonly Family[] = [starts, cli, propagation, pushes, transfer, changes, logins, growth, memory]
+const families: readonly Family[] = [starts, cli, propagation, pushes, transfer, changes, logins, growth, memory, web]
 
 const { values } = parseArgs({
   options: {

@@ -70,8 +70,7 @@ export const tellScreens = async (bundle: string, watch: Watch, suite: Suite): P
       const asked = await ada.page.getByRole("textbox", { name: /^Group \d+/ }).all()
       equal(asked.length, 2)
       for (const field of asked) {
-        const name = (await field.getAttribute("aria-labelledby")) ?? ""
-        const label = await ada.page.locator(`[id="${name.split(" ")[0]}"]`).innerText()
+        const label = await ada.page.locator(`label[for="${await field.getAttribute("id")}"]`).innerText()
         await field.fill(groups[Number(/\d+/.exec(label)?.[0]) - 1] ?? "")
       }
       await ada.press("Check")

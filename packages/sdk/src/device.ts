@@ -5,6 +5,7 @@ import type { Instant } from "@keyferry/engine"
 import type { Failure } from "@keyferry/protocol"
 
 import { chainRow, type DeviceRecord, deviceRecord, type LocalItem, type Settings, settingsRow } from "./formats.ts"
+import type { ItemSummary } from "./api.ts"
 import type { AuthKey } from "./device-keys.ts"
 import { createPagedStore, type ItemPages } from "./item-pages.ts"
 import { keysOf, type Row, type SdkPorts } from "./ports.ts"
@@ -47,6 +48,8 @@ export interface Device {
   items: Map<string, LocalItem>
   /** Rows whose class is closed now. */
   closedItems: number
+  /** The last list that was asked for, in its order. */
+  listed: readonly ItemSummary[]
   /** The pages that the items lie in; "rows" where each still has a row of its own; `undefined` while locked. */
   pages: ItemPages | "rows" | undefined
   vaults: Map<string, Vault>
@@ -80,6 +83,7 @@ export const createDevice = async (host: SdkPorts, changed: () => void): Promise
     links: [],
     items: new Map(),
     closedItems: 0,
+    listed: [],
     pages: undefined,
     vaults: new Map(),
     settings: DEFAULT_SETTINGS,
@@ -245,6 +249,7 @@ export const forget = (device: Device): void => {
   device.items = new Map()
   device.vaults = new Map()
   device.closedItems = 0
+  device.listed = []
   device.pages = undefined
   device.settings = DEFAULT_SETTINGS
   device.unlockedUntilMs = 0

@@ -222,7 +222,18 @@ export const editedLocal = (local: LocalItem, item: Item, chosenClass: boolean):
   return ok({ ...withEdit(local, body.value), strict })
 }
 
+/** By the row, which is never changed in place: the same summary object until something of the item changes. */
+const summaries = new WeakMap<LocalItem, ItemSummary>()
+
 export const summaryOf = (local: LocalItem): ItemSummary => {
+  const known = summaries.get(local)
+  if (known !== undefined) return known
+  const made = makeSummary(local)
+  summaries.set(local, made)
+  return made
+}
+
+const makeSummary = (local: LocalItem): ItemSummary => {
   const card = cardOf(local)
   return {
     id: idOf(local),

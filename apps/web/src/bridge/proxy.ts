@@ -1,5 +1,7 @@
-import type { Keyferry } from "@keyferry/sdk"
+import type { Keyferry, Status } from "@keyferry/sdk"
 
+import { isOpen } from "./is-open.ts"
+import { createListHearer, type ListEnd } from "./list-line.ts"
 import { METHODS, type Method, type Reply, type Request } from "./messages.ts"
 
 /** One end of a two-way line, as a port or a channel gives it. */
@@ -19,6 +21,7 @@ export const portLine = <Out, In>(port: MessagePort): Line<Out, In> => ({
 interface Waiting {
   readonly resolve: (value: unknown) => void
   readonly reject: (error: Error) => void
+  readonly method: Method
   readonly onProgress: ((value: unknown) => void) | undefined
 }
 
@@ -33,6 +36,7 @@ export const createRemote = (
   onOther: (reply: Extract<Reply, { kind: "changed" | "role" | "failed" | "passkey" }>) => void,
 ): Remote => {
   const waiting = new Map<number, Waiting>()
+  const list = createListHearer()
   const late = new Map<number, (value: unknown) => void>()
   let last = 0
 
@@ -46,6 +50,10 @@ export const createRemote = (
       late.delete(reply.id)
       return
     }
+    if (reply.kind === "listed") {
+      list.part(reply.id, reply.items)
+      return
+    }
     const call = waiting.get(reply.id)
     if (call === undefined) return
     if (reply.kind === "progress") {
@@ -53,6 +61,11 @@ export const createRemote = (
       return
     }
     waiting.delete(reply.id)
+    if (reply.kind === "answer" && call.method === "list" && isListEnd(reply.value)) {
+      call.resolve({ ok: true, value: list.end(reply.id, reply.value.value) })
+      return
+    }
+    if (reply.kind === "answer" && call.method === "status" && !isOpen(reply.value as Status)) list.forget()
     if (reply.kind === "defect") call.reject(new Error(reply.message))
     else
       call.resolve(reply.hasLate ? withLate(reply.value, new Promise((tell) => late.set(reply.id, tell))) : reply.value)
@@ -64,7 +77,7 @@ export const createRemote = (
       new Promise((resolve, reject) => {
         const id = ++last
         const callback = args.find((arg) => typeof arg === "function") as ((value: unknown) => void) | undefined
-        waiting.set(id, { resolve, reject, onProgress: callback })
+        waiting.set(id, { resolve, reject, method, onProgress: callback })
         const plain = args.map((arg) => (typeof arg === "function" ? { callback: true } : arg))
         line.send({ kind: "call", id, method, args: plain })
       })
@@ -78,6 +91,9 @@ export const createRemote = (
     send: line.send,
   }
 }
+
+const isListEnd = (value: unknown): value is { readonly ok: true; readonly value: ListEnd } =>
+  (value as { readonly ok?: boolean } | undefined)?.ok === true
 
 /** `approve` answers twice: with the reply words, and when the other device took them. */
 const withLate = (value: unknown, done: Promise<unknown>): unknown => {

@@ -1,10 +1,13 @@
-import type { Keyferry } from "@keyferry/sdk"
+import type { ItemSummary, Keyferry, Status } from "@keyferry/sdk"
 
+import { createListTeller } from "./list-line.ts"
+import { isOpen } from "./is-open.ts"
 import { isMethod, type Reply, type Request } from "./messages.ts"
 import type { Line } from "./proxy.ts"
 
 /** The other end of `createRemote`: answers calls from the device that is really here. */
 export const serveKeyferry = (keyferry: Keyferry, line: Line<Reply, Request>, onActivity: () => void): (() => void) => {
+  const list = createListTeller()
   const answer = async (request: Extract<Request, { kind: "call" }>): Promise<void> => {
     const { id, method } = request
     try {
@@ -14,6 +17,13 @@ export const serveKeyferry = (keyferry: Keyferry, line: Line<Reply, Request>, on
       )
       const run = keyferry[method] as (...given: readonly unknown[]) => Promise<unknown>
       const { value, late } = splitLate(await run(...args))
+      if (method === "list" && isListed(value)) {
+        const end = list.tell(value.value, (items) => line.send({ kind: "listed", id, items }))
+        line.send({ kind: "answer", id, value: { ok: true, value: end }, hasLate: false })
+        return
+      }
+      // What a locked device told is not kept either.
+      if (method === "status" && !isOpen(value as Status)) list.forget()
       line.send({ kind: "answer", id, value, hasLate: late !== undefined })
       if (late !== undefined) line.send({ kind: "late", id, value: await late })
     } catch (error) {
@@ -26,6 +36,9 @@ export const serveKeyferry = (keyferry: Keyferry, line: Line<Reply, Request>, on
   })
   return keyferry.onChange(() => line.send({ kind: "changed" }))
 }
+
+const isListed = (value: unknown): value is { readonly ok: true; readonly value: readonly ItemSummary[] } =>
+  (value as { readonly ok?: boolean } | undefined)?.ok === true
 
 const isCallback = (arg: unknown): boolean =>
   typeof arg === "object" && arg !== null && "callback" in arg && arg.callback === true

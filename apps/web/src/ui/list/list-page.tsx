@@ -10,7 +10,7 @@ import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { Empty, PageHead } from "../kit/pieces.tsx"
 import { SelectBox } from "../kit/select-box.tsx"
 import { devicesInOrder } from "../model/custody.ts"
-import { filterItems, type SortOrder, type SyncFilter } from "../model/filter.ts"
+import { filterItems, foldAhead, type SortOrder, type SyncFilter } from "../model/filter.ts"
 import { KIND_LOOKS, KIND_ORDER } from "../model/kinds.ts"
 import { CustodyKey } from "../shared/custody-strip.tsx"
 import { useCommands } from "../palette/commands.ts"
@@ -35,6 +35,7 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const wanted = useDeferredValue(text)
   const shown = useMemo(() => filterItems(items, { text: wanted, sync, sort, kind }), [items, wanted, sync, sort, kind])
+  useEffect(() => foldAhead(items, whenIdle), [items])
   const filterField = useRef<HTMLInputElement>(null)
   const rows = useRef<RowsHandle>(null)
 
@@ -194,6 +195,11 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
       )}
     </div>
   )
+}
+
+const whenIdle = (run: () => void): (() => void) => {
+  const timer = setTimeout(run, 50)
+  return () => clearTimeout(timer)
 }
 
 const DensityOffer = () => (

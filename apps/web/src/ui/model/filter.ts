@@ -13,7 +13,10 @@ export interface ListFilter {
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" })
 
 /** Lower case and without accents, so that "cafe" finds "Café". */
-export const fold = (text: string): string => text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase()
+export const fold = (text: string): string =>
+  PLAIN.test(text) ? text.toLowerCase() : text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase()
+/** Nothing to take off: most of what people type. */
+const PLAIN = /^[\x20-\x7e]*$/
 
 const LONGEST = 2_000
 
@@ -43,18 +46,41 @@ const foldedOf = (item: ItemSummary): string => {
 
 export const filterItems = (items: readonly ItemSummary[], filter: ListFilter): readonly ItemSummary[] => {
   const words = fold(filter.text).split(/\s+/).filter(Boolean)
-  return items
-    .filter(
-      (item) =>
-        (filter.kind === undefined || item.kind === filter.kind) &&
-        passes[filter.sync](item) &&
-        words.every((word) => foldedOf(item).includes(word)),
-    )
-    .sort((a, b) =>
-      filter.sort === "name"
-        ? collator.compare(a.title, b.title)
-        : b.updatedAtMs - a.updatedAtMs || collator.compare(a.title, b.title),
-    )
+  return inOrder(items, filter.sort).filter(
+    (item) =>
+      (filter.kind === undefined || item.kind === filter.kind) &&
+      passes[filter.sync](item) &&
+      words.every((word) => foldedOf(item).includes(word)),
+  )
+}
+
+/** Folds every item's text ahead of the first search, a part at a time, so that the first letter waits for none of it. */
+export const foldAhead = (items: readonly ItemSummary[], later: (run: () => void) => () => void): (() => void) => {
+  let stop = (): void => undefined
+  const part = (from: number): void => {
+    for (const item of items.slice(from, from + FOLDED_AT_ONCE)) foldedOf(item)
+    if (from + FOLDED_AT_ONCE < items.length) stop = later(() => part(from + FOLDED_AT_ONCE))
+  }
+  stop = later(() => part(0))
+  return () => stop()
+}
+const FOLDED_AT_ONCE = 500
+
+/** The last lists in order: a letter more or less in the filter sorts nothing. */
+const sorted = new WeakMap<readonly ItemSummary[], Map<SortOrder, readonly ItemSummary[]>>()
+
+const inOrder = (items: readonly ItemSummary[], sort: SortOrder): readonly ItemSummary[] => {
+  const known = sorted.get(items) ?? new Map<SortOrder, readonly ItemSummary[]>()
+  const there = known.get(sort)
+  if (there !== undefined) return there
+  const made = items.toSorted((a, b) =>
+    sort === "name"
+      ? collator.compare(a.title, b.title)
+      : b.updatedAtMs - a.updatedAtMs || (a.title < b.title ? -1 : a.title > b.title ? 1 : 0),
+  )
+  known.set(sort, made)
+  sorted.set(items, known)
+  return made
 }
 
 /** Best matches first, for the palette: the beginning of the title, of a word, anywhere, then letters in order. */

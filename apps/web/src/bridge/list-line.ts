@@ -1,0 +1,66 @@
+import type { ItemSummary } from "@keyferry/sdk"
+
+/*
+ * The list of all items crosses the line as its changes, in parts: copying ten thousand summaries at once would hold the page
+ * up for longer than a person waits, and one edit changes one of them.
+ */
+const IN_PART = 500
+
+/** What an answer to `list` says beside its parts. */
+export interface ListEnd {
+  /** Nothing that was told on this line before counts. */
+  readonly fresh: boolean
+  readonly gone: readonly string[]
+}
+
+/** The sending end: knows what it told. */
+export interface ListTeller {
+  readonly tell: (items: readonly ItemSummary[], part: (items: readonly ItemSummary[]) => void) => ListEnd
+  readonly forget: () => void
+}
+
+export const createListTeller = (): ListTeller => {
+  let told = new Map<string, ItemSummary>()
+  return {
+    tell: (items, part) => {
+      const fresh = told.size === 0
+      const changed = items.filter((item) => told.get(item.id) !== item)
+      const now = new Map(items.map((item) => [item.id, item]))
+      const gone = [...told.keys()].filter((id) => !now.has(id))
+      for (let at = 0; at < changed.length; at += IN_PART) part(changed.slice(at, at + IN_PART))
+      told = now
+      return { fresh, gone }
+    },
+    forget: () => void (told = new Map()),
+  }
+}
+
+/** The receiving end. The summary of an item that did not change is the same object as before. */
+export interface ListHearer {
+  readonly part: (id: number, items: readonly ItemSummary[]) => void
+  readonly end: (id: number, end: ListEnd) => readonly ItemSummary[]
+  readonly forget: () => void
+}
+
+export const createListHearer = (): ListHearer => {
+  let known = new Map<string, ItemSummary>()
+  const parts = new Map<number, ItemSummary[]>()
+  return {
+    part: (id, items) => {
+      const sofar = parts.get(id)
+      if (sofar === undefined) parts.set(id, [...items])
+      else sofar.push(...items)
+    },
+    end: (id, { fresh, gone }) => {
+      if (fresh) known = new Map()
+      for (const one of gone) known.delete(one)
+      for (const item of parts.get(id) ?? []) known.set(item.id, item)
+      parts.delete(id)
+      return [...known.values()]
+    },
+    forget: () => {
+      known = new Map()
+      parts.clear()
+    },
+  }
+}
