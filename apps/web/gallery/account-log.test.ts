@@ -4,7 +4,11 @@ import { join } from "node:path"
 import { expect, test } from "vitest"
 
 import { en } from "../src/i18n/en/index.ts"
+import { inside } from "../src/i18n/en/inside.ts"
+import { addTexts } from "../src/i18n/translate.ts"
 import { sentenceOf } from "../src/ui/model/account-log.ts"
+
+addTexts(inside)
 
 const ROOT = join(import.meta.dirname, "../../..")
 

@@ -52,9 +52,9 @@ describe("the English catalogue", () => {
 
   test("nothing is said twice under one id, and no file overwrites another's", async () => {
     const files = await Promise.all(
-      (["devices", "entry", "error-actions", "frame", "items", "pages", "settings", "sync"] as const).map(
-        async (name) => Object.values((await import(`./en/${name}.ts`)) as Record<string, object>)[0] ?? {},
-      ),
+      (
+        ["account-log", "devices", "entry", "error-actions", "frame", "items", "pages", "settings", "sync"] as const
+      ).map(async (name) => Object.values((await import(`./en/${name}.ts`)) as Record<string, object>)[0] ?? {}),
     )
     expect(files.reduce((sum, file) => sum + Object.keys(file).length, 0)).toBe(Object.keys(en).length)
   })
