@@ -35,7 +35,7 @@ export const digestOfSources = (): string => {
     "apps/web/index.html",
     "apps/web/device.html",
     "apps/web/vite.config.ts",
-    "apps/web/fonts.ts",
+    "apps/web/gallery/fonts.ts",
     "apps/web/wasm-as-file.ts",
     "apps/web/package.json",
     "package-lock.json",

@@ -1,6 +1,6 @@
 import { defineConfig } from "vite"
 
-import { makeFonts } from "./fonts.ts"
+import { makeFonts } from "./gallery/fonts.ts"
 import { wasmAsFile } from "./wasm-as-file.ts"
 
 /** What browsers of the last two years understand; top-level await in the worker needs it too. */

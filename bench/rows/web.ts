@@ -201,13 +201,14 @@ const searches = async (page: Page, at: BesidePage): Promise<readonly Row[]> => 
 // ── W6 ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** From the call that saves, in another tab, until this tab's list shows the new title as synced. */
+let saved = 0
 const savesMs = async (page: Page, at: BesidePage, times: number): Promise<readonly number[]> => {
   const listed = await at.must<readonly { readonly id: string; readonly title: string }[]>("list")
   const id = listed.find(({ title }) => title === "item 1" || title.startsWith("saved "))?.id
   if (id === undefined) throw new Error("the item to be edited is gone")
   const took: number[] = []
   for (let n = 0; n < times; n++) {
-    const title = `saved ${n} ${Math.random().toString(36).slice(2, 8)}`
+    const title = `saved ${++saved}`
     const shown: Promise<number> = page.evaluate(`new Promise((resolve) => {
       window.phase = "save"
       const isThere = () => [...document.querySelectorAll(".row")].some((row) =>

@@ -102,27 +102,43 @@ if (account === undefined) {
 }
 
 const RECORD_KINDS = { 1: "item", 2: "vault profile", 5: "device label" }
-for (const { table, key, value } of rows.filter((row) => row.table === "item" || row.table === "strict")) {
+const PAGE_TABLES = { page: "item", "page-strict": "strict" }
+const index = rowOf("page", "index")
+const listed =
+  index === undefined || keys.standard === undefined ? undefined : openRow(keys.standard, "page", "index", index)
+/** How many items a page holds that does not open, where the index says it. */
+const countByPage = new Map(
+  (listed === undefined ? [] : readCbor(listed).get(1)).map(([table, key, , n]) => [`${table}/${key}`, n]),
+)
+
+for (const { table: pageTable, key, value } of rows.filter((row) => row.table in PAGE_TABLES && row.key !== "index")) {
+  const table = PAGE_TABLES[pageTable]
   const secret = table === "item" ? keys.standard : keys.strict
-  const plain = secret === undefined ? undefined : openRow(secret, table, key, value)
+  const plain = secret === undefined ? undefined : openRow(secret, pageTable, key, value)
   if (plain === undefined) {
-    closed.push({ table, key, why: secret === undefined ? "no key" : "does not open" })
+    const why = secret === undefined ? "no key" : "does not open"
+    for (let n = countByPage.get(`${pageTable}/${key}`) ?? 1; n > 0; n--) closed.push({ table, key, why })
     continue
   }
-  const item = readCbor(plain)
-  const record = RECORD_KINDS[item.get(13)] ?? "unknown"
-  const body = record === "item" && item.get(6).length > 0 ? readCbor(item.get(6)) : undefined
-  opened.push({
-    table,
-    key,
-    record,
-    ...(body === undefined
-      ? {}
-      : {
-          kind: body.get(1),
-          title: body.get(5),
-          fields: Object.fromEntries(body.get(6).map(([name, text]) => [name, text])),
-        }),
-  })
+  const page = readCbor(plain)
+  for (const [n, bytes] of page.get(8).entries()) {
+    const record = RECORD_KINDS[page.get(13)[n]] ?? "unknown"
+    const body = record === "item" && bytes.length > 0 ? readCbor(bytes) : undefined
+    opened.push({
+      table,
+      key: page
+        .get(2)
+        .subarray(16 * n, 16 * n + 16)
+        .toString("hex"),
+      record,
+      ...(body === undefined
+        ? {}
+        : {
+            kind: body.get(1),
+            title: body.get(5),
+            fields: Object.fromEntries(body.get(6).map(([name, text]) => [name, text])),
+          }),
+    })
+  }
 }
 process.stdout.write(`${JSON.stringify({ opened, closed, notes, epochs, asked }, undefined, 2)}\n`)

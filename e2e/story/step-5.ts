@@ -211,12 +211,12 @@ export const stepFive = async (story: Story): Promise<void> => {
     await box.stop()
     lying.stop()
     await world.rewire("c", undefined)
-    ok(tablesOf(box.folder).includes("strict") && existsSync(join(box.folder, "device.secret")))
+    ok(tablesOf(box.folder).includes("page-strict") && existsSync(join(box.folder, "device.secret")))
   })
 
   const rowsOfC = rowsIn(
     join(disk, "device.db"),
-    "SELECT tbl, value FROM rows WHERE tbl IN ('item', 'strict', 'bundle')",
+    "SELECT tbl, value FROM rows WHERE tbl IN ('page', 'page-strict', 'bundle')",
   )
   await check("online, C asks for the signed link that names it, verifies it, and wipes itself", async () => {
     const sinceMs = c.wire().nowMs()

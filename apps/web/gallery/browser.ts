@@ -7,7 +7,7 @@ import { type Browser, chromium, type Page } from "playwright-core"
 import { build } from "vite"
 
 import { takeSteps } from "./browser-steps.ts"
-import { makeFonts } from "../fonts.ts"
+import { makeFonts } from "./fonts.ts"
 import { NOW_MS } from "./fixtures.ts"
 import type { GalleryState } from "./gallery-state.ts"
 

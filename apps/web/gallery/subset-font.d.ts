@@ -11,5 +11,5 @@ declare module "subset-font" {
       readonly noHinting: boolean
     },
   ) => Promise<Buffer>
-  export default subsetFont
+  export = subsetFont
 }

@@ -47,9 +47,8 @@ test("the first list crosses whole, in parts; then only what changed, and the re
   const edited = items.with(7, summary("i7", "new")).toSpliced(3, 1)
   const second = cross([...edited, summary("more")])
   expect(second.parts).toEqual([2])
-  expect(second.heard.map(({ title }) => title).toSorted()).toEqual(
-    [...edited, summary("more")].map((i) => i.title).toSorted(),
-  )
+  const titles = new Set(second.heard.map(({ title }) => title))
+  expect(titles).toEqual(new Set([...edited, summary("more")].map(({ title }) => title)))
   expect(second.heard[0]).toBe(first.heard[0])
 })
 

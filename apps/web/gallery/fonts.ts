@@ -11,7 +11,7 @@ import subsetFont from "subset-font"
  * a name has one; any other script comes from the person's system. The same packages give the same bytes.
  */
 const { resolve } = createRequire(import.meta.url)
-const FOLDER = join(import.meta.dirname, ".fonts")
+const FOLDER = join(import.meta.dirname, "..", ".fonts")
 
 const range = (from: number, to: number): string =>
   String.fromCodePoint(...Array.from({ length: to - from + 1 }, (_, n) => from + n))
@@ -34,7 +34,7 @@ const CUTS = [
   { name: "mono-extended", from: `${MONO}-latin-ext-wght-normal`, text: LATIN_EXTENDED, wght: BOTH_WEIGHTS },
 ] as const
 
-/** Writes `.fonts`, which `styles/fonts.css` refers to. Two builds at once write the same bytes. */
+/** Writes apps/web/.fonts, which `styles/fonts.css` refers to. Two builds at once write the same bytes. */
 export const makeFonts = async (): Promise<void> => {
   mkdirSync(FOLDER, { recursive: true })
   for (const { name, from, text, wght } of CUTS) {
