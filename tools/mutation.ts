@@ -85,7 +85,8 @@ const runArea = (folder: string, { name, mutate, tests }: Area): Outcome => {
     mutate: values.file === undefined ? mutate : [values.file],
     testRunner: "vitest",
     vitest: { configFile: join(own, "vitest.config.mjs"), related: false },
-    plugins: ["@stryker-mutator/vitest-runner"],
+    plugins: ["@stryker-mutator/vitest-runner", join(HOME, "reasons.ts")],
+    ignorers: ["reasons"],
     coverageAnalysis: "perTest",
     // What runs once while a module loads would need a process for each mutant.
     ignoreStatic: true,

@@ -89,7 +89,7 @@ export const verifyAccountLink = async (
   const next = state === undefined ? await verifyGenesis(p, open) : await verifyNext(p, state, open)
   if (!next.ok) return next
   const head = { seq: open.payload.seq, hash: open.hash }
-  return ok({ ...next.value, head, hashes: [...next.value.hashes, open.hash] })
+  return ok({ ...next.value, head, hashes: [...(state?.hashes ?? []), open.hash] })
 }
 
 /** Verifies links that follow `state`, or a whole chain. Stops at the first error. An empty whole chain is malformed. */
@@ -114,7 +114,10 @@ interface Signed {
   readonly signer: Holder
 }
 
-const verifyGenesis = async (p: Primitives, open: OpenLink): Promise<Checked<AccountState>> => {
+/** The place of the link is the same for all types, and filled in at the end. */
+type Unplaced = Omit<AccountState, "head" | "hashes">
+
+const verifyGenesis = async (p: Primitives, open: OpenLink): Promise<Checked<Unplaced>> => {
   const { payload, link } = open
   if (payload.seq !== 1) return err({ code: "chain-out-of-order", expectedSeq: 1, seq: payload.seq })
   const suite = checkSuite(payload.suite, 1)
@@ -128,8 +131,7 @@ const verifyGenesis = async (p: Primitives, open: OpenLink): Promise<Checked<Acc
   if (!parsed.ok) return parsed
   const body = parsed.value
   const [device, password, recovery] = body.holders
-  if (device === undefined || password === undefined || recovery === undefined) return malformed("genesis holders")
-  if (device.kind !== HOLDER_DEVICE || password.kind !== HOLDER_PASSWORD || recovery.kind !== HOLDER_RECOVERY)
+  if (device?.kind !== HOLDER_DEVICE || password?.kind !== HOLDER_PASSWORD || recovery?.kind !== HOLDER_RECOVERY)
     return malformed("genesis holders")
   if (!body.holders.every(isHolderShape)) return malformed("holder")
   const reused = reusedHolder(undefined, body.holders)
@@ -146,8 +148,6 @@ const verifyGenesis = async (p: Primitives, open: OpenLink): Promise<Checked<Acc
   if (isEmptySealed(body.skSealed)) return malformed("sk_sealed")
   return ok({
     id: chainId(p, CHAIN_ACCOUNT, link.payload),
-    head: { seq: 0, hash: new Uint8Array(32) },
-    hashes: [],
     holders: new Map(
       body.holders.map((holder) => [bytesToHex(holder.id), { holder, how: ADDED_GENESIS, addedAt: 1 } as const]),
     ),

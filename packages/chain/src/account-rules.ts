@@ -9,6 +9,7 @@ import {
   hashAt,
   type HolderEntry,
   holderOf,
+  newestAccountKey,
 } from "./account-state.ts"
 import type { ChainError } from "./errors.ts"
 import { areDistinct, type OpenLink } from "./link.ts"
@@ -62,7 +63,7 @@ export const checkAccountEpoch = (
   key: AccountEpoch,
   added: readonly Holder[],
 ): Checked<undefined> => {
-  const expected = (state.keys.at(-1)?.epoch ?? 0) + 1
+  const expected = newestAccountKey(state).epoch + 1
   if (key.epoch !== expected) return err({ code: "epoch-wrong", expected, epoch: key.epoch })
   if (key.prevSealedHash === undefined) return malformed("prev_sealed_hash")
   const known = [...state.keys, ...[...state.holders.values()].map((entry) => entry.holder), ...added]
@@ -93,10 +94,11 @@ export const checkRemovable = (
   return ok(entries)
 }
 
+/** `removed` is what `checkRemovable` answered: at least one. */
 export const withRemoved = (state: AccountState, removed: readonly HolderEntry[], seq: number): AccountState => {
   const holders = new Map(state.holders)
   for (const entry of removed) holders.set(bytesToHex(entry.holder.id), { ...entry, removedAt: seq })
-  return { ...state, holders, lastRemovalSeq: removed.length > 0 ? seq : state.lastRemovalSeq }
+  return { ...state, holders, lastRemovalSeq: seq }
 }
 
 export const withAdded = (state: AccountState, added: readonly HolderEntry[]): AccountState => {

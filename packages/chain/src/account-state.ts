@@ -3,6 +3,7 @@ import {
   bytesToHex,
   bytesUpTo,
   compareBytes,
+  Defect,
   equalBytes,
   err,
   listOf,
@@ -133,7 +134,7 @@ export const accountKeyAt = (state: AccountState, seq: number): AccountKeyEntry 
 
 export const newestAccountKey = (state: AccountState): AccountKeyEntry => {
   const newest = state.keys.at(-1)
-  if (newest === undefined) throw new Error("an account without a key epoch")
+  if (newest === undefined) throw new Defect("an account without a key epoch")
   return newest
 }
 

@@ -7,5 +7,5 @@ export const accountDigits = (accountId: Uint8Array): string => {
   let value = 0n
   for (const byte of accountId) value = (value << 8n) | BigInt(byte)
   const digits = (value % 10n ** 30n).toString().padStart(30, "0")
-  return (digits.match(/.{5}/g) ?? []).join(" ")
+  return digits.replace(/.{5}(?=.)/g, "$& ")
 }

@@ -40,7 +40,7 @@ export const encodeLink = (link: Link): Uint8Array => linkStruct.encode(link)
 export const decodeLink = (bytes: Uint8Array): Checked<Link> => {
   const decoded = linkStruct.decode(bytes, MAX_LINK_BYTES)
   if (!decoded.ok) return err({ code: "chain-malformed", what: "link" })
-  return isStrictlySorted((decoded.value.countersignatures ?? []).map(([id]) => id))
+  return areProofsSorted(decoded.value)
     ? ok(decoded.value)
     : err({ code: "chain-malformed", what: "countersignatures" })
 }
@@ -59,8 +59,7 @@ export const openLink = (p: Primitives, link: Link): Checked<OpenLink> => {
   const payload = payloadStruct.decode(link.payload, MAX_LINK_BYTES)
   if (!payload.ok) return err({ code: "chain-malformed", what: "payload" })
   if (payload.value.seq === 0) return err({ code: "chain-malformed", what: "seq" })
-  if (!isStrictlySorted((link.countersignatures ?? []).map(([id]) => id)))
-    return err({ code: "chain-malformed", what: "countersignatures" })
+  if (!areProofsSorted(link)) return err({ code: "chain-malformed", what: "countersignatures" })
   return ok({ link, payload: payload.value, hash: payloadHash(p, link.payload) })
 }
 
@@ -114,17 +113,6 @@ export const signPayload = async (
   }
 }
 
-/** Encodes, lets every new holder countersign, and signs. `fields.byHolder` is the signer's holder id. */
-export const signLink = async (
-  signer: LinkSigner,
-  fields: Omit<PayloadFields, "byHolder">,
-  newHolders: readonly LinkSigner[] = [],
-): Promise<Link> => {
-  const payload = encodePayload({ ...fields, byHolder: signer.holderId })
-  const countersignatures = await Promise.all(newHolders.map((holder) => countersignPayload(holder, payload)))
-  return signPayload(signer, payload, countersignatures)
-}
-
 export const isLinkSignedBy = (p: Primitives, link: Link, sigPk: Uint8Array): Promise<boolean> =>
   verifyLink(p, sigPk, link.payload, link.signature)
 
@@ -156,6 +144,9 @@ export const checkSuite = (suite: number, floor: number): Checked<undefined> => 
   if (suite < 1 || suite > MAX_SUITE) return err({ code: "suite-unknown", suite })
   return suite < floor ? err({ code: "suite-below-floor", suite, floor }) : ok(undefined)
 }
+
+const areProofsSorted = ({ countersignatures }: Link): boolean =>
+  countersignatures === undefined || isStrictlySorted(countersignatures.map(([id]) => id))
 
 export const isStrictlySorted = (ids: readonly Uint8Array[]): boolean =>
   ids.every((id, i) => {

@@ -64,9 +64,9 @@ export const rootOfRows = async (p: Primitives, reader: TrieRowReader): Promise<
 const digitAt = (hex: string, index: number): number => Number.parseInt(hex.charAt(index), 16)
 
 const rowAt = (rows: ReadonlyMap<string, TrieRow>, prefix: string): TrieRow => {
-  const row = rows.get(prefix)
-  if (row === undefined) throw new Defect("trie row missing")
-  return row
+  const known = rows.get(prefix)
+  if (known === undefined) throw new Defect("trie row that was not read")
+  return known
 }
 
 /** Follows every leaf down, one round of reads for each level. */
@@ -77,15 +77,14 @@ const loadRows = async (
   const rows = new Map<string, TrieRow>()
   let wanted = new Map([["", placed.map(({ id }) => id)]])
   while (wanted.size > 0) {
-    const prefixes = [...wanted.keys()]
-    const stored = await reader.readRows(prefixes)
+    const stored = await reader.readRows([...wanted.keys()])
     const deeper = new Map<string, string[]>()
-    for (const [i, prefix] of prefixes.entries()) {
+    for (const [i, [prefix, ids]] of [...wanted].entries()) {
       const row = stored[i]
       if (row === undefined && prefix !== "") throw new Defect("trie row missing")
       rows.set(prefix, row ?? emptyRow())
       if (row === undefined) continue
-      for (const id of wanted.get(prefix) ?? []) {
+      for (const id of ids) {
         if (childAt(row, digitAt(id, prefix.length)) !== "row") continue
         const next = id.slice(0, prefix.length + 1)
         const below = deeper.get(next)

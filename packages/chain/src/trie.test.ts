@@ -66,10 +66,16 @@ describe("the trie", () => {
     )
   })
 
+  test("[CH36] two leaves with one id are a defect", () => {
+    expect(() => rootOfLeaves(p, [leaf([1]), leaf([2]), leaf([1], 2)])).toThrow("two leaves with one id")
+  })
+
   test("[CH37] a deleted item stays as a leaf, changes the root, and does not count", () => {
     const before = createTrie(p, [leaf([1]), leaf([2])])
     const after = before.put(leaf([2], 2, true))
+    expect(before.size).toBe(2)
     expect(after.size).toBe(2)
+    expect(after.put(leaf([3])).size).toBe(3)
     expect(after.get(leaf([2]).itemId)?.tombstone).toBe(true)
     expect(after.root()).not.toEqual(before.root())
     expect(after.root()).not.toEqual(createTrie(p, [leaf([1])]).root())

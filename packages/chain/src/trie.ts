@@ -1,4 +1,4 @@
-import { bytesToHex, compareBytes, Defect, equalBytes, lp, putU64 } from "@keyferry/base"
+import { compareBytes, Defect, equalBytes, lp, putU64 } from "@keyferry/base"
 import type { Primitives } from "@keyferry/crypto"
 
 /*
@@ -109,12 +109,6 @@ export const createTrie = (p: Primitives, leaves: Iterable<Leaf> = []): Trie => 
   return trie
 }
 
-export const applyLeaves = (trie: Trie, leaves: Iterable<Leaf>): Trie => {
-  let next = trie
-  for (const leaf of leaves) next = next.put(leaf)
-  return next
-}
-
 // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 interface LeafNode {
@@ -181,11 +175,3 @@ function* walk(node: Node): Generator<Leaf> {
     yield* walk(node.right)
   }
 }
-
-/** For tests and evidence: two leaves say the same. */
-export const equalLeaves = (a: Leaf, b: Leaf): boolean =>
-  bytesToHex(a.itemId) === bytesToHex(b.itemId) &&
-  a.rev === b.rev &&
-  a.epoch === b.epoch &&
-  a.tombstone === b.tombstone &&
-  equalBytes(a.ctHash, b.ctHash)

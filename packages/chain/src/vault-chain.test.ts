@@ -41,6 +41,8 @@ import {
   openLink,
   type Payload,
   payloadStruct,
+  rootOfLeaves,
+  VAULT_EPOCH_ROTATE,
   VAULT_GENESIS,
   VAULT_ITEMS,
   VAULT_TEAM,
@@ -173,6 +175,12 @@ describe("place, signer, floor", () => {
     expect(code(await verify(await changed(link, laptop, { id: state.id })))).toBe("chain-wrong-id")
     expect(code(await verify(await changed(link, laptop, { chain: 1 })))).toBe("chain-wrong-id")
     expect(code(await verify(await changed(link, laptop, { auth: [1, state.id] })))).toBe("authority-wrong")
+    const otherSeq = await changed(link, laptop, { auth: [0, vault.state.authority.hash] })
+    expect(code(await verify(otherSeq))).toBe("authority-wrong")
+    expect(await verify(await changed(link, laptop, { seq: 3 }))).toEqual({
+      ok: false,
+      error: { code: "chain-out-of-order", expectedSeq: 2, seq: 3 },
+    })
     const second = await itemsLink([put(fixture.random.bytes(16))], laptop, one)
     expect(code(await verify(second, one))).toBe("accepted")
     const asAuthority = await changed(second, laptop, { auth: [one.state.head.seq, one.state.head.hash] })
@@ -225,6 +233,16 @@ describe("place, signer, floor", () => {
     const link = await itemsLink([put(fixture.random.bytes(16))])
     const behind = await verifyFrom(vault, link, { account: account.state })
     expect(behind).toMatchObject({ error: { code: "account-behind", haveSeq: 1, needSeq: 2 } })
+  })
+
+  test("[CH11] what cannot be read is malformed: the envelope, and the body of each type", async () => {
+    const link = await itemsLink([put(fixture.random.bytes(16))])
+    const body = new Map([[99, "nonsense"]])
+    const malformed = (what: string): unknown => ({ ok: false, error: { code: "chain-malformed", what } })
+    expect(await verify({ ...link, payload: link.payload.slice(1) })).toEqual(malformed("payload"))
+    for (const type of [VAULT_ITEMS, VAULT_EPOCH_ROTATE])
+      expect(await verify(await changed(link, laptop, { type, body }))).toEqual(malformed("body"))
+    expect(await verifyFrom(undefined, await changed(genesis, laptop, { body }))).toEqual(malformed("body"))
   })
 
   test("[CH6] the suite floor is the one at the head that the writer saw", async () => {
@@ -323,6 +341,16 @@ describe("rotation", () => {
     )
   })
 
+  test("[CH33] a genesis sets the floor of its signer's account to what it had seen", async () => {
+    const made = valueOf(await verifyFrom(undefined, await vaultGenesisLink(p, fixture, state, laptop)))
+    expect([...made.state.floors]).toEqual([[bytesToHex(state.id), 2]])
+    const behind = await itemsLink([put(fixture.random.bytes(16))], laptop, made, account.state)
+    expect(await verifyFrom(made, behind)).toEqual({
+      ok: false,
+      error: { code: "signer-below-floor", seq: 2, seen: 1, floor: 2 },
+    })
+  })
+
   test("[CH33] items links raise no floor", async () => {
     const one = valueOf(
       await verifyFrom(vault, await itemsLink([put(fixture.random.bytes(16))], laptop, vault, removed), {
@@ -336,12 +364,17 @@ describe("rotation", () => {
     const link = await itemsLink([put(fixture.random.bytes(16))], phone)
     expect(code(await verifyFrom(vault, link, { account: removed }))).toBe("accepted")
     expect(code(await verifyNow(link))).toBe("signer-not-active")
+    const opened = await vaultGenesisLink(p, fixture, state, phone)
+    expect(code(await verifyFrom(undefined, opened, { account: removed }))).toBe("accepted")
+    expect(code(await verifyFrom(undefined, opened, { account: removed, atCommit: true }))).toBe("signer-not-active")
+    const stranger = await fixture.makeHolder(HOLDER_DEVICE)
+    expect(code(await verifyNow(await itemsLink([put(fixture.random.bytes(16))], stranger)))).toBe("signer-not-active")
   })
 
   test("[CH41] at the commit items wait until the rotation that is due", async () => {
     const items = await itemsLink([put(fixture.random.bytes(16))], laptop, vault, removed)
     expect(isRotationDue(vault.state, removed)).toBe(true)
-    expect(code(await verifyNow(items))).toBe("epoch-stale")
+    expect(await verifyNow(items)).toEqual({ ok: false, error: { code: "epoch-stale", current: 2, epoch: 1 } })
     const stale = await rotateLink(p, fixture, vault.state, state, laptop)
     expect(code(await verifyNow(stale))).toBe("epoch-stale")
     const rotated = valueOf(await verifyNow(await rotateLink(p, fixture, vault.state, removed, laptop)))
@@ -456,6 +489,7 @@ describe("items", () => {
     expect(code(await verifyVaultLinks(p, undefined, [], context))).toBe("chain-malformed")
     const rest = await verifyVaultLinks(p, one.state, [link2], { account: () => state, tree: one.tree })
     expect(valueOf(rest).state).toEqual(whole.state)
+    expect(valueOf(rest).ops).toEqual(whole.ops.slice(1))
   })
 
   test("[CH29] a state survives its local form, and a cut one does not open", () => {
@@ -551,6 +585,53 @@ describe("first read", () => {
     expect(code(await read({ authorityLinks: [genesis, early] }))).toBe("link-type-unknown")
     const twoStep = await changed(rotation, laptop, { seq: 2 })
     expect(code(await read({ authorityLinks: [genesis, twoStep] }))).toBe("chain-out-of-order")
+  })
+
+  test("[CH40] what cannot be read is malformed, wherever it stands", async () => {
+    const torn = (link: Link): Link => ({ ...link, payload: link.payload.slice(1) })
+    const body = new Map([[99, "nonsense"]])
+    const malformed = (what: string): unknown => ({ ok: false, error: { code: "chain-malformed", what } })
+    expect(await read({ authorityLinks: [genesis, torn(rotation)] })).toEqual(malformed("payload"))
+    expect(await read({ headLink: torn(head) })).toEqual(malformed("payload"))
+    expect(await read({ headLink: await changed(head, laptop, { body }) })).toEqual(malformed("body"))
+  })
+
+  test("[CH40] the error says which place comes next", async () => {
+    expect(await read({ authorityLinks: [genesis, rotation, rotation] })).toEqual({
+      ok: false,
+      error: { code: "chain-out-of-order", expectedSeq: end.state.authority.seq + 1, seq: end.state.authority.seq },
+    })
+  })
+
+  test("[CH40] what a device wrote before it was removed stays written, authority links too", async () => {
+    const first = await vaultGenesisLink(p, fixture, state, phone)
+    const begun = valueOf(await verifyFrom(undefined, first))
+    const second = await rotateLink(p, fixture, begun.state, state, phone)
+    const next = valueOf(await verifyFrom(begun, second))
+    const third = await rotateLink(p, fixture, next.state, removed, laptop)
+    const links = { authorityLinks: [first, second, third], headLink: third, leaves: [] }
+    expect(code(await read(links))).toBe("accepted")
+  })
+
+  test("[CH40] a leaf agrees with the head link in its epoch, and in being there at all", async () => {
+    const open = openLink(p, head)
+    if (!open.ok) throw new Error("unreadable")
+    const body = itemsStruct.fromCbor(open.value.payload.body)
+    const saying = (ops: readonly Op[], over: Partial<typeof body> = {}): Promise<Link> =>
+      changed(head, laptop, { body: itemsStruct.toCbor({ ...body, ops, ...over }) })
+    const leaves = [...end.tree.trie.leaves()]
+    const old = leaves.find((leaf) => leaf.epoch === 1 && !leaf.tombstone)
+    if (old === undefined) throw new Error("no leaf of the first epoch")
+    const newer = await saying([put(old.itemId, old.rev, { epoch: 2, hash: old.ctHash })])
+    expect(code(await read({ headLink: newer }))).toBe("chain-omission")
+    // A device that lies can sign a root over a live leaf without content; its own op calls the item deleted.
+    const hollow = { itemId: fixture.random.bytes(16), rev: 2, epoch: 2, ctHash: new Uint8Array(32), tombstone: false }
+    const all = [...leaves, hollow]
+    const lie = await saying([del(hollow.itemId, 2, 2)], { root: rootOfLeaves(p, all), count: body.count + 1 })
+    expect(code(await read({ headLink: lie, leaves: all }))).toBe("chain-omission")
+    const dead = [...leaves, { ...hollow, tombstone: true }]
+    const honest = await saying([del(hollow.itemId, 2, 2)], { root: rootOfLeaves(p, dead) })
+    expect(code(await read({ headLink: honest, leaves: dead }))).toBe("accepted")
   })
 
   test("[CH40] a rotation without a gap keeps the root that was", async () => {

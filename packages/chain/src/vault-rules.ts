@@ -171,8 +171,9 @@ export const checkVaultPlace = (state: VaultState, open: OpenLink): Checked<unde
 export const isAuthority = (payload: Payload, authority: Head): boolean =>
   payload.auth[0] === authority.seq && equalBytes(payload.auth[1], authority.hash)
 
+/** Of a link with seq 1. */
 export const isGenesisPlace = (payload: Payload): boolean =>
-  payload.seq === 1 && payload.auth[0] === 0 && [payload.id, payload.prev, payload.auth[1]].every(isZero)
+  payload.auth[0] === 0 && [payload.id, payload.prev, payload.auth[1]].every(isZero)
 
 export const floorFor = (state: VaultState, open: OpenLink): number => floorOf(state, open.payload.byAccount)
 

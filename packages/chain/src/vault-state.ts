@@ -1,6 +1,7 @@
 import {
   bytesOf,
   bytesToHex,
+  Defect,
   equalBytes,
   hexToBytes,
   listOf,
@@ -13,7 +14,7 @@ import {
 } from "@keyferry/base"
 import type { Primitives } from "@keyferry/crypto"
 
-import { accountKeyAt, type AccountState } from "./account-state.ts"
+import { accountKeyAt, type AccountState, newestAccountKey } from "./account-state.ts"
 import { VAULT_PERSONAL, VAULT_TEAM, type VaultEpoch, vaultEpochStruct } from "./format.ts"
 import type { Head } from "./ports.ts"
 
@@ -49,7 +50,7 @@ export interface VaultState {
 
 export const currentEpoch = (state: VaultState): VaultEpochEntry => {
   const newest = state.epochs.at(-1)
-  if (newest === undefined) throw new Error("a vault without an epoch")
+  if (newest === undefined) throw new Defect("a vault without an epoch")
   return newest
 }
 
@@ -77,7 +78,7 @@ export const areSameRecipients = (a: readonly Recipient[], b: readonly Recipient
 
 /** True if a member's account key is newer than the one that the vault key is wrapped to: rotate before writing (CH32). */
 export const isRotationDue = (state: VaultState, account: AccountState): boolean => {
-  const newest = account.keys.at(-1)?.epoch ?? 0
+  const newest = newestAccountKey(account).epoch
   return currentEpoch(state).recipients.some(([id, epoch]) => equalBytes(id, account.id) && epoch < newest)
 }
 
@@ -139,6 +140,6 @@ export const decodeVaultState = (bytes: Uint8Array): Result<VaultState, "malform
 
 const hexId = (hex: string): Uint8Array => {
   const bytes = hexToBytes(hex)
-  if (bytes === undefined) throw new Error("floor of no account")
+  if (bytes === undefined) throw new Defect("floor of no account")
   return bytes
 }
