@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -7,6 +7,7 @@ import { build } from "esbuild"
 import { afterAll, beforeAll, expect, test } from "vitest"
 
 import { VERSION } from "../src/version.ts"
+import { helpAt, packedHelp } from "./help.ts"
 import { packKf } from "./pack.ts"
 
 /* The packed file, in an empty home and away from this checkout. */
@@ -50,6 +51,22 @@ test("it says its version, works with its own agent, and reads through it", () =
   expect(kf(["read", "Text", "text"])).toMatchObject({ status: 0, stdout: "hello\n" })
   expect(kf(["--help"]).stdout).toContain("kf help codes")
   expect(kf(["no-such-command"]).status).toBe(2)
+})
+
+test("its help is that of the program at every width, and needs no program", async () => {
+  const help = await packedHelp()
+  expect(kf(["--help"])).toMatchObject({ status: 0, stdout: await helpAt(80), stderr: "" })
+  expect(help.narrow).toBe(await helpAt(80))
+  for (const columns of [help.wideColumns, help.wideColumns + 1, 400]) expect(await helpAt(columns)).toBe(help.wide)
+  expect(await helpAt(help.wideColumns - 1)).not.toBe(help.wide)
+  const head = join(home, "help.cjs")
+  const whole = readFileSync(file, "utf8")
+  writeFileSync(head, whole.slice(0, whole.lastIndexOf("/*kf-rest:")))
+  for (const word of ["--help", "-h", "--version", "-V"])
+    expect(spawnSync(process.execPath, [head, word], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" })
+  // `kf --help | head -1`
+  const cut = spawnSync("sh", ["-c", `"$0" "$1" --help | head -1`, process.execPath, file], { encoding: "utf8" })
+  expect(cut).toMatchObject({ status: 0, stderr: "", stdout: expect.stringContaining("kf") })
 })
 
 test("the fast path loads nothing of the rest", () => {

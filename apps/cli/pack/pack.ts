@@ -6,6 +6,8 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { brotliCompressSync, constants } from "node:zlib"
 
+import { packedHelp } from "./help.ts"
+
 /** What is used of esbuild's `build`; the caller brings it, because it is no part of the command. */
 export type Build = (options: {
   readonly entryPoints: string[]
@@ -64,7 +66,7 @@ export const packKf = async (build: Build, target: string): Promise<void> => {
     format: "iife",
     // Old enough that an older Node parses the file and reaches the sentence above.
     target: "node18",
-    define: { KF_REST_MARK: JSON.stringify(MARK) },
+    define: { KF_REST_MARK: JSON.stringify(MARK), KF_HELP: JSON.stringify(await packedHelp()) },
   })
   const packed = brotliCompressSync(rest.code, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: rest.code.length } })
   // Notices of the libraries inside stay readable.

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs"
 import process from "node:process"
 
-import { runFast } from "../fast.ts"
 import type { runRest } from "../rest.ts"
+import { answerAtOnce } from "./at-once.ts"
 
 /*
  * The beginning of the packed file. What a warm agent answers needs nothing behind it; the rest of the program lies in a
@@ -38,12 +38,14 @@ const loadRest = (file: string): typeof runRest => {
 
 /** Called by the packer's last line with the path of the file itself. */
 export const start = async (file: string): Promise<void> => {
+  const argv = process.argv.slice(2)
+  if (answerAtOnce(argv)) return
   // `kf ls | head` closes the pipe early: that is an end, not a defect.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0)
     throw error
   })
-  const argv = process.argv.slice(2)
+  const { runFast } = await import("../fast.ts")
   const fast = await runFast(argv)
   if (fast === undefined) await loadRest(file)(argv, [file])
   else process.exitCode = fast
