@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { cpus, release, tmpdir, totalmem } from "node:os"
+import { cpus, loadavg, release, tmpdir, totalmem } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
+import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
 
 import { areProgramsCurrent, buildPrograms } from "../tools/program-bundle.ts"
@@ -32,6 +33,8 @@ const { values } = parseArgs({
     out: { type: "string" },
   },
 })
+const QUICK_LIMIT_MS = 5 * 60_000
+const FULL_LIMIT_MS = 20 * 60_000
 const only = values.only?.split(",")
 const plan = planOf(values.quick)
 const rows: Row[] = []
@@ -49,16 +52,42 @@ const lineOf = (row: Row): string =>
     `${row.beside} ${show(row.anchor)}`.padEnd(30),
     `ratio ${show(row.ratio)}`.padEnd(14),
     `goal ${row.goal}`,
-    row.note === undefined ? "" : `  (${row.note})`,
+    row.rounds + row.dropped > 1 ? ` [${row.rounds} rounds, ${row.dropped} disturbed]` : "",
+    row.note === undefined ? "" : ` (${row.note})`,
   ].join(" ")
+
+/** A family that hangs is void; the others are measured. */
+const inTime = async <T>(work: Promise<T>, limitMs: number): Promise<T> => {
+  const limit = new AbortController()
+  const late = sleep(limitMs, undefined, { signal: limit.signal }).then(() => {
+    throw new Error(`void: not done after ${limitMs / 60_000} minutes`)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    late.catch(() => undefined)
+    limit.abort()
+  }
+}
+
+const machine = {
+  cpu: cpus()[0]?.model ?? "unknown",
+  cores: cpus().length,
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  kernel: release(),
+  node: process.version,
+  quick: values.quick,
+}
+const report = (): string => JSON.stringify({ machine, load: loadavg(), rows }, undefined, 2)
+const began = performance.now()
 
 if (!areProgramsCurrent()) await buildPrograms()
 for (const family of families) {
   if (only !== undefined && !family.ids.some((id) => only.includes(id))) continue
   const folder = mkdtempSync(join(tmpdir(), "kf-bench-"))
-  const began = performance.now()
+  const startedAt = performance.now()
   try {
-    const measured = await family.run(plan, folder)
+    const measured = await inTime(family.run(plan, folder), plan.quick ? QUICK_LIMIT_MS : FULL_LIMIT_MS)
     rows.push(...measured)
     if (!values.json) for (const row of measured) process.stdout.write(`${lineOf(row)}\n`)
   } catch (error) {
@@ -83,22 +112,15 @@ for (const family of families) {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-  say(`${family.ids.join(" ")}: ${((performance.now() - began) / 1000).toFixed(1)} s`)
+  say(`${family.ids.join(" ")}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+  // After each family, so that a run that is stopped keeps what it has.
+  if (values.out !== undefined) writeFileSync(values.out, `${report()}\n`)
 }
-const machine = {
-  cpu: cpus()[0]?.model ?? "unknown",
-  cores: cpus().length,
-  memoryGiB: Math.round(totalmem() / 2 ** 30),
-  kernel: release(),
-  node: process.version,
-  quick: values.quick,
-}
-const report = JSON.stringify({ machine, rows }, undefined, 2)
-if (values.json) process.stdout.write(`${report}\n`)
-if (values.out !== undefined) writeFileSync(values.out, `${report}\n`)
+if (values.json) process.stdout.write(`${report()}\n`)
 const met = rows.filter((row) => row.met).length
 // With --json the sum goes where it does not disturb a parser.
 const sum = `${met} met, ${rows.length - met} not`
 if (values.json) say(sum)
 else process.stdout.write(`${sum}\n`)
+say(`${((performance.now() - began) / 60_000).toFixed(1)} minutes`)
 process.exit(0)

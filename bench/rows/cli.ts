@@ -84,7 +84,7 @@ const run = async (plan: Plan, folder: string): Promise<readonly Row[]> => {
 }
 
 /** A local store without an account, as `kf` finds it. */
-const fill = async (folder: string, items: number): Promise<void> => {
+export const fill = async (folder: string, items: number): Promise<void> => {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const opened = await openNodeKeyferry({ folder })
   if (!opened.ok) throw new Error(opened.error.code)

@@ -7,95 +7,147 @@ import { exponent, median, type Plan } from "../run/rounds.ts"
 import { type Family, plainRow, type Row } from "../run/row.ts"
 import { seed } from "../run/seed.ts"
 import { type RunningProduct, startProduct } from "../run/server.ts"
-import { openConnection, wireRequest } from "../run/wire.ts"
+import { type Connection, openConnection, wireRequest } from "../run/wire.ts"
 import { firstPull } from "./transfer.ts"
 
-/* G1, G2, G3, G5: the exponent of cost against size; the machine's speed cancels. */
+/*
+ * G1, G2, G3, G5: the exponent of cost against size; the machine's speed cancels. All sizes are up at once and take turns,
+ * so that a busy moment meets them all alike.
+ */
+const ROUNDS = 5
+
 const run = async (plan: Plan, folder: string): Promise<readonly Row[]> => {
-  const shots = plan.quick ? 30 : 150
-  const sizes = plan.quick ? [100, 1_000, 5_000] : [100, 1_000, 10_000, 100_000]
-  const pushCosts: [number, number][] = []
-  const pullCosts: [number, number][] = []
-  for (const size of sizes) {
-    const { writers, folder: data } = await seed(join(folder, `vault-${size}`), 1, size)
-    const [writer] = writers
-    if (writer === undefined) throw new Error("no writer")
-    const product = await started(data)
-    const pulls: number[] = []
-    const connection = await openConnection(product.port)
-    for (let i = 0; i < 3; i++) {
-      const began = performance.now()
-      await firstPull(product, connection, writer)
-      pulls.push(performance.now() - began)
-    }
-    pullCosts.push([size, median(pulls)])
-    pushCosts.push([size, await pushTime(product, writer, shots)])
-    connection.close()
-    await product.stop()
-  }
+  const shots = plan.quick ? 30 : 100
   return [
-    slopeRow("G1", "one push against items in the vault", pushCosts, 0.05),
-    slopeRow("G2", "first pull against items in the vault", pullCosts, 1.05),
+    ...(await items(plan, folder, shots)),
     await deadDevices(plan, folder, shots),
     await accounts(plan, folder, shots),
   ]
 }
 
-const started = async (folder: string): Promise<RunningProduct> => {
-  const product = await startProduct(folder)
+interface Size {
+  readonly size: number
+  readonly product: RunningProduct
+  readonly connection: Connection
+  readonly writer: Writer
+}
+
+/** `fill` puts what the row is about into the store of a new vault, before any process has it open. */
+const startSizes = async (
+  folder: string,
+  sizes: readonly number[],
+  itemsOf: (size: number) => number,
+  fill: (data: string, size: number) => void = () => undefined,
+): Promise<readonly Size[]> => {
+  const out: Size[] = []
+  for (const size of sizes) {
+    const { writers, folder: data } = await seed(join(folder, String(size)), 1, itemsOf(size))
+    const [writer] = writers
+    if (writer === undefined) throw new Error("no writer")
+    fill(data, size)
+    const product = await startProduct(data)
+    out.push({ size, product, writer, connection: await openConnection(product.port) })
+  }
+  // Requests of the second of the start wait for its end.
   await new Promise((resolve) => setTimeout(resolve, 1100))
-  return product
+  return out
+}
+
+const stopSizes = async (sizes: readonly Size[]): Promise<void> => {
+  for (const { connection, product } of sizes) {
+    connection.close()
+    await product.stop()
+  }
+}
+
+type Points = readonly (readonly [size: number, ms: number])[]
+
+/** Every size in turn, several times; the middle of each. */
+const inTurns = async (
+  sizes: readonly Size[],
+  rounds: number,
+  shoot: (one: Size) => Promise<number>,
+): Promise<Points> => {
+  const costs = sizes.map((): number[] => [])
+  for (let round = 0; round < rounds; round++) for (const [i, one] of sizes.entries()) costs[i]?.push(await shoot(one))
+  return sizes.map(({ size }, i) => [size, median(costs[i] ?? [])] as const)
 }
 
 /** Milliseconds of one push with one item, the middle of many. */
-const pushTime = async (product: RunningProduct, writer: Writer, shots: number): Promise<number> => {
-  const connection = await openConnection(product.port)
-  const waits: number[] = []
-  for (let i = 0; i < shots; i++) {
-    const request = await wireRequest("sync", writer.device, product.authority, await pushBody(writer, 1, 1))
-    const began = performance.now()
-    const answer = await connection.send(request)
-    waits.push(performance.now() - began)
-    readSync(answer)
+const pushTime =
+  (shots: number) =>
+  async ({ product, connection, writer }: Size): Promise<number> => {
+    const waits: number[] = []
+    for (let i = 0; i < shots; i++) {
+      const request = await wireRequest("sync", writer.device, product.authority, await pushBody(writer, 1, 1))
+      const began = performance.now()
+      const answer = await connection.send(request)
+      waits.push(performance.now() - began)
+      readSync(answer)
+    }
+    return median(waits)
   }
-  connection.close()
+
+const pushesOf = async (sizes: readonly Size[], shots: number): Promise<Points> => {
   // The first ones load what the later ones find in memory.
-  return median(waits.slice(Math.min(5, shots - 1)))
+  await inTurns(sizes, 1, pushTime(10))
+  return inTurns(sizes, ROUNDS, pushTime(shots))
 }
 
-const slopeRow = (id: string, what: string, points: readonly (readonly [number, number])[], most: number): Row => {
+const items = async (plan: Plan, folder: string, shots: number): Promise<readonly Row[]> => {
+  const counts = plan.quick ? [100, 1_000, 5_000] : [100, 1_000, 10_000, 100_000]
+  const sizes = await startSizes(join(folder, "items"), counts, (size) => size)
+  const pulls = await inTurns(sizes, 3, async ({ product, connection, writer }) => {
+    const began = performance.now()
+    await firstPull(product, connection, writer)
+    return performance.now() - began
+  })
+  const pushes = await pushesOf(sizes, shots)
+  await stopSizes(sizes)
+  return [
+    slopeRow("G1", "one push against items in the vault", pushes, 0.05),
+    slopeRow("G2", "first pull against items in the vault", pulls, 1.05),
+  ]
+}
+
+/** The anchor is the smallest size. */
+const slopeRow = (id: string, what: string, points: Points, most: number): Row => {
   const slope = exponent(points)
-  const note = points.map(([size, ms]) => `${size}: ${ms.toFixed(1)} ms`).join(", ")
-  return plainRow({ id, what, unit: "exponent", beside: "", goal: `≤ ${most}` }, slope, undefined, slope <= most, note)
+  const note = points.map(([size, ms]) => `${size.toLocaleString("en")}: ${ms.toFixed(2)} ms`).join(", ")
+  const first = points[0]?.[1] ?? Number.NaN
+  const last = points.at(-1)?.[1] ?? Number.NaN
+  const words = { id, what, unit: "", beside: "smallest, ms", goal: `exponent ≤ ${most}` }
+  const row = plainRow(words, slope, first, slope <= most, note)
+  return { ...row, ratio: last / first }
 }
 
 /** Rows of devices that are in no chain any more cost as much as any others that never come: nothing. */
 const deadDevices = async (plan: Plan, folder: string, shots: number): Promise<Row> => {
-  const points: [number, number][] = []
-  for (const size of plan.quick ? [1, 100, 1000] : [1, 10, 100, 1000]) {
-    const { writers, folder: data } = await seed(join(folder, `devices-${size}`), 1, 10)
-    const [writer] = writers
-    if (writer === undefined) throw new Error("no writer")
-    copyRows(data, "device", ["id", "sig_pk", "auth_pk", "lease_id"], size - 1, 0)
-    const product = await started(data)
-    points.push([size, await pushTime(product, writer, shots)])
-    await product.stop()
-  }
+  const counts = plan.quick ? [1, 100, 1_000] : [1, 10, 100, 1_000]
+  const sizes = await startSizes(
+    join(folder, "devices"),
+    counts,
+    () => 10,
+    (folderOfData, size) => copyRows(folderOfData, "device", ["id", "sig_pk", "auth_pk", "lease_id"], size - 1, 0),
+  )
+  const points = await pushesOf(sizes, shots)
+  await stopSizes(sizes)
   return slopeRow("G3", "one push against devices that are offline", points, 0.05)
 }
 
 const accounts = async (plan: Plan, folder: string, shots: number): Promise<Row> => {
-  const points: [number, number][] = []
-  for (const size of plan.quick ? [100, 10_000] : [100, 10_000, 1_000_000]) {
-    const { writers, folder: data } = await seed(join(folder, `accounts-${size}`), 1, 10)
-    const [writer] = writers
-    if (writer === undefined) throw new Error("no writer")
-    copyRows(data, "account", ["uuid", "id", "rec_pk"], size - 1, 1)
-    copyRows(data, "device", ["id", "sig_pk", "auth_pk", "lease_id"], size - 1, 0)
-    const product = await started(data)
-    points.push([size, await pushTime(product, writer, shots)])
-    await product.stop()
-  }
+  const counts = plan.quick ? [100, 10_000] : [100, 10_000, 1_000_000]
+  const sizes = await startSizes(
+    join(folder, "accounts"),
+    counts,
+    () => 10,
+    (folderOfData, size) => {
+      copyRows(folderOfData, "account", ["uuid", "id", "rec_pk"], size - 1, 1)
+      copyRows(folderOfData, "device", ["id", "sig_pk", "auth_pk", "lease_id"], size - 1, 0)
+    },
+  )
+  const points = await pushesOf(sizes, shots)
+  await stopSizes(sizes)
   return slopeRow("G5", "one push against accounts", points, 0.05)
 }
 

@@ -19,13 +19,27 @@ export interface RunningProduct {
 }
 
 const ROOT = join(import.meta.dirname, "..", "..")
-const MAIN = join(ROOT, programOf("server"))
 
-export const startProduct = async (folder: string, runtimeArgs: readonly string[] = []): Promise<RunningProduct> => {
+/** `installed`: another place where the programs lie. */
+export const startProduct = async (
+  folder: string,
+  runtimeArgs: readonly string[] = [],
+  installed = ROOT,
+): Promise<RunningProduct> => {
   const began = performance.now()
   const child = spawn(
     process.execPath,
-    [...runtimeArgs, MAIN, "serve", "--data-dir", folder, "--listen", "127.0.0.1:0", "--limits-rate-scale", "1000000"],
+    [
+      ...runtimeArgs,
+      join(installed, programOf("server")),
+      "serve",
+      "--data-dir",
+      folder,
+      "--listen",
+      "127.0.0.1:0",
+      "--limits-rate-scale",
+      "1000000",
+    ],
     { stdio: ["ignore", "pipe", "pipe"] },
   )
   let printed = ""

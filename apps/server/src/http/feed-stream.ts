@@ -1,14 +1,27 @@
+import type { ServerResponse } from "node:http"
+
 import { bytesToBase64url, equalBytes } from "@keyferry/base"
 import { syncReplyStruct } from "@keyferry/protocol"
 import type { Executed } from "@keyferry/strongroom-api"
 import type { FastifyReply } from "fastify"
 
-import type { Feed } from "../feed/feed.ts"
+import type { Feed, FeedListener } from "../feed/feed.ts"
 
 const HEARTBEAT_MS = 20_000
 const RETRY_MS = 2_000
 /** A listener that does not read is dropped before it fills memory; it then reads what it missed in one request. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024
+
+/** What comes while the stream is not open yet is held; the listener must exist before the strongroom is asked. */
+interface Held {
+  readonly waiting: { readonly commit: number; readonly event: Uint8Array }[]
+  stream: Stream | undefined
+  ended: string | undefined
+}
+interface Stream {
+  readonly write: (commit: number, event: Uint8Array) => boolean
+  readonly end: (why: string) => void
+}
 
 /**
  * Opens the stream of one device (server-sent events). It listens before the strongroom answers and holds what comes
@@ -21,33 +34,16 @@ export const openFeedStream = async (
   deviceId: Uint8Array,
   execute: () => Promise<Executed>,
 ): Promise<Executed | undefined> => {
-  const held: { commit: number; event: Uint8Array }[] = []
-  // Empty until the stream is open; the listener must exist before that.
-  const stream: {
-    write?: (commit: number, event: Uint8Array) => boolean
-    end?: (why: string) => void
-  } = {}
-  let ended: string | undefined
-  const listener = {
-    send: (commit: number, event: Uint8Array) => {
-      if (stream.write !== undefined) return stream.write(commit, event)
-      held.push({ commit, event })
-      return held.length < 10_000
-    },
-    end: (why: string) => {
-      ended = why
-      stream.end?.(why)
-    },
-  }
-  const subscription = feed.open(deviceId, listener)
+  const held: Held = { waiting: [], stream: undefined, ended: undefined }
+  const subscription = feed.open(deviceId, listenerOf(held))
   const executed = await execute().catch((error: unknown) => {
     subscription.close()
     throw error
   })
   const proven = executed.deviceId !== undefined && equalBytes(executed.deviceId, deviceId)
-  if (executed.code !== undefined || !proven || ended !== undefined) {
+  if (executed.code !== undefined || !proven || held.ended !== undefined) {
     subscription.close()
-    return proven || executed.code !== undefined ? { ...executed, ...closedBy(ended) } : undefined
+    return proven || executed.code !== undefined ? { ...executed, ...closedBy(held.ended) } : undefined
   }
   const first = syncReplyStruct.decode(executed.body, executed.body.length)
   const commit = first.ok ? first.value.commit : 0
@@ -61,25 +57,69 @@ export const openFeedStream = async (
     "x-accel-buffering": "no",
     connection: "keep-alive",
   })
-  const heartbeat = setInterval(() => raw.write(": still here\n\n"), HEARTBEAT_MS)
-  const finish = (why: string): void => {
-    clearInterval(heartbeat)
-    subscription.close()
-    if (!raw.writableEnded) raw.end(`event: ${why}\n\n`)
-  }
-  raw.once("close", () => {
-    clearInterval(heartbeat)
-    subscription.close()
-  })
   raw.write(`retry: ${RETRY_MS}\n\nid: ${commit}\nevent: sync\ndata: ${bytesToBase64url(executed.body)}\n\n`)
-  stream.end = finish
-  stream.write = (n, event) => {
-    if (raw.writableLength > MAX_WAITING_BYTES) return false
-    raw.write(`id: ${n}\nevent: change\ndata: ${bytesToBase64url(event)}\n\n`)
-    return true
-  }
-  for (const waiting of held) if (waiting.commit > commit) stream.write(waiting.commit, waiting.event)
+  const stream = streamOver(raw, subscription.close)
+  held.stream = stream
+  for (const waiting of held.waiting.splice(0)) if (waiting.commit > commit) stream.write(waiting.commit, waiting.event)
   return undefined
+}
+
+/*
+ * Thousands of streams stand open and idle. What lives as long as one is made in functions of its own, so that it keeps
+ * nothing of the request and the answer that opened it.
+ */
+const listenerOf = (held: Held): FeedListener => ({
+  send: (commit, event) => {
+    if (held.stream !== undefined) return held.stream.write(commit, event)
+    held.waiting.push({ commit, event })
+    return held.waiting.length < 10_000
+  },
+  end: (why) => {
+    held.ended = why
+    held.stream?.end(why)
+  },
+})
+
+const streamOver = (raw: ServerResponse, closeSubscription: () => void): Stream => {
+  beat(raw)
+  const close = (): void => {
+    open.delete(raw)
+    closeSubscription()
+  }
+  raw.once("close", close)
+  return {
+    end: (why) => {
+      close()
+      if (!raw.writableEnded) raw.end(`event: ${why}\n\n`)
+    },
+    write: (commit, event) => {
+      if (raw.writableLength > MAX_WAITING_BYTES) return false
+      raw.write(`id: ${commit}\nevent: change\ndata: ${textOf(event)}\n\n`)
+      return true
+    },
+  }
+}
+
+/** One timer for all streams of this process, which runs while there are any. */
+const open = new Set<ServerResponse>()
+let heart: NodeJS.Timeout | undefined
+const beat = (raw: ServerResponse): void => {
+  open.add(raw)
+  // The connections keep a process running, not this.
+  heart ??= setInterval(() => {
+    last = undefined
+    for (const one of open) one.write(": still here\n\n")
+    if (open.size > 0) return
+    clearInterval(heart)
+    heart = undefined
+  }, HEARTBEAT_MS).unref()
+}
+
+/** An event goes to many streams, one after another, and is the same text for each. */
+let last: { readonly event: Uint8Array; readonly text: string } | undefined
+const textOf = (event: Uint8Array): string => {
+  if (last?.event !== event) last = { event, text: bytesToBase64url(event) }
+  return last.text
 }
 
 const closedBy = (why: string | undefined): Partial<Executed> =>

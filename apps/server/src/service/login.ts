@@ -94,8 +94,9 @@ const signIn = async (
   const { store, clock } = context
   const account = await store.read((db) => findAccount(db, who.accountUuid))
   if (account === undefined) return err(failure("wrong-credentials"))
-  const session = await openSession(context, who, client)
-  await store.transaction((tx) => appendAudit(store, tx, { atMs: clock.nowMs(), accountUuid: who.accountUuid, kind }))
+  const session = await openSession(context, who, client, (tx) =>
+    appendAudit(store, tx, { atMs: clock.nowMs(), accountUuid: who.accountUuid, kind }),
+  )
   return ok({ session, accountId: formatId("acc", who.accountId), factors: [...who.factors] })
 }
 

@@ -17,11 +17,12 @@ const IDLE_WEB_MS = 30 * 60_000
 const IDLE_MS = 12 * 3_600_000
 const TOUCH_MS = 60_000
 
-/** Opens a session at level 1. `client` is what the program calls itself: a browser idles out sooner. */
+/** Opens a session at level 1, and does `also` in the same commit. `client` is what the program calls itself: a browser idles out sooner. */
 export const openSession = async (
   { store, clock, random }: Pick<Context, "store" | "clock" | "random">,
   who: { readonly accountUuid: string; readonly accountId: Uint8Array; readonly authPk: Uint8Array | null },
   client: string,
+  also: (tx: Tx) => Promise<void>,
 ): Promise<OpenedSession> => {
   const token = makeToken(random)
   const nowMs = clock.nowMs()
@@ -39,6 +40,7 @@ export const openSession = async (
       ends_ms: nowMs + ABSOLUTE_MS,
     })
     await touchAccount(tx, who.accountUuid, nowMs)
+    await also(tx)
   })
   return { token: token.text, level: 1 }
 }
