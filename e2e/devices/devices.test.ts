@@ -268,12 +268,18 @@ describe("devices of one person on real processes", () => {
   }, 60_000)
 
   test("the kit alone, with factor and mail, brings everything back and removes the lost devices", async () => {
-    const d = await world.device("d")
-    must(await d.recoverStart({ server: world.origin(), kitCode: kit.code, deviceName: "New" }))
+    let d = await world.device("d")
+    const recovery = { server: world.origin(), kitCode: kit.code, deviceName: "New" }
+    must(await d.recoverStart({ ...recovery, newPassword: "another password 22" }))
     const waiting = must(await d.loginSecondFactor("totp", await code()))
+    // The program stops in between: what was begun is in the store, and goes on with the password that was chosen.
+    await d.close()
+    d = await world.device("d")
+    must(await d.unlock("another password 22"))
+    expect((await d.status()).enrolment).toMatchObject({ purpose: "recovery", step: "confirm", passwordChosen: true })
     expect(await world.confirm(await world.takeToken(), waiting.code ?? "")).toBe(200)
     must(await d.confirmation())
-    const newKit = must(await d.recoverFinish("another password 22"))
+    const newKit = must(await d.recoverFinish())
     must(await d.syncOn({ items: "none", autoNew: true }))
     expect((await titles(d)).map(([t]) => t)).toEqual(["after the removal", "Strict", "two offline"])
     expect(await a.syncNow()).toMatchObject({ ok: false, error: { code: "device-removed" } })

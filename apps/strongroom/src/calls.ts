@@ -4,7 +4,7 @@ import type { StrongroomHandlers } from "@keyferry/strongroom-api"
 
 import { confirmCode, confirmDeny, confirmDescribe, confirmFirst, operatorConfirm } from "./accounts/confirmation.ts"
 import { deleteAccount } from "./accounts/deletion.ts"
-import { enrol, enrolMail, enrolState } from "./accounts/enrolment.ts"
+import { enrol, enrolMail, enrolRunning, enrolState } from "./accounts/enrolment.ts"
 import { factorReset, operatorResetTwoFactor } from "./accounts/factor-reset.ts"
 import { freezeAccount, waitForThaw } from "./accounts/freeze.ts"
 import { acceptLossOf, listLosses } from "./accounts/losses.ts"
@@ -75,6 +75,7 @@ export const createCalls = ({ ctx, leases, verifier, executor, logins, kms }: Ca
     },
     enrol: (params) => enrol(ctx, params),
     enrolMail: (params) => enrolMail(ctx, params),
+    enrolRunning: (params) => enrolRunning(ctx, params),
     enrolState: (params) => enrolState(ctx, params),
     confirmDescribe: (params) => confirmDescribe(ctx, params),
     confirmCode: (params) => confirmCode(ctx, params),

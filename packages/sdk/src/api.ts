@@ -167,6 +167,8 @@ export interface EnrolmentState {
   readonly mailedTo?: string
   readonly mail?: "queued" | "off" | "failed"
   readonly reason?: ErrorCode
+  /** A recovery that knows its new password already. */
+  readonly passwordChosen?: boolean
   /** Another active device exists that may approve this one. */
   readonly approver: boolean
   readonly factors: readonly string[]
@@ -272,8 +274,11 @@ export interface Keyferry {
   readonly loginFactorLost: () => Outcome<EnrolmentState>
   /** On a device of the account: stops somebody's wait to get in without the second factor. */
   readonly stopFactorReset: () => Outcome<{ readonly cancelled: boolean }>
-  /** Asks the server for a mail with a link; also on a first device that waits. */
-  readonly requestMail: () => Outcome<{
+  /**
+   * Asks the server for a mail with a link; also on a first device that waits. There, `running` goes on with a link that is still
+   * good: nothing is mailed then, and its code is answered.
+   */
+  readonly requestMail: (options?: { readonly running?: boolean }) => Outcome<{
     readonly mail: "queued" | "off" | "failed"
     readonly mailedTo: string
     readonly code: string
@@ -292,12 +297,18 @@ export interface Keyferry {
   readonly approvalWords: () => Outcome<{ readonly words: readonly string[]; readonly scan: string }>
   /** The two reply words shown on the approving device, typed here; resolves when the keys arrived. */
   readonly approvalReply: (reply: string) => Outcome<void>
+  /**
+   * With the kit and no password. `newPassword` makes this device's store at once where it has none, so that the recovery is kept in it
+   * and goes on after a restart; without, a stop of the program means starting it again.
+   */
   readonly recoverStart: (input: {
     readonly server: string
     readonly kitCode: string
     readonly deviceName: string
+    readonly newPassword?: string
   }) => Outcome<EnrolmentState>
-  readonly recoverFinish: (newPassword: string) => Outcome<Kit>
+  /** Without an argument: with the password that `recoverStart` was given. */
+  readonly recoverFinish: (newPassword?: string) => Outcome<Kit>
 
   // ── freezing ──
   /** Stops everything of the account at once, from any of its devices, locked ones too; stops a thaw that waits. */

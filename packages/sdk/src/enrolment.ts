@@ -10,6 +10,7 @@ import {
   type Enrolment,
   enrolmentStruct,
   PURPOSE_LOGIN,
+  PURPOSE_RECOVERY,
   STEP_CONFIRM,
   STEP_FACTOR,
 } from "./formats.ts"
@@ -52,6 +53,7 @@ export const describeEnrolment = (e: Enrolment): EnrolmentState => ({
   address: e.address,
   server: e.server.origin,
   state: e.state,
+  ...(e.purpose === PURPOSE_RECOVERY && e.password !== undefined ? { passwordChosen: true } : {}),
   approver: e.approver,
   factors: e.factors,
   ...(e.code === undefined ? {} : { code: e.code }),

@@ -201,12 +201,13 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     loginPasskey: (mail = true) => serial(() => loginPasskey(device, box, mail)),
     loginFactorLost: () => serial(() => factorLost(device, box)),
     stopFactorReset: () => call(online, device, (c) => c.transport.json("two-factor.reset-cancel", {}, c.as)),
-    requestMail: () =>
+    requestMail: (options) =>
       changing(async () => {
         if (box.current !== undefined) return requestMail(device, box)
         const calls = await deviceCalls(device)
         if (!calls.ok) return calls
-        const reply = await calls.value.transport.json("first.mail", {}, calls.value.as)
+        const running = options?.running === true ? { running: true } : {}
+        const reply = await calls.value.transport.json("first.mail", running, calls.value.as)
         return reply.ok
           ? ok({
               mail: mailState(reply.value.mail),

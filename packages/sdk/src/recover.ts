@@ -65,8 +65,15 @@ type Done<T> = Promise<Result<T, Failure>>
 export const recoverStart = async (
   device: Device,
   box: EnrolmentBox,
-  input: { readonly server: string; readonly kitCode: string; readonly deviceName: string },
+  input: {
+    readonly server: string
+    readonly kitCode: string
+    readonly deviceName: string
+    readonly newPassword?: string
+  },
 ): Done<EnrolmentState> => {
+  const weak = input.newPassword === undefined ? undefined : passwordProblem(input.newPassword)
+  if (weak !== undefined) return err(weak)
   await startOver(device)
   if (device.record?.account !== undefined) return err({ code: "account-exists-here" })
   const code = parseKit(device, input.kitCode)
@@ -95,6 +102,10 @@ export const recoverStart = async (
   const accountId = parseId("acc", signedIn.value.accountId)
   if (!accountId.ok) return err({ code: "malformed" })
   const keys = await newDeviceKeys(device)
+  if (device.record === undefined && input.newPassword !== undefined) {
+    const made = await createLocalStore(device, input.newPassword)
+    if (!made.ok) return made
+  }
   await saveEnrolment(device, box, {
     purpose: PURPOSE_RECOVERY,
     server: server.value,
@@ -107,6 +118,7 @@ export const recoverStart = async (
     step: STEP_FACTOR,
     factors: signedIn.value.factors,
     kitCode: code.value.reveal().slice(),
+    ...(input.newPassword === undefined ? {} : { password: input.newPassword }),
     state: "signed-in",
     approver: false,
   })
@@ -114,8 +126,10 @@ export const recoverStart = async (
 }
 
 /** One link: this device in, the others out, new password slot, new kit, new key. Commits with the new password's record. */
-export const recoverFinish = async (device: Device, box: EnrolmentBox, newPassword: string): Done<Kit> => {
+export const recoverFinish = async (device: Device, box: EnrolmentBox, chosen?: string): Done<Kit> => {
   const e = box.current
+  const newPassword = chosen ?? e?.password
+  if (newPassword === undefined) return err({ code: "password-too-weak" })
   const weak = passwordProblem(newPassword)
   if (weak !== undefined) return err(weak)
   if (e === undefined || e.kitCode === undefined) return err({ code: "signed-out" })

@@ -245,6 +245,11 @@ export const calls = {
     struct({ accountUuid: [1, textUpTo(64)], deviceId: [2, bytesOf(16)], tokenHash: [3, tokenHash] }),
     struct({ code: [1, textUpTo(6)] }),
   ),
+  /** Whether a link of this waiting device is still good; its code then. Changes nothing. */
+  enrolRunning: call(
+    struct({ accountUuid: [1, textUpTo(64)], deviceId: [2, bytesOf(16)] }),
+    struct({ code: [1, optional(textUpTo(6))] }),
+  ),
   /** `reason` is one of the four verify-link codes, for the waiting device only. `approver`: an active device exists. */
   enrolState: call(
     struct({ accountUuid: [1, textUpTo(64)], deviceId: [2, bytesOf(16)] }),

@@ -3,7 +3,7 @@ import { err, ok } from "@keyferry/base"
 import { type CommandSpec, flagOption, textOption } from "../command.ts"
 import { usage } from "../failures.ts"
 import { printable } from "../io.ts"
-import { continueEnrolment } from "../wizard/enrol.ts"
+import { continueEnrolment, openToGoOn } from "../wizard/enrol.ts"
 import { askAddress, ownName } from "./signup.ts"
 
 export const command: CommandSpec = {
@@ -26,6 +26,10 @@ export const command: CommandSpec = {
     const connected = await context.connect()
     if (!connected.ok) return connected
     const { keyferry } = connected.value
+    if (given === undefined) {
+      const open = await openToGoOn(context, keyferry)
+      if (!open.ok) return open
+    }
     const status = await keyferry.status()
     const url = given ?? (status.enrolment === undefined ? context.settings.server : undefined)
     let state = given === undefined ? status.enrolment : undefined

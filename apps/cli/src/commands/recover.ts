@@ -1,9 +1,10 @@
-import { err } from "@keyferry/base"
-import { failure } from "@keyferry/sdk/errors"
+import { err, ok, type Result } from "@keyferry/base"
+import { failure, type Failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, flagOption, textOption } from "../command.ts"
+import type { Context } from "../context.ts"
 import { usage } from "../failures.ts"
-import { continueEnrolment } from "../wizard/enrol.ts"
+import { continueEnrolment, openToGoOn } from "../wizard/enrol.ts"
 import { parseServer } from "./login.ts"
 import { ownName, showKit } from "./signup.ts"
 
@@ -22,6 +23,10 @@ export const command: CommandSpec = {
     const connected = await context.connect()
     if (!connected.ok) return connected
     const { keyferry } = connected.value
+    if (given === undefined) {
+      const open = await openToGoOn(context, keyferry)
+      if (!open.ok) return open
+    }
     const status = await keyferry.status()
     if (status.mode === "account")
       return err(failure("account-exists-here", "With a device in the account, change the password there: kf password"))
@@ -35,10 +40,14 @@ export const command: CommandSpec = {
         return err(usage("The server's address begins with https:// (or http://localhost) and has no user name in it."))
       const kitCode = await context.secrets.ask("kit", { prompt: "Code of your recovery kit (KF1-…):", shown: true })
       if (!kitCode.ok) return kitCode
+      // Chosen first: what is kept until the end of the recovery is sealed under it, and survives a stop.
+      const chosen = await choosePassword(context, context.prompter !== undefined)
+      if (!chosen.ok) return chosen
       const started = await keyferry.recoverStart({
         server,
         kitCode: kitCode.value,
         deviceName: textOption(options, "deviceName") ?? ownName(),
+        ...(chosen.value === undefined ? {} : { newPassword: chosen.value }),
       })
       if (!started.ok) return started
       state = started.value
@@ -51,10 +60,7 @@ export const command: CommandSpec = {
       again: "kf recover",
     })
     if (!ready.ok) return ready
-    const password = await context.secrets.ask("new-password", {
-      prompt: "Choose a new password for the account and this device:",
-      twice: true,
-    })
+    const password = ready.value.passwordChosen === true ? ok(undefined) : await choosePassword(context, true)
     if (!password.ok) return password
     const kit = await keyferry.recoverFinish(password.value)
     if (!kit.ok) return kit
@@ -63,3 +69,11 @@ export const command: CommandSpec = {
     return shown
   },
 }
+
+const choosePassword = async (context: Context, needed: boolean): Promise<Result<string | undefined, Failure>> =>
+  needed
+    ? context.secrets.ask("new-password", {
+        prompt: "Choose a new password for the account and this device:",
+        twice: true,
+      })
+    : context.secrets.given("new-password")

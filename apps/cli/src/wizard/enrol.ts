@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { err, ok, type Result } from "@keyferry/base"
 import { failure, type Failure } from "@keyferry/sdk/errors"
 
-import type { Context } from "../context.ts"
+import { type Context, unlockNow } from "../context.ts"
 import { needsTerminal } from "../failures.ts"
 import { printable } from "../io.ts"
 import type { EnrolmentState, Keyferry } from "../keyferry.ts"
@@ -29,6 +29,13 @@ export interface EnrolWish {
 }
 
 export const POLL_MS = 1_500
+
+/** What was begun before the agent stopped is in this device's store: opens it, so that it goes on. */
+export const openToGoOn = async (context: Context, keyferry: Keyferry): Promise<Result<void, Failure>> => {
+  const status = await keyferry.status()
+  const isClosed = status.enrolment === undefined && status.mode === "local" && status.lock === "locked"
+  return isClosed ? unlockNow(context, keyferry) : ok(undefined)
+}
 
 /**
  * Errors: second-factor-needed and device-not-verified where nobody is there to act (after saying what to do);

@@ -12,7 +12,7 @@ import { count } from "../format.ts"
 import { printable } from "../io.ts"
 import type { ItemSummary, Keyferry, Status } from "../keyferry.ts"
 import { showProgress } from "../progress.ts"
-import { continueEnrolment, POLL_MS, tellConfirmation } from "./enrol.ts"
+import { continueEnrolment, openToGoOn, POLL_MS, tellConfirmation } from "./enrol.ts"
 import { setUpSecondFactor } from "./second-factor.ts"
 
 /*
@@ -23,6 +23,8 @@ export const syncOn = async (context: Context, options: OptionValues): Promise<E
   const connected = await context.connect()
   if (!connected.ok) return connected
   const { keyferry } = connected.value
+  const open = await openToGoOn(context, keyferry)
+  if (!open.ok) return open
   const before = await keyferry.status({ fresh: true })
   if (before.mode !== "account") {
     if (before.enrolment === undefined) {
@@ -83,7 +85,8 @@ const confirmThisDevice = async (
 ): Promise<Result<void, Failure>> => {
   if (context.prompter !== undefined)
     context.io.warn("Step 2 of 3: confirm that this device and this address are yours.")
-  const mail = await keyferry.requestMail()
+  // Whoever runs this again goes on with the link that is in the mailbox already.
+  const mail = await keyferry.requestMail({ running: !flagOption(options, "resend") })
   if (!mail.ok) return mail
   const stops = context.prompter === undefined && !flagOption(options, "wait")
   const { account } = await keyferry.status({ fresh: true })

@@ -115,6 +115,19 @@ describe("signing up", () => {
     expect(world.fake.accounts.has(old)).toBe(false)
   })
 
+  test("[DV30] a first device that asks again goes on with the mail that it has, unless it asks for another", async () => {
+    await signUp(world, "ada@example.org", 1)
+    await signUp(world, "bob@example.org", 2, false)
+    const ask = (body: object) => world.call("first.mail", { device: deviceId(2), body })
+    expect((await ask({ running: true })).json).toMatchObject({ mail: "queued", code: FAKE_CODE })
+    expect(await world.mails()).toHaveLength(1)
+    for (let i = 0; i < 8; i++)
+      expect((await ask({ running: true })).json).toMatchObject({ code: FAKE_CODE, mailedTo: "b…@e….org" })
+    expect(await world.mails()).toHaveLength(1)
+    await ask({})
+    expect(await world.mails()).toHaveLength(2)
+  })
+
   test("the first device is confirmed by link and code, and so is the address", async () => {
     await signUp(world, "ada@example.org", 1)
     const bob = await signUp(world, "bob@example.org", 2, false)

@@ -86,7 +86,7 @@ export const createHandlers = (context: Context): Handlers => ({
     if (actor.device_id === null) return refuse("device-not-enrolled")
     return readRelay(context, { accountUuid: actor.account_uuid, deviceId: actor.device_id }, after)
   },
-  "first.mail": ({ actor }) => mailFirst(context, actor),
+  "first.mail": ({ actor, body }) => mailFirst(context, actor, body.running === true),
 
   "confirm.describe": ({ body }) => describeLink(context, body),
   "confirm.code": ({ body }) => confirmByCode(context, body),

@@ -103,9 +103,15 @@ export const readEnrolment = async (
   return raised.ok ? ok({ ...reply, session: raised.value }) : raised
 }
 
-const mailState = async (context: Context, session: SessionRow): Promise<string> => {
+const mailState = (context: Context, session: SessionRow): Promise<string> =>
+  stateOfMail(context, session.account_uuid, verifyDevice.name)
+
+const firstMailState = (context: Context, accountUuid: string): Promise<string> =>
+  stateOfMail(context, accountUuid, verifyFirst.name)
+
+const stateOfMail = async (context: Context, accountUuid: string, template: string): Promise<string> => {
   if (context.mail.mode === "off") return "off"
-  const state = await context.store.read((db) => newestMailState(db, session.account_uuid, verifyDevice.name))
+  const state = await context.store.read((db) => newestMailState(db, accountUuid, template))
   return state === undefined || state === "waiting" ? "queued" : state
 }
 
@@ -121,13 +127,24 @@ export const mailAgain = async (
   return sent.ok ? ok({ mail: sent.value.mail, mailedTo: sent.value.mailedTo, nextInS: NEXT_MAIL_S }) : sent
 }
 
-/** The mail of a first device, which also confirms the address. A taken address tells its owner instead. */
+/**
+ * The mail of a first device, which also confirms the address. A taken address tells its owner instead. `running`: a link that is
+ * still good is gone on with, and nothing is mailed.
+ */
 export const mailFirst = async (
   context: Context,
   actor: AuthenticatedActor,
+  running: boolean,
 ): Promise<Result<JsonReply<"first.mail">, Failure>> => {
   const account = await context.store.read((db) => findAccount(db, actor.accountUuid))
   if (account === undefined) return err(failure("device-not-enrolled"))
+  if (running) {
+    const now = await context.strongroom.call("enrolRunning", { accountUuid: account.uuid, deviceId: actor.deviceId })
+    if (!now.ok) return now
+    const { code } = now.value
+    const mail = await firstMailState(context, account.uuid)
+    if (code !== undefined) return ok({ mail, mailedTo: maskAddress(account.address), code, nextInS: 0 })
+  }
   const sent = await sendLink(context, account, actor.deviceId, "first")
   return sent.ok ? ok({ ...sent.value, nextInS: NEXT_MAIL_S }) : sent
 }

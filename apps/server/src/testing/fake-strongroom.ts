@@ -192,6 +192,10 @@ export const createFakeStrongroom = (nowMs: () => number): FakeStrongroom => {
       Object.assign(device, { tokenHash, code: FAKE_CODE })
       return ok({ code: FAKE_CODE })
     },
+    enrolRunning: async ({ deviceId }) => {
+      const device = devices.get(bytesToHex(deviceId))
+      return ok(device?.tokenHash === undefined || device.code === "" ? {} : { code: device.code })
+    },
     enrolState: async ({ deviceId }) => {
       const device = devices.get(bytesToHex(deviceId))
       return device === undefined ? fail("device-not-enrolled") : ok({ state: device.state, approver: false })

@@ -280,6 +280,24 @@ describe("confirming", () => {
     ).toBe("not-allowed")
   })
 
+  it("[DV30] a link that is still good can be gone on with; one that ended cannot", async () => {
+    const running = async (deviceId: Uint8Array, accountUuid = person.accountUuid) =>
+      (await must(reach.call("enrolRunning", { accountUuid, deviceId }))).code
+    const waiting = await enrolDevice(reach, person)
+    const { deviceId } = waiting.device
+    expect(await running(deviceId)).toBe(waiting.answer.code)
+    expect(await running(deviceId, "another account")).toBeUndefined()
+    world.clock.add(10 * MINUTE)
+    expect(await running(deviceId)).toBeUndefined()
+    const next = await mail(deviceId)
+    expect(await running(deviceId)).toBe(next.code)
+    for (let i = 0; i < 5; i++) await confirm(next.token, wrongFor(waiting))
+    expect(await running(deviceId)).toBeUndefined()
+    const last = await mail(deviceId)
+    expect(await confirm(last.token, last.code)).toBe("ok")
+    expect(await running(deviceId)).toBeUndefined()
+  })
+
   it("[DV12] the waiting device learns which failure it was, the page does not", async () => {
     const [a, b] = [await enrolDevice(reach, person), await enrolDevice(reach, person)]
     expect(await confirm(a.token, b.answer.code)).toBe("verify-link-not-valid")

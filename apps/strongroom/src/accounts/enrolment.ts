@@ -209,6 +209,28 @@ export const enrolMail = async (
   return value
 }
 
+/** The code of a waiting device whose link still takes it: whoever asks again goes on with that one. */
+export const enrolRunning = async (
+  ctx: StrongroomContext,
+  { accountUuid, deviceId }: CallParams<"enrolRunning">,
+): Promise<Result<CallResult<"enrolRunning">, Failure>> => {
+  const nowMs = ctx.clock.nowMs()
+  const row = await ctx.store.read((db) =>
+    db
+      .selectFrom("attempt")
+      .innerJoin("device", "device.id", "attempt.device_id")
+      .select("device.code")
+      .where("attempt.device_id", "=", deviceId)
+      .where("device.account_uuid", "=", accountUuid)
+      .where("device.state", "in", ["pending", "pending-first"])
+      .where((d) => d.or([d("device.expires_ms", "=", 0), d("device.expires_ms", ">", nowMs)]))
+      .where("attempt.state", "=", "open")
+      .where("attempt.expires_ms", ">", nowMs)
+      .executeTakeFirst(),
+  )
+  return ok(row?.code === undefined || row.code === null ? {} : { code: row.code })
+}
+
 const refusalOfWaiting = (state: DeviceState | undefined): Failure | undefined => {
   switch (state) {
     case "pending":

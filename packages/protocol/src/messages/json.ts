@@ -105,8 +105,9 @@ export const jsonMessages = {
   "confirm.code": contract(Type.Object({ token: b64(44), code: text(16) }), Type.Object({ state: text(32) })),
   "confirm.deny": contract(Type.Object({ token: b64(44) }), Type.Object({ state: text(32) })),
   "freeze.link": contract(Type.Object({ token: b64(44) }), Type.Object({ frozen: Type.Boolean() })),
+  /** `running`: only if no link is good any more; else it goes on with that one and its code. */
   "first.mail": contract(
-    empty,
+    Type.Object({ running: Type.Optional(Type.Boolean()) }),
     Type.Object({ mail: text(16), mailedTo: text(254), code: text(6), nextInS: Type.Integer() }),
   ),
   "account.status": contract(
