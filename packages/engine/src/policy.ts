@@ -209,8 +209,10 @@ const withdraw = (items: readonly PolicyItem[], profile: VaultProfile, elsewhere
   }
 }
 
-const withoutItems = (left: LeftMap, itemIds: readonly string[]): LeftMap =>
-  new Map([...left].filter(([itemId]) => !itemIds.includes(itemId)))
+const withoutItems = (left: LeftMap, itemIds: readonly string[]): LeftMap => {
+  const out = new Set(itemIds)
+  return new Map([...left].filter(([itemId]) => !out.has(itemId)))
+}
 
 const mergeLeft = (base: Left | undefined, committed: Left | undefined, mine: Left | undefined): Left | undefined => {
   if (isSameLeft(base, mine)) return committed

@@ -15,7 +15,7 @@ import type { Device } from "./device.ts"
 import type { LocalItem } from "./formats.ts"
 import { bodyOf, classOf, encodeBody, homeVault, itemRow, policyForNew } from "./items.ts"
 import type { Row } from "./ports.ts"
-import { profileItemId } from "./vault.ts"
+import { profileItemIds } from "./profile-rows.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
 
@@ -125,7 +125,9 @@ const isTaken = (device: Device, itemId: Uint8Array): boolean =>
   device.items.has(bytesToHex(itemId)) ||
   device.account?.holders.has(bytesToHex(itemId)) === true ||
   [...device.vaults.values()].some(
-    (v) => v.tree.trie.get(itemId) !== undefined || equalBytes(itemId, profileItemId(device, v.state.id)),
+    (v) =>
+      v.tree.trie.get(itemId) !== undefined ||
+      profileItemIds(device, v.state.id).some((own) => equalBytes(itemId, own)),
   )
 
 const importFailure = (error: ImportError): Failure => {

@@ -15,7 +15,8 @@ import type { Device } from "./device.ts"
 import { type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
 import { classOf, heldBecause } from "./items.ts"
 import { type Body, withEntry } from "./outbox-rows.ts"
-import { decodeProfile, mergeLabelBodies, mergeProfileBodies, toVaultProfile } from "./profile.ts"
+import { mergeLabelBodies, mergeProfileBodies } from "./profile.ts"
+import { profileBodies, vaultProfileOf } from "./profile-rows.ts"
 import { policyItem } from "./sync-choice.ts"
 import type { RowChange } from "./vault-run.ts"
 
@@ -49,7 +50,8 @@ export const newsOf = (
   committed: readonly Committed[],
   own: ReadonlyMap<string, number>,
 ): ReadonlyMap<string, News<Body>> => {
-  const profile = profileAfter(device, vaultId, committed)
+  // The profile is applied before any deletion of the same link: it says what happens to copies of what leaves.
+  const profile = vaultProfileOf(device, vaultId, profileBodies(committed))
   const news = new Map<string, News<Body>>()
   for (const { leaf, body } of committed) {
     const itemId = bytesToHex(leaf.itemId)
@@ -78,7 +80,7 @@ export const afterNews = (
   const items: LocalItem[] = []
   const gone: LocalItem[] = []
   const others: Leaf[] = []
-  const profile = profileAfter(device, vaultId, committed)
+  const profile = vaultProfileOf(device, vaultId, profileBodies(committed))
   for (const c of committed) {
     const itemId = bytesToHex(c.leaf.itemId)
     const local = device.items.get(itemId)
@@ -97,17 +99,6 @@ export const afterNews = (
     if (local !== undefined) gone.push(local)
   }
   return { items, gone, others }
-}
-
-/** The profile is applied before any deletion of the same link: it says what happens to copies of what leaves. */
-const profileAfter = (device: Device, vaultId: Uint8Array, committed: readonly Committed[]): VaultProfile => {
-  const incoming = committed.find((c) => c.recordKind === RECORD_KIND.vaultProfile && c.body !== undefined)
-  const stored = [...device.items.values()].find(
-    (i) => i.recordKind === RECORD_KIND.vaultProfile && equalBytes(i.vaultId, vaultId),
-  )
-  const body = incoming?.body ?? stored?.body
-  const profile = body === undefined ? undefined : decodeProfile(body)
-  return profile === undefined ? { credentials: true, left: new Map() } : toVaultProfile(profile)
 }
 
 /** The row at another leaf of the server; after a deletion its last record stays where the history starts. */

@@ -22,13 +22,24 @@ import { mergeProfiles, type VaultProfile } from "@keyferry/engine"
 export const KEEP = 1
 export const DELETE = 2
 
-const profileStruct = struct({
-  name: [1, textUpTo(200)],
-  credentials: [2, bool],
-  /** [item id, revision of the deletion, keep or delete] */
-  left: [3, listOf(tuple(bytesOf(16), uint, oneOf(KEEP, DELETE)), 100_000)],
-})
+/** [item id, revision of the deletion, keep or delete] */
+const departures = listOf(tuple(bytesOf(16), uint, oneOf(KEEP, DELETE)), 100_000)
+const profileStruct = struct({ name: [1, textUpTo(200)], credentials: [2, bool], left: [3, departures] })
+const departuresStruct = struct({ left: [3, departures] })
 export type Profile = TypeOf<typeof profileStruct>
+
+export type Departure = Profile["left"][number]
+
+/** What left stands in as many records, by the first bits of the item's id: one record holds about 3,000 (RC18). */
+export const PROFILE_PARTS = 16
+export const partOf = (itemId: Uint8Array): number => (itemId[0] ?? 0) >> 4
+
+export const encodeDepartures = (left: readonly Departure[]): Uint8Array => departuresStruct.encode({ left: [...left] })
+
+export const decodeDepartures = (bytes: Uint8Array): readonly Departure[] | undefined => {
+  const decoded = departuresStruct.decode(bytes, 70_000)
+  return decoded.ok ? decoded.value.left : undefined
+}
 
 export const NEW_PROFILE: Profile = { name: "Personal", credentials: true, left: [] }
 
@@ -57,12 +68,24 @@ export const withVaultProfile = (profile: Profile, decided: VaultProfile): Profi
     }),
 })
 
-/** Profiles that two devices changed at once; what cannot be read adds nothing. */
+/** Profiles, or one part of what left, that two devices changed at once; what cannot be read adds nothing. */
 export const mergeProfileBodies = (
   baseBytes: Uint8Array | undefined,
   committedBytes: Uint8Array,
   mineBytes: Uint8Array,
 ): Uint8Array => {
+  const mineLeft = decodeDepartures(mineBytes)
+  const committedLeft = decodeDepartures(committedBytes)
+  if (mineLeft !== undefined && committedLeft !== undefined) {
+    const baseLeft = baseBytes === undefined ? undefined : decodeDepartures(baseBytes)
+    const part = (left: readonly Departure[]): VaultProfile => toVaultProfile({ ...NEW_PROFILE, left: [...left] })
+    const merged = mergeProfiles(
+      baseLeft === undefined ? undefined : part(baseLeft),
+      part(committedLeft),
+      part(mineLeft),
+    )
+    return encodeDepartures(withVaultProfile(NEW_PROFILE, merged).left)
+  }
   const base = baseBytes === undefined ? undefined : decodeProfile(baseBytes)
   const committed = decodeProfile(committedBytes)
   const mine = decodeProfile(mineBytes)

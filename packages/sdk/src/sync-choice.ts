@@ -15,8 +15,8 @@ import type { Failure } from "@keyferry/protocol"
 import { type Device, type LocalKeys, saveSettings } from "./device.ts"
 import { HELD_BY_CHOICE, HELD_BY_SWITCH, type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
 import { bodyOf, findItem, idOf, itemRow, syncSettings } from "./items.ts"
-import { withEdit } from "./outbox-rows.ts"
-import { decodeProfile, encodeProfile, NEW_PROFILE, type Profile, toVaultProfile, withVaultProfile } from "./profile.ts"
+import { decodeProfile, NEW_PROFILE, toVaultProfile } from "./profile.ts"
+import { changedProfileRows, vaultProfileOf } from "./profile-rows.ts"
 import type { Row } from "./ports.ts"
 import { profileItemId } from "./vault.ts"
 
@@ -151,12 +151,10 @@ const profileRowOf = (device: Device): LocalItem | undefined => {
   return vault === undefined ? undefined : device.items.get(bytesToHex(profileItemId(device, vault.state.id)))
 }
 
-const storedProfile = (device: Device): Profile => {
-  const stored = profileRowOf(device)
-  return stored === undefined ? NEW_PROFILE : (decodeProfile(stored.body) ?? NEW_PROFILE)
+const profileOf = (device: Device): VaultProfile => {
+  const vault = [...device.vaults.values()][0]
+  return vault === undefined ? toVaultProfile(NEW_PROFILE) : vaultProfileOf(device, vault.state.id)
 }
-
-const profileOf = (device: Device): VaultProfile => toVaultProfile(storedProfile(device))
 
 const rowOf = (device: Device, id: string): LocalItem => {
   const item = device.items.get(id)
@@ -189,8 +187,8 @@ const write = async (
 ): Promise<Result<void, Failure>> => {
   const { local } = device
   if (local === undefined) return err({ code: "locked" })
-  const profileRow = changedProfileRow(device, profile)
-  const all = profileRow === undefined ? changed : [...changed, profileRow]
+  const vault = [...device.vaults.values()][0]
+  const all = vault === undefined ? changed : [...changed, ...changedProfileRows(device, vault.state.id, profile)]
   if (all.some((i) => i.strict) && local.strict === undefined) return err({ code: "lease-needs-server" })
   await writeRows(device, local, all)
   return ok(undefined)
@@ -202,30 +200,4 @@ const writeRows = async (device: Device, keys: LocalKeys, items: readonly LocalI
   if (rows.length > 0) await device.ports.store.write(rows)
   for (const item of items) device.items.set(bytesToHex(item.itemId), item)
   device.changed()
-}
-
-/** The vault's profile as a waiting row, where it changes and there is a vault. */
-const changedProfileRow = (device: Device, decided: VaultProfile): LocalItem | undefined => {
-  const vault = [...device.vaults.values()][0]
-  if (vault === undefined) return undefined
-  const stored = profileRowOf(device)
-  const before = storedProfile(device)
-  const body = encodeProfile(withVaultProfile(before, decided))
-  if (bytesToHex(body) === bytesToHex(stored?.body ?? encodeProfile(before))) return undefined
-  if (stored !== undefined) return withEdit(stored, body)
-  return {
-    itemId: profileItemId(device, vault.state.id),
-    vaultId: vault.state.id,
-    rev: 0,
-    epoch: 0,
-    ctHash: new Uint8Array(32),
-    body,
-    policy: POLICY_SYNCED,
-    strict: false,
-    deletedAtMs: 0,
-    waiting: true,
-    by: new Uint8Array(16),
-    recordKind: RECORD_KIND.vaultProfile,
-    prevHash: new Uint8Array(32),
-  }
 }
