@@ -1,4 +1,4 @@
-import { err, ok, type Result } from "@keyferry/base"
+import { err, isZero, ok, type Result } from "@keyferry/base"
 import type { Failure } from "@keyferry/protocol"
 import { rollBack } from "@keyferry/store"
 import type { CallParams } from "@keyferry/strongroom-api"
@@ -68,4 +68,23 @@ export const deleteAccount = async (
   })
   if (value.ok && buried.length > 0) await ctx.leases.confirm(buried)
   return value
+}
+
+/**
+ * Deletions that a crash cut off after the keys were destroyed and before the rows went: they are finished. What no crash
+ * undoes any more is that nobody can open these devices' stores, so an account that stayed would be one that opens nowhere.
+ * Source: spec/leases.md LS13
+ */
+export const finishDeletions = async (ctx: StrongroomContext, intents: readonly Tombstone[]): Promise<number> => {
+  let finished = 0
+  for (const { what, id, linkHash } of intents) {
+    if (what !== "account" || !isZero(linkHash)) continue
+    const account = await ctx.store.read((db) =>
+      db.selectFrom("account").select("uuid").where("id", "=", id).executeTakeFirst(),
+    )
+    if (account === undefined) continue
+    const deleted = await deleteAccount(ctx, { accountUuid: account.uuid })
+    if (deleted.ok) finished++
+  }
+  return finished
 }

@@ -1,8 +1,9 @@
-import { bytesToHex, Defect, equalBytes, type Random } from "@keyferry/base"
+import { bytesToHex, Defect, equalBytes, isZero, type Random } from "@keyferry/base"
 import { CHAIN_ACCOUNT, CHAIN_VAULT } from "@keyferry/chain"
 
+import { finishDeletions } from "../accounts/deletion.ts"
 import { finishFreezes } from "../accounts/freeze.ts"
-import { DEAD_STATES, IN_CHAIN_STATES, moveDevice, WAITING_STATES } from "../accounts/devices.ts"
+import { DEAD_STATES, deviceTombstones, IN_CHAIN_STATES, moveDevice, WAITING_STATES } from "../accounts/devices.ts"
 import { readOpaqueRecord } from "../accounts/opaque-records.ts"
 import type { StrongroomContext } from "../context.ts"
 import type { Tombstone } from "../lease-store.ts"
@@ -33,11 +34,14 @@ export interface Reconciled {
   readonly leasesEnded: number
   /** Accounts frozen in the lease store and not in the main store. */
   readonly frozen: number
+  /** Accounts whose deletion a crash had cut off. */
+  readonly deleted: number
   /** Chains that stand behind a head that was certainly committed: the main store is older than the lease store. */
   readonly behind: readonly ChainHead[]
 }
 
 export const reconcile = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<Reconciled> => {
+  const deleted = await finishDeletions(ctx, await leases.openIntents())
   const settled = await settleIntents(ctx, leases)
   const behind = await chainsBehind(ctx, leases)
   leases.setBehind(behind)
@@ -46,7 +50,7 @@ export const reconcile = async (ctx: StrongroomContext, leases: LeaseDatabase): 
   const leasesEnded = await settleLeases(ctx, leases, behind.length > 0)
   const frozen = await finishFreezes(ctx, await leases.store.read((db) => frozenLeases(db)))
   if (behind.length === 0) await raiseAccountHeads(ctx, leases)
-  return { ...settled, leasesEnded, frozen, behind }
+  return { ...settled, leasesEnded, frozen, deleted, behind }
 }
 
 const settleIntents = async (
@@ -64,9 +68,28 @@ const settleIntents = async (
   return { done: done.length, void: gone.length }
 }
 
-/** The link that the tombstone names is stored, or the retirement that it stands for is. */
+/**
+ * The link that the tombstone names is stored, or the retirement that it stands for is. One that no link stands for, of a
+ * deleted account or a refused device, is committed once nothing that lives here carries its id.
+ */
 const isCommitted = (ctx: StrongroomContext, { what, id, linkHash }: TombstoneEntry): Promise<boolean> =>
   ctx.store.read(async (db) => {
+    if (isZero(linkHash)) {
+      if (what === "account")
+        return (await db.selectFrom("account").select("uuid").where("id", "=", id).executeTakeFirst()) === undefined
+      const alive = await db
+        .selectFrom("device")
+        .select(["id", "sig_pk", "kem_pk", "auth_pk"])
+        .where("state", "not in", [...DEAD_STATES])
+        .execute()
+      return !alive.some((d) =>
+        deviceTombstones(
+          ctx.primitives,
+          { id: d.id, sigPk: d.sig_pk, kemPk: d.kem_pk, authPk: d.auth_pk },
+          linkHash,
+        ).some((own) => own.what === what && equalBytes(own.id, id)),
+      )
+    }
     const link = await db
       .selectFrom("account_link")
       .select("seq")
