@@ -1,5 +1,5 @@
 /**
- * `npm run slow`: the tests that need programs of the system (age, OpenSSH). Their install scripts run first; what cannot be
+ * `npm run slow`: the tests that need programs of the system (age, OpenSSH) or more than a minute. Their install scripts run first; what cannot be
  * installed is said by the test that is then skipped.
  */
 import { spawnSync } from "node:child_process"
@@ -20,7 +20,7 @@ const { reporter, tally } = createReporter((line) => void process.stdout.write(`
 const vitest = await startVitest([], {
   root,
   config: false,
-  include: ["packages/**/*.slow.test.ts", "apps/**/*.slow.test.ts"],
+  include: ["packages/**/*.slow.test.ts", "apps/**/*.slow.test.ts", "e2e/**/*.slow.test.ts"],
   exclude: ["**/node_modules/**"],
   testTimeout: 60_000,
   pool: "forks",

@@ -13,7 +13,7 @@ import { type RunningServer, startServer, systemRandom } from "./start.ts"
 
 /*
  * keyferry serve | invite | user ls | user reset-2fa ADDRESS | user freeze ADDRESS | device confirm CODE | loss ls |
- * loss accept ACCOUNT | config show | config docs
+ * loss accept ACCOUNT | kek rotate | config show | config docs
  * Reads words and settings, wires, and prints; everything else is in its module.
  */
 const ROOT = join(import.meta.dirname, "..", "..", "..")
@@ -27,6 +27,7 @@ keyferry user freeze ADDRESS        freeze an account; only its owner thaws it
 keyferry device confirm CODE        confirm the device that shows this code
 keyferry loss ls                    what a restored server has lost, and waits for devices to bring back
 keyferry loss accept ACCOUNT        give it up: the account is served as it is (asks; --yes where nobody is there)
+keyferry kek rotate                 replace the key of the outer layer, and destroy the old one
 keyferry config show                every setting and where it comes from
 keyferry config docs                the annotated configuration file
 keyferry healthcheck                exit 0 when the server on this data folder is ready

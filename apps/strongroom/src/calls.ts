@@ -18,6 +18,7 @@ import type { StrongroomContext } from "./context.ts"
 import type { Executor } from "./execute.ts"
 import type { LeaseDatabase } from "./lease/store.ts"
 import type { KmsProvider } from "./kms/provider.ts"
+import type { OpenStrongroom } from "./strongroom.ts"
 import type { Verifier } from "./verifier.ts"
 
 export interface CallsOptions {
@@ -27,12 +28,21 @@ export interface CallsOptions {
   readonly executor: Executor
   readonly logins: LoginStates
   readonly kms: Pick<KmsProvider, "health">
+  readonly rotateKek: OpenStrongroom["rotateKek"]
 }
 
 export const VERSION = "0.1.0"
 
 /** The private contract: one entry for each call of packages/strongroom-api. */
-export const createCalls = ({ ctx, leases, verifier, executor, logins, kms }: CallsOptions): StrongroomHandlers =>
+export const createCalls = ({
+  ctx,
+  leases,
+  verifier,
+  executor,
+  logins,
+  kms,
+  rotateKek,
+}: CallsOptions): StrongroomHandlers =>
   Object.freeze<StrongroomHandlers>({
     hello: async () =>
       ok({
@@ -90,5 +100,6 @@ export const createCalls = ({ ctx, leases, verifier, executor, logins, kms }: Ca
     accounts: () => listAccounts(ctx),
     losses: () => listLosses(ctx, leases),
     acceptLoss: (params) => acceptLossOf(ctx, leases, params),
+    rotateKek: () => rotateKek({ resumeOnly: false }),
     deleteAccount: (params) => deleteAccount(ctx, params),
   })

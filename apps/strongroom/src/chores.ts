@@ -5,13 +5,20 @@ import type { OpenStrongroom } from "./strongroom.ts"
 import { purgeHistory } from "./vaults/history.ts"
 
 /** How often each looks. A lease KEK is replaced within the hour after a removal, so it is looked for more often. */
-const EVERY_MS = { heads: 60_000, waiting: 60_000, ended: 60 * 60_000, leaseKek: 10 * 60_000, history: 60 * 60_000 }
+const EVERY_MS = {
+  heads: 60_000,
+  waiting: 60_000,
+  ended: 60 * 60_000,
+  leaseKek: 10 * 60_000,
+  mainKek: 10 * 60_000,
+  history: 60 * 60_000,
+}
 
 /**
  * Work that waits for nobody: started with the process, stopped before its stores close. One that fails is written down
  * and tried again at its next turn. Stopping finishes what is running and writes the heads down once more.
  */
-export const startChores = ({ ctx, leases }: OpenStrongroom): (() => Promise<void>) => {
+export const startChores = ({ ctx, leases, rotateKek }: OpenStrongroom): (() => Promise<void>) => {
   const running = new Set<Promise<void>>()
   const every = (ms: number, what: string, run: () => Promise<void>): NodeJS.Timeout => {
     let isBusy = false
@@ -47,6 +54,12 @@ export const startChores = ({ ctx, leases }: OpenStrongroom): (() => Promise<voi
       const rotated = await rotateLeaseKek(leases)
       if (!rotated.ok) ctx.log({ level: "warn", what: rotated.error.code, chore: "lease-kek" })
       else if (rotated.value > 0) ctx.log({ level: "info", what: "lease-kek-replaced", destroyed: rotated.value })
+    }),
+    // What a stop has cut off goes on by itself; a new rotation is the operator's to ask for.
+    every(EVERY_MS.mainKek, "main-kek", async () => {
+      const resumed = await rotateKek({ resumeOnly: true })
+      if (!resumed.ok) ctx.log({ level: "warn", what: resumed.error.code, chore: "main-kek" })
+      else if (resumed.value.destroyed > 0) ctx.log({ level: "info", what: "main-kek-replaced", ...resumed.value })
     }),
     every(EVERY_MS.history, "history", async () => {
       const purged = await purgeHistory(ctx)

@@ -41,6 +41,10 @@ export interface CacheLimits {
 export const CACHE_LIMITS: CacheLimits = { keys: 1000, ageMs: 300_000, uses: 2 ** 20, kmsTimeoutMs: 5000 }
 
 export interface DataKeys extends AtRest {
+  /** The context that a data key is bound to. */
+  readonly contextOf: (tenant: Uint8Array, purpose: OuterPurpose, id: Uint8Array) => KmsContext
+  /** Resolves when no key is being made that began before. */
+  readonly settled: () => Promise<void>
   /** Overwrites every cached key and writes down how often each was used. */
   readonly close: () => Promise<void>
 }
@@ -269,6 +273,8 @@ export const createDataKeys = (options: DataKeysOptions): DataKeys => {
       return inOrder(items, ({ place, plaintext }) => encryptWith(salts, place, plaintext))
     },
     decryptAll: (items) => inOrder(items, ({ place, sealed }) => decrypt(place, sealed)),
+    contextOf,
+    settled: async () => void (await Promise.allSettled(inFlight.values())),
     close: async () => {
       for (const [hex, held] of heldById) drop(hex, held)
       await writeUses()

@@ -15,7 +15,8 @@ import { createDataKeys } from "./data-keys.ts"
 import { createExecutor, type Handlers } from "./execute.ts"
 import { type Attempt, tryWaysOut } from "./isolation.ts"
 import { isEmptyStore, openKeyMaterial, readDeploymentIds } from "./key-material.ts"
-import { openLocalKms } from "./kms/local.ts"
+import { type KekRotated, rotateMainKek, usedKeks } from "./kek-rotation.ts"
+import { openMainKek } from "./kms/main-kek.ts"
 import type { KmsFailure } from "./kms/provider.ts"
 import { createLeaseKek } from "./lease/kek.ts"
 import { openLocalKek } from "./lease/local-kek.ts"
@@ -54,6 +55,8 @@ export interface OpenStrongroom {
   readonly ctx: StrongroomContext
   readonly leases: LeaseDatabase
   readonly calls: StrongroomHandlers
+  /** A new key for the outer layer's data keys. `resumeOnly`: finishes one that was cut off, and begins none. */
+  readonly rotateKek: (wish: { readonly resumeOnly: boolean }) => Promise<Result<KekRotated, Failure>>
   readonly onNotice: (listener: (notice: CommitNotice) => void) => void
   /** Keys are overwritten, stores closed. Call it when no call is running. */
   readonly close: () => Promise<void>
@@ -91,7 +94,13 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
 
   const { deploymentId, logId: storedLogId } = await readDeploymentIds(store, random)
   const isNew = await isEmptyStore(store)
-  const kms = openLocalKms({ primitives, random, path: options.kekPath ?? join(folder, "main.kek"), mayCreate: isNew })
+  const kms = openMainKek({
+    primitives,
+    random,
+    path: options.kekPath ?? join(folder, "main.kek"),
+    mayCreate: isNew,
+    used: await usedKeks(store),
+  })
   if (!kms.ok) return give(kms.error)
   closers.push(() => kms.value.close())
   const dataKeys = createDataKeys({ store, kms: kms.value, primitives, clock, random, deploymentId })
@@ -142,6 +151,8 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
   const { behind, ...settled } = await reconcile(ctx, leases.value)
   if (settled.done + settled.void + settled.leasesEnded + settled.frozen + behind.length > 0)
     options.log({ level: behind.length > 0 ? "warn" : "info", what: "reconciled", ...settled, behind: behind.length })
+  const rotateKek = (wish: { readonly resumeOnly: boolean }) =>
+    rotateMainKek({ store, rotation: kms.value.rotation, kms: kms.value, dataKeys }, wish)
   const logins = createLoginStates(random)
   const verifier = createVerifier(ctx)
   const executor = createExecutor(ctx, verifier, options.handlers({ ctx, logins, leases: leases.value }))
@@ -149,7 +160,8 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
     Object.freeze<OpenStrongroom>({
       ctx,
       leases: leases.value,
-      calls: createCalls({ ctx, leases: leases.value, verifier, executor, logins, kms: kms.value }),
+      calls: createCalls({ ctx, leases: leases.value, verifier, executor, logins, kms: kms.value, rotateKek }),
+      rotateKek,
       onNotice: (listener) => void listeners.push(listener),
       close: closeAll,
     }),

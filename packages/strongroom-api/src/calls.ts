@@ -337,6 +337,8 @@ export const calls = {
   /** What these chains have lost is given up. */
   acceptLoss: call(struct({ accountId: [1, bytesOf(32)] }), struct({ chains: [1, uint] })),
   /** Only an account that holds no vault. */
+  /** A new key-encryption key for the outer layer, or the rest of a rotation that was cut off; the old key is destroyed. */
+  rotateKek: call(none, struct({ rewrapped: [1, uint], destroyed: [2, uint] })),
   deleteAccount: call(struct({ accountUuid: [1, textUpTo(64)] }), none),
 } as const
 

@@ -22,6 +22,7 @@ export const parseOperatorCommand = (words: readonly string[]): OperatorRequest 
   if (first === "user" && second === "freeze" && third !== undefined) return { command: "user-freeze", address: third }
   if (first === "device" && second === "confirm" && third !== undefined)
     return { command: "device-confirm", code: third }
+  if (first === "kek" && second === "rotate" && third === undefined) return { command: "kek-rotate" }
   if (first === "loss" && second === "ls" && third === undefined) return { command: "loss-ls" }
   if (first === "loss" && second === "accept" && third !== undefined) return { command: "loss-accept", account: third }
   return undefined
@@ -63,6 +64,10 @@ const print = (request: OperatorRequest, value: unknown): string => {
     case "device-confirm": {
       const { deviceId, state } = value as { deviceId: string; state: string }
       return `${deviceId} is ${state} now. The log of the account says that an operator did this.\n`
+    }
+    case "kek-rotate": {
+      const { rewrapped, destroyed } = value as { rewrapped: number; destroyed: number }
+      return `${rewrapped} data keys are wrapped under a new key; ${destroyed === 1 ? "the old one is" : "older ones are"} destroyed.\nBack up strongroom/main.kek and the databases now: older copies of one no longer open with newer ones of the other.\n`
     }
     case "loss-ls":
       return printLosses(value as readonly LossLine[])

@@ -8,6 +8,7 @@ export type OperatorRequest =
   | { readonly command: "user-freeze"; readonly address: string }
   | { readonly command: "device-confirm"; readonly code: string }
   | { readonly command: "loss-ls" }
+  | { readonly command: "kek-rotate" }
   | { readonly command: "loss-accept"; readonly account: string }
 
 export type OperatorReply =
@@ -23,6 +24,7 @@ export const parseOperatorRequest = (line: string): OperatorRequest | undefined 
     case "invite":
     case "user-ls":
     case "loss-ls":
+    case "kek-rotate":
       return { command: value.command }
     case "user-reset-2fa":
     case "user-freeze":

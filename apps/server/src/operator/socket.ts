@@ -9,7 +9,7 @@ import type { Logger } from "pino"
 
 import type { Context } from "../service/context.ts"
 import { acceptLoss, listLosses } from "../service/losses.ts"
-import { confirmDevice, freezeUser, invite, listUsers, resetTwoFactor } from "../service/operator.ts"
+import { confirmDevice, freezeUser, invite, listUsers, resetTwoFactor, rotateKek } from "../service/operator.ts"
 import { MAX_LINE_BYTES, type OperatorReply, type OperatorRequest, parseOperatorRequest } from "./messages.ts"
 
 // Names of sockets are short in every system; a deeper data folder gets one elsewhere and says where.
@@ -81,6 +81,8 @@ const carryOut = (context: Context, request: OperatorRequest): Promise<Result<un
       return freezeUser(context, request.address)
     case "device-confirm":
       return confirmDevice(context, request.code)
+    case "kek-rotate":
+      return rotateKek(context)
     case "loss-ls":
       return listLosses(context)
     case "loss-accept":

@@ -141,3 +141,14 @@ export const confirmDevice = async (
   await events.catchUp()
   return ok({ deviceId: formatId("dev", deviceId), state })
 }
+
+/** A new key over the outer layer's data keys. Asked again after it was cut off, it finishes that one. */
+export const rotateKek = async (
+  context: Context,
+): Promise<Result<{ readonly rewrapped: number; readonly destroyed: number }, Failure>> => {
+  const { store, strongroom, clock } = context
+  const rotated = await strongroom.call("rotateKek", {})
+  if (!rotated.ok) return rotated
+  await store.transaction((tx) => appendAudit(store, tx, { atMs: clock.nowMs(), kind: "operator-rotated-kek" }))
+  return rotated
+}

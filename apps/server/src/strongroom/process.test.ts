@@ -186,6 +186,13 @@ describe("the operator's commands", () => {
     ])
     expect((await run("device confirm 12")).error).toContain("six digits")
     expect((await run("device confirm 123456")).exitCode).toBe(8)
+    const rotated = await run("kek rotate")
+    expect([rotated.exitCode, rotated.out]).toEqual([
+      0,
+      "3 data keys are wrapped under a new key; the old one is destroyed.\nBack up strongroom/main.kek and the databases now: older copies of one no longer open with newer ones of the other.\n",
+    ])
+    const audit = await server.context.store.read((db) => db.selectFrom("audit").select("kind").execute())
+    expect(audit.map((line) => line.kind)).toContain("operator-rotated-kek")
     await server.stop()
   })
 
@@ -194,8 +201,15 @@ describe("the operator's commands", () => {
     expect([none.exitCode, none.error]).toEqual([7, `No server runs on ${folder}.\nStart it first: keyferry serve\n`])
   })
 
-  test.each(["", "invite now", "user", "user reset-2fa", "device confirm", "device confirm 1 2", "nonsense"])(
-    "%j is not one of them",
-    (words) => expect(parseOperatorCommand(words.split(" "))).toBeUndefined(),
-  )
+  test.each([
+    "",
+    "invite now",
+    "user",
+    "user reset-2fa",
+    "device confirm",
+    "device confirm 1 2",
+    "kek",
+    "kek rotate now",
+    "nonsense",
+  ])("%j is not one of them", (words) => expect(parseOperatorCommand(words.split(" "))).toBeUndefined())
 })

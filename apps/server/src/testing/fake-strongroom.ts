@@ -268,6 +268,7 @@ export const createFakeStrongroom = (nowMs: () => number): FakeStrongroom => {
       }),
     losses: async () => ok({ accounts: [] }),
     acceptLoss: async () => fail("not-found"),
+    rotateKek: async () => ok({ rewrapped: 3, destroyed: 1 }),
     deleteAccount: async ({ accountUuid }) => {
       const account = accounts.get(accountUuid)
       if (account === undefined) return fail("not-found")

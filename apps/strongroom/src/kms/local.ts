@@ -1,7 +1,7 @@
 import { existsSync, linkSync, readFileSync, rmSync } from "node:fs"
 
 import { bytesToHex, err, lp, ok, type Random, type Result, secret } from "@keyferry/base"
-import { openCommitting, type Primitives, sealCommitting, sealedStruct } from "@keyferry/crypto"
+import { openCommitting, type OuterKey, type Primitives, sealCommitting, sealedStruct } from "@keyferry/crypto"
 import { createDurably } from "@keyferry/store"
 
 import {
@@ -30,8 +30,14 @@ export interface LocalKmsOptions {
   readonly mayCreate: boolean
 }
 
+/** One key file. `wrap` gives a key that another file has wrapped the same protection under this one. */
+export interface LocalKms extends KmsProvider {
+  readonly kekId: string
+  readonly wrap: (plain: OuterKey, context: KmsContext) => Promise<WrappedKey>
+}
+
 /** Errors: kms-wrong-key, where the file is missing although data exists, or is not a key. Never overwrites a file. */
-export const openLocalKms = (options: LocalKmsOptions): Result<KmsProvider, KmsFailure> => {
+export const openLocalKms = (options: LocalKmsOptions): Result<LocalKms, KmsFailure> => {
   const { path, random } = options
   if (!existsSync(path)) {
     if (!options.mayCreate) return err(wrong("The key file is missing, and this store holds keys made under it."))
@@ -42,7 +48,7 @@ export const openLocalKms = (options: LocalKmsOptions): Result<KmsProvider, KmsF
   return ok(provider(options, secret<"KeyEncryptionKey">(bytes)))
 }
 
-const provider = ({ primitives: p, random }: LocalKmsOptions, kek: KeyEncryptionKey): KmsProvider => {
+const provider = ({ primitives: p, random }: LocalKmsOptions, kek: KeyEncryptionKey): LocalKms => {
   const kekId = `local:${bytesToHex(p.sha256(lp("kf1/kms-local-id", kek.reveal())).subarray(0, 8))}`
   const unwrap = async (key: WrappedKey, context: KmsContext): ReturnType<KmsProvider["unwrap"]> => {
     if (key.kekId !== kekId) return err(wrong("This store's keys were made under another key file."))
@@ -56,17 +62,22 @@ const provider = ({ primitives: p, random }: LocalKmsOptions, kek: KeyEncryption
     })
     return opened.ok ? ok(secret<"OuterKey">(opened.value)) : err(wrong("A wrapped key does not open in its context."))
   }
-  return Object.freeze<KmsProvider>({
+  const wrap = async (plain: OuterKey, context: KmsContext): Promise<WrappedKey> => {
+    const sealed = await sealCommitting(p, random, {
+      key: kek,
+      label: LABEL,
+      header: contextBytes(context),
+      plaintext: plain.reveal(),
+    })
+    return { wrapped: sealedStruct.encode(sealed), kekId, kekVersion: 1 }
+  }
+  return Object.freeze<LocalKms>({
     name: "local",
+    kekId,
+    wrap,
     generate: async (context) => {
-      const plain = random.bytes(32)
-      const sealed = await sealCommitting(p, random, {
-        key: kek,
-        label: LABEL,
-        header: contextBytes(context),
-        plaintext: plain,
-      })
-      return ok({ plain: secret<"OuterKey">(plain), wrapped: sealedStruct.encode(sealed), kekId, kekVersion: 1 })
+      const plain = secret<"OuterKey">(random.bytes(32))
+      return ok({ plain, ...(await wrap(plain, context)) })
     },
     unwrap,
     health: async () => ok(undefined),

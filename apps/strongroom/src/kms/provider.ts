@@ -29,12 +29,27 @@ export interface WrappedKey {
   readonly kekVersion: number
 }
 
+/** Of a provider whose key-encryption key is replaced here, by a person's command. A key service replaces its own. */
+export interface KekRotation {
+  /** The version that new keys are wrapped under. */
+  readonly current: () => string
+  /** Versions that a rotation has not destroyed yet. */
+  readonly older: () => readonly string[]
+  /** From now on new keys are wrapped under a new version. Errors: kms-unavailable, where it cannot be kept */
+  readonly makeNext: () => Result<undefined, KmsFailure>
+  /** The same key under the current version. */
+  readonly rewrap: (key: WrappedKey, context: KmsContext) => Promise<Result<WrappedKey, KmsFailure>>
+  /** Only once nothing is wrapped under them. */
+  readonly destroyOlder: () => Promise<void>
+}
+
 /** One file per provider. Held to one behaviour by conformance.ts. */
 export interface KmsProvider {
   readonly name: string
   readonly generate: (context: KmsContext) => Promise<Result<WrappedKey & { readonly plain: OuterKey }, KmsFailure>>
   readonly unwrap: (key: WrappedKey, context: KmsContext) => Promise<Result<OuterKey, KmsFailure>>
   readonly health: () => Promise<Result<undefined, KmsFailure>>
+  readonly rotation?: KekRotation
   readonly close: () => Promise<void>
 }
 
