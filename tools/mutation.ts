@@ -1,5 +1,5 @@
 /**
- * `npm run mutation [-- AREA…] [--file PATH]`: StrykerJS over crypto, chain and the calls of the strongroom, in a copy of this checkout.
+ * `npm run mutation [-- AREA…] [--file PATH[:LINE-LINE]]…`: StrykerJS over crypto, chain and the calls of the strongroom, in a copy of this checkout.
  * Installs it into adversarial/mutation/node_modules, which git ignores. A survivor that adversarial/mutation/survivors.json
  * does not explain is a failure, and so is an explanation of something that no longer survives.
  * Closes with `N killed, N survived`, where `survived` counts the unexplained.
@@ -11,7 +11,7 @@ import { join } from "node:path"
 import process from "node:process"
 import { parseArgs } from "node:util"
 
-import { type Area, areas } from "../adversarial/mutation/areas.ts"
+import { areas, type Part } from "../adversarial/mutation/areas.ts"
 import { makeCopy } from "./checkout-copy.ts"
 import { ROOT } from "./source.ts"
 
@@ -46,7 +46,7 @@ interface Explained extends Place {
 
 const { values, positionals: words } = parseArgs({
   allowPositionals: true,
-  options: { file: { type: "string" } },
+  options: { file: { type: "string", multiple: true } },
 })
 const unknown = words.filter((word) => !areas.some(({ name }) => name === word))
 if (unknown.length > 0) {
@@ -76,13 +76,13 @@ interface Outcome {
   readonly survivors: readonly Survivor[]
 }
 
-const runArea = (folder: string, { name, mutate, tests }: Area): Outcome => {
+const runPart = (folder: string, name: string, { mutate, tests }: Part): Outcome => {
   const own = join(folder, "mutation-run")
   mkdirSync(own, { recursive: true })
   const vitest = { test: { include: tests, pool: "forks", testTimeout: 120_000 } }
   writeFileSync(join(own, "vitest.config.mjs"), `export default ${JSON.stringify(vitest)}\n`)
   const config = {
-    mutate: values.file === undefined ? mutate : [values.file],
+    mutate,
     testRunner: "vitest",
     vitest: { configFile: join(own, "vitest.config.mjs"), related: false },
     plugins: ["@stryker-mutator/vitest-runner", join(HOME, "reasons.ts")],
@@ -94,7 +94,8 @@ const runArea = (folder: string, { name, mutate, tests }: Area): Outcome => {
     reporters: ["json", "progress-append-only"],
     jsonReporter: { fileName: join(own, `${name}.json`) },
     concurrency: 2,
-    timeoutMS: 30_000,
+    // Above what the tests took, half as long again: enough on a busy machine, and every endless loop costs it.
+    timeoutMS: 10_000,
     dryRunTimeoutMinutes: 20,
     allowEmpty: false,
   }
@@ -124,6 +125,18 @@ const runArea = (folder: string, { name, mutate, tests }: Area): Outcome => {
   }
 }
 
+/** The parts that are asked for: all, or what `--file` names of them. */
+const partsOf = (parts: readonly Part[]): readonly Part[] => {
+  const [only] = parts
+  if (values.file === undefined || only === undefined) return parts
+  const files = values.file
+  if (parts.length === 1) return [{ ...only, mutate: files }]
+  return parts.flatMap((part) => {
+    const mutate = files.filter((file) => part.mutate.includes(file.replace(/:[\d:-]+$/, "")))
+    return mutate.length === 0 ? [] : [{ ...part, mutate }]
+  })
+}
+
 const explained = JSON.parse(readFileSync(join(HOME, "survivors.json"), "utf8")) as readonly Explained[]
 const isSame = (a: Place, b: Place): boolean => a.file === b.file && a.text === b.text
 
@@ -133,7 +146,11 @@ let survived = 0
 try {
   makeCopy(folder)
   for (const area of chosen) {
-    const outcome = runArea(folder, area)
+    const outcomes = partsOf(area.parts).map((part, i) => runPart(folder, `${area.name}-${i}`, part))
+    const outcome: Outcome = {
+      killed: outcomes.reduce((sum, one) => sum + one.killed, 0),
+      survivors: outcomes.flatMap((one) => one.survivors),
+    }
     const open = outcome.survivors.filter((one) => !explained.some((known) => isSame(one, known)))
     for (const { file, line, mutator, text, replacement } of open)
       print(`${file}:${line} SURVIVED (${mutator}): ${JSON.stringify(text)} → ${JSON.stringify(replacement)}`)
