@@ -41,7 +41,7 @@ export const areas: readonly Area[] = [
         mutate: [`${STRONGROOM}/verifier.ts`],
         tests: [`${STRONGROOM}/verifier.test.ts`, `${STRONGROOM}/verifier-rules.test.ts`],
       },
-      { mutate: [`${STRONGROOM}/accounts/confirmation.ts`], tests: [`${STRONGROOM}/accounts/enrolment.test.ts`] },
+      { mutate: [`${STRONGROOM}/accounts/confirmation.ts`], tests: [`${STRONGROOM}/accounts/confirmation.test.ts`] },
     ],
   },
 ]
