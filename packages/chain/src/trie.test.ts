@@ -66,6 +66,19 @@ describe("the trie", () => {
     )
   })
 
+  test("[CH35] a leaf whose id or hash has another length is a defect: its bytes would stand where others belong", () => {
+    const good = leaf([1])
+    const lengths = (n: number): Uint8Array => new Uint8Array(n)
+    for (const wrong of [
+      { itemId: lengths(15) },
+      { itemId: lengths(17) },
+      { ctHash: lengths(31) },
+      { ctHash: lengths(33) },
+    ])
+      expect(() => leafHash(p, { ...good, ...wrong })).toThrow("a leaf of other lengths")
+    expect(() => leafHash(p, { ...good, itemId: lengths(15), ctHash: lengths(31) })).toThrow("a leaf of other lengths")
+  })
+
   test("[CH36] two leaves with one id are a defect", () => {
     expect(() => rootOfLeaves(p, [leaf([1]), leaf([2]), leaf([1], 2)])).toThrow("two leaves with one id")
   })
