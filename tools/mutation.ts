@@ -73,6 +73,10 @@ const between = (source: string, { start, end }: Mutant["location"]): string => 
 
 interface Outcome {
   readonly killed: number
+  /** Of those killed: what ran on for ever. */
+  readonly timeouts: number
+  /** What broke the set-up of the tests already, before any of them began: counted neither way. */
+  readonly broken: number
   readonly survivors: readonly Survivor[]
 }
 
@@ -111,8 +115,11 @@ const runPart = (folder: string, name: string, { mutate, tests }: Part): Outcome
   const all = Object.entries(report.files).flatMap(([file, { source, mutants }]) =>
     mutants.map((mutant) => ({ file, source, mutant })),
   )
+  const count = (status: string): number => all.filter(({ mutant }) => mutant.status === status).length
   return {
-    killed: all.filter(({ mutant }) => mutant.status === "Killed" || mutant.status === "Timeout").length,
+    killed: count("Killed") + count("Timeout"),
+    timeouts: count("Timeout"),
+    broken: count("RuntimeError"),
     survivors: all
       .filter(({ mutant }) => mutant.status === "Survived" || mutant.status === "NoCoverage")
       .map(({ file, source, mutant }) => ({
@@ -147,8 +154,11 @@ try {
   makeCopy(folder)
   for (const area of chosen) {
     const outcomes = partsOf(area.parts).map((part, i) => runPart(folder, `${area.name}-${i}`, part))
+    const sum = (of: "killed" | "timeouts" | "broken"): number => outcomes.reduce((n, one) => n + one[of], 0)
     const outcome: Outcome = {
-      killed: outcomes.reduce((sum, one) => sum + one.killed, 0),
+      killed: sum("killed"),
+      timeouts: sum("timeouts"),
+      broken: sum("broken"),
       survivors: outcomes.flatMap((one) => one.survivors),
     }
     const open = outcome.survivors.filter((one) => !explained.some((known) => isSame(one, known)))
@@ -165,7 +175,7 @@ try {
       }
     const total = outcome.killed + outcome.survivors.length
     print(
-      `${area.name} … ${outcome.killed} of ${total} killed (${((100 * outcome.killed) / total).toFixed(1)} %), ${outcome.survivors.length - open.length} explained`,
+      `${area.name} … ${outcome.killed} of ${total} killed (${((100 * outcome.killed) / total).toFixed(1)} %; ${outcome.timeouts} by time), ${outcome.survivors.length - open.length} explained, ${outcome.broken} broke the set-up`,
     )
     killed += outcome.killed
     survived += open.length

@@ -13,8 +13,11 @@ const seed = makeSigSeed(random)
 const deviceId = random.bytes(16)
 const BODY = utf8(`{"code":"123456"}`)
 
-const sign = (route: RouteName, body: Uint8Array = new Uint8Array(), options: SignOptions = {}): Promise<SignedRequest> =>
-  signRequest(route, seed, deviceId, body, NOW_MS, options)
+const sign = (
+  route: RouteName,
+  body: Uint8Array = new Uint8Array(),
+  options: SignOptions = {},
+): Promise<SignedRequest> => signRequest(route, seed, deviceId, body, NOW_MS, options)
 const read = (
   request: SignedRequest,
   { origins = [ORIGIN], startedAtMs = 0, nowMs = NOW_MS } = {},
