@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { cpus, loadavg, release, tmpdir, totalmem } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
@@ -8,6 +8,7 @@ import { parseArgs } from "node:util"
 import { areProgramsCurrent, buildPrograms } from "../tools/program-bundle.ts"
 import { planOf } from "./run/rounds.ts"
 import type { Family, Row } from "./run/row.ts"
+import { show, tableOf } from "./run/table.ts"
 import { changes } from "./rows/changes.ts"
 import { cli } from "./rows/cli.ts"
 import { growth } from "./rows/growth.ts"
@@ -20,28 +21,30 @@ import { transfer } from "./rows/transfer.ts"
 import { web } from "./rows/web.ts"
 
 /*
- * npm run bench (-- --quick | --json | --only S2,C1 | --out FILE)
+ * npm run bench (-- --quick | --json | --only S2,C1 | --out FILE | --table FILE)
  * Each row is measured beside its anchor in the same run; see docs/speed.md for what the rows mean.
  */
-const families: readonly Family[] = [starts, cli, propagation, pushes, transfer, changes, logins, growth, memory, web]
-
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     only: { type: "string" },
     out: { type: "string" },
+    table: { type: "string" },
   },
 })
+if (values.table !== undefined) {
+  process.stdout.write(tableOf((JSON.parse(readFileSync(values.table, "utf8")) as { rows: readonly Row[] }).rows))
+  process.exit(0)
+}
+const families: readonly Family[] = [starts, cli, propagation, pushes, transfer, changes, logins, growth, memory, web]
+
 const QUICK_LIMIT_MS = 5 * 60_000
 const FULL_LIMIT_MS = 20 * 60_000
 const only = values.only?.split(",")
 const plan = planOf(values.quick)
 const rows: Row[] = []
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
-
-const show = (value: number | undefined): string =>
-  value === undefined ? "–" : value >= 100 ? Math.round(value).toString() : value.toPrecision(3)
 
 const lineOf = (row: Row): string =>
   [
