@@ -30,10 +30,10 @@ export const frame = {
   "place.needs-look": "Needs a look",
 
   "time.now": "just now",
-  "time.minutes": "{n} min ago",
-  "time.hours": "{n} h ago",
+  "time.minutes": "{n}\u00a0min ago",
+  "time.hours": "{n}\u00a0h ago",
   "time.yesterday": "yesterday",
-  "time.days": "{n, plural, one {# day ago} other {# days ago}}",
+  "time.days": "{n, plural, one {#\u00a0day ago} other {#\u00a0days ago}}",
   "time.today-at": "today {time}",
   "time.day-at": "{day} {time}",
 

@@ -108,7 +108,7 @@ export const ConfirmByMail = ({
         </span>
       </div>
       {waiting ? (
-        <p className="line muted" role="status">
+        <p className="muted" role="status">
           <span className="pulse" aria-hidden="true" />
           {t("confirm.waiting")}
         </p>
