@@ -120,6 +120,33 @@ export const tellScreens = async (bundle: string, watch: Watch, suite: Suite): P
       await ada.go("Credentials")
       await ada.sees("OKX renamed")
     })
+    await check(
+      "every page that the rail and the settings lead to opens, the palette and the list of keys too",
+      async () => {
+        for (const place of ["Devices", "Activity", "Bin", "Settings"]) {
+          await ada.go(place)
+          await ada.page.getByRole("heading", { level: 1 }).first().waitFor()
+        }
+        const places = ada.page.locator(".settings-nav a")
+        await places.first().waitFor()
+        const count = await places.count()
+        assert(count >= 7, "the settings have their pages")
+        for (let n = 0; n < count; n++) {
+          await places.nth(n).click()
+          await ada.page.locator('.settings-nav [aria-current="page"]').waitFor()
+          await ada.page.locator(".settings-body").getByRole("heading").first().waitFor()
+        }
+        await ada.go("Credentials")
+        await ada.page.keyboard.press("Control+k")
+        await ada.page.getByRole("dialog").waitFor()
+        await ada.page.keyboard.press("Escape")
+        await ada.page.getByRole("dialog").waitFor({ state: "detached" })
+        await ada.page.keyboard.press("?")
+        await ada.page.getByRole("dialog").waitFor()
+        await ada.page.keyboard.press("Escape")
+        await ada.page.getByRole("dialog").waitFor({ state: "detached" })
+      },
+    )
     await check("the second browser is removed: it says so by itself, and a list tells what to replace", async () => {
       await ada.go("Devices")
       await ada.page

@@ -33,6 +33,14 @@ const note = (where: string, found: readonly string[]): void => {
   failures.push(...found.map((line) => `${where}: ${line}`))
 }
 
+/** Hostile text is there as text: in the page or in a field, letter by letter. */
+const lookForItsText = async (page: Page): Promise<readonly string[]> =>
+  (await page.evaluate(
+    `(document.body.textContent + [...document.querySelectorAll("input, textarea")].map((field) => field.value).join(" ")).match(/__hostile|onerror|constructor|very long name|isolated|ada<|<b>/) !== null`,
+  ))
+    ? []
+    : ["the hostile text is not on the page at all"]
+
 /** Hostile text has done nothing when no script ran and no element of it is there. */
 const lookForHarm = async (page: Page): Promise<readonly string[]> =>
   (await page.evaluate(
@@ -76,7 +84,12 @@ const lookAt = async (gallery: Gallery, state: GalleryState): Promise<void> => {
 
 const lookAtHostile = async (gallery: Gallery, state: GalleryState): Promise<void> => {
   const { page, complaints } = await showState(gallery, state)
-  note(state.id, [...complaints, ...(await lookForHarm(page)), ...(await lookForOverflow(page))])
+  note(state.id, [
+    ...complaints,
+    ...(await lookForItsText(page)),
+    ...(await lookForHarm(page)),
+    ...(await lookForOverflow(page)),
+  ])
   await page.setViewportSize({ width: NARROW, height: 640 })
   note(`${state.id} at ${NARROW} px`, await lookForOverflow(page))
   await page.close()

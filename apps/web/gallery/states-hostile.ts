@@ -1,4 +1,6 @@
-import type { ItemSummary } from "@keyferry/sdk"
+import { ok } from "@keyferry/base"
+import { kinds } from "@keyferry/items"
+import type { ItemSummary, ItemView } from "@keyferry/sdk"
 
 import * as f from "./fixtures.ts"
 import type { GalleryState } from "./gallery-state.ts"
@@ -60,6 +62,72 @@ const hostile = {
   bin: hostileItems,
 }
 
+/** Each field of each kind, and fields of a person's own making, with a text of the corpus each; longer ones as long as an item may be. */
+const hostileViews: readonly ItemView[] = kinds.map((kind, at) => {
+  const text = (n: number): string => (HOSTILE[(at + n) % HOSTILE.length] ?? "").slice(0, 60_000)
+  return {
+    ...f.anItem,
+    id: `itm_${String(at).padStart(26, "k")}`,
+    kind: kind.kind,
+    title: text(0),
+    summary: text(1),
+    tags: HOSTILE.map((tag) => tag.slice(0, 200)),
+    conflicts: 1,
+    createdAtMs: f.NOW_MS,
+    fields: [
+      ...kind.fields.map((field, n) => ({ name: field.name, value: text(n), secret: field.secret })),
+      ...HOSTILE.slice(0, -1).map((name, n) => ({ name, value: text(n), secret: n % 2 === 1 })),
+    ],
+    alternatives: kind.fields.map((field, n) => ({
+      field: field.name,
+      value: text(n + 1),
+      deviceId: "dev_h2",
+      rev: 3,
+    })),
+  }
+})
+
+const withFields = {
+  ...hostile,
+  items: hostileViews,
+  over: {
+    get: async (id: string) => ok(hostileViews.find((view) => view.id === id) ?? hostileViews[0] ?? neverView()),
+    history: async (id: string) =>
+      ok(
+        hostileViews
+          .filter((view) => view.id === id)
+          .flatMap(({ title, fields }) => [
+            { rev: 1, atMs: f.NOW_MS, deviceId: "dev_h1", title, fields: fields.toReversed() },
+            { rev: 2, atMs: f.NOW_MS, deviceId: "dev_h3", title, fields },
+          ]),
+      ),
+    accountLog: async () =>
+      ok(
+        HOSTILE.map((text) => ({
+          atMs: f.NOW_MS,
+          kind: text.slice(0, 200),
+          deviceId: "dev_h2",
+          detail: text.slice(0, 2000),
+        })),
+      ),
+    passkeys: async () =>
+      ok(f.passkeys.map((passkey, n) => ({ ...passkey, label: HOSTILE[n] ?? "", address: HOSTILE[n + 3] ?? "" }))),
+    address: async () => ok({ address: HOSTILE[4] ?? "", waiting: true }),
+    signUp: async () => ok({ ...f.kit, address: HOSTILE[0] ?? "", server: HOSTILE[1] ?? "" }),
+  },
+} as const
+const neverView = (): never => {
+  throw new Error("there is no kind at all")
+}
+
+const enrolling = {
+  status: {
+    ...f.none,
+    enrolment: f.enrolment({ step: "confirm", code: "481902", mail: "queued", mailedTo: HOSTILE[1] ?? "" }),
+  },
+  items: [],
+}
+
 const pages = [
   "/",
   "/devices",
@@ -69,9 +137,14 @@ const pages = [
   "/replace?device=%3Cb%3Ex",
   "/settings/general",
   "/settings/accounts/credentials",
+  "/settings/accounts/sync",
+  "/settings/account/synchronization",
+  "/settings/copies",
   "/sign-out",
   "/turn-on-sync",
 ]
+/** Pages that show what only the second record has. */
+const fieldPages = ["/conflicts", "/activity", "/settings/sign-in", "/settings/general"]
 
 export const HOSTILE_STATES: readonly GalleryState[] = [
   ...pages.map((path): GalleryState => ({
@@ -86,6 +159,28 @@ export const HOSTILE_STATES: readonly GalleryState[] = [
     shows: [],
     record: hostile,
   })),
+  ...hostileViews.flatMap(({ id, kind }): readonly GalleryState[] =>
+    ["", "/edit", "/history"].map((page) => ({
+      id: `hostile-${kind}${page.replace("/", "-")}`,
+      path: `/item/${id}${page}`,
+      shows: [],
+      record: withFields,
+    })),
+  ),
+  ...fieldPages.map((path): GalleryState => ({
+    id: `hostile-fields${path.replaceAll(/[^a-z]+/g, "-")}`,
+    path,
+    shows: [],
+    record: withFields,
+  })),
+  { id: "hostile-enrolment", path: "/", shows: [], record: enrolling },
+  {
+    id: "hostile-search",
+    path: "/",
+    shows: [],
+    record: hostile,
+    steps: [{ fill: "Filter this list", text: `${HOSTILE[1] ?? ""} and more` }],
+  },
   {
     id: "hostile-palette",
     path: "/",
