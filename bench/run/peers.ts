@@ -14,6 +14,7 @@ const VERSIONS: Readonly<Record<string, string>> = {
   ws: "8.21.1",
   "@actual-app/sync-server": "25.6.0",
   "@bitwarden/cli": "2026.9.0",
+  lighthouse: "13.5.0",
 }
 
 const tried = new Map<string, boolean>()
