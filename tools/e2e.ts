@@ -1,7 +1,7 @@
 /**
  * `npm run e2e [-- --browser chromium|firefox]`: the web app in real browsers, against a real server with its strongroom and
  * a mail server, with `kf` beside them. The browsers are those of Debian, installed where they are missing.
- * Closes with `chromium N passed, firefox M passed, …` and the sum `N passed, N failed`.
+ * `--story devices|screens|journeys` tells one of them. Closes with `chromium N passed, firefox M passed, …` and the sum `N passed, N failed`.
  */
 import { spawnSync } from "node:child_process"
 import { rmSync } from "node:fs"
@@ -10,12 +10,15 @@ import process from "node:process"
 import { parseArgs } from "node:util"
 
 import type { BrowserName, Watch } from "../e2e/web/browsers.ts"
+import { type Resumed, tellJourneys } from "../e2e/web/journeys.ts"
 import { tellScreens } from "../e2e/web/screens.ts"
 import { tellStory } from "../e2e/web/story.ts"
 import { createSuite, StoryStopped } from "../e2e/web/suite.ts"
 import { buildTestBundle } from "../e2e/web/world.ts"
 
-const { values: options } = parseArgs({ options: { browser: { type: "string" } } })
+const STORIES = ["devices", "screens", "journeys"] as const
+const { values: options } = parseArgs({ options: { browser: { type: "string" }, story: { type: "string" } } })
+const isTold = (story: (typeof STORIES)[number]): boolean => options.story === undefined || options.story === story
 const names = (["chromium", "firefox"] as const).filter(
   (name) => options.browser === undefined || options.browser === name,
 )
@@ -25,7 +28,8 @@ const installed = spawnSync("sh", [join(import.meta.dirname, "install-browsers.s
 if (installed.status !== 0) print(`install-browsers.sh: ${installed.stdout}${installed.stderr}`)
 const bundle = await buildTestBundle()
 let origins = 0
-const told: string[] = []
+const counts: string[] = []
+const reloads: Resumed = { steps: 0, resumed: 0 }
 let passed = 0
 let failed = 0
 let reports = 0
@@ -37,23 +41,26 @@ for (const name of names) {
     story.catch((error: unknown) => {
       if (!(error instanceof StoryStopped)) throw error
     })
-  await tell(tellStory(name, bundle, watch, suite))
-  const seen = new Set(watch.origins)
-  watch.origins.clear()
-  if (name === "chromium") await tell(tellScreens(bundle, watch, suite))
-  origins = Math.max(origins, seen.size)
+  /** Each story has a server of its own: what counts is how many places one story spoke to. */
+  const told = async (story: Promise<void>): Promise<void> => {
+    await tell(story)
+    origins = Math.max(origins, watch.origins.size)
+    if (watch.origins.size > 1) print(`  ${[...watch.origins].join(", ")}`)
+    watch.origins.clear()
+  }
+  if (isTold("devices")) await told(tellStory(name, bundle, watch, suite))
+  if (isTold("screens") && name === "chromium") await told(tellScreens(bundle, watch, suite))
+  if (isTold("journeys")) await told(tellJourneys(name, bundle, watch, suite, reloads))
   for (const text of [...watch.policyReports, ...watch.errors]) print(`  ${text}`)
-  // Each story has a server of its own: what counts is how many places one story spoke to.
-  origins = Math.max(origins, watch.origins.size)
-  if (watch.origins.size > 1) print(`  ${[...watch.origins].join(", ")}`)
   reports += watch.policyReports.length
   passed += suite.passed()
   failed += suite.failed() + watch.errors.length
-  told.push(`${name} ${suite.passed()} passed`)
+  counts.push(`${name} ${suite.passed()} passed`)
 }
 rmSync(bundle, { recursive: true, force: true })
 // None at all would mean that nobody looked.
 const problems = failed + reports + (origins === 1 ? 0 : 1)
-print(`${told.join(", ")}, 0 skipped; origins contacted ${origins}; CSP reports ${reports}`)
+if (reloads.steps > 0) print(`${reloads.steps} steps, ${reloads.resumed} resumed`)
+print(`${counts.join(", ")}, 0 skipped; origins contacted ${origins}; CSP reports ${reports}`)
 print(`${passed} passed, ${problems} failed`)
 process.exitCode = problems > 0 || passed === 0 ? 1 : 0

@@ -1,5 +1,5 @@
 import { type BrowserContext, chromium } from "playwright-core"
-import puppeteer from "puppeteer-core"
+import puppeteer, { type KeyInput, type Page as FirefoxPage } from "puppeteer-core"
 
 export type BrowserName = "chromium" | "firefox"
 
@@ -9,6 +9,11 @@ export interface Tab {
   /** Runs a function in the page with plain values in and out. */
   readonly run: <A, T>(work: (input: A) => T | Promise<T>, input: A) => Promise<T>
   readonly reload: () => Promise<void>
+  /** One key, such as `Tab` or `Enter`. */
+  readonly key: (name: string) => Promise<void>
+  readonly write: (text: string) => Promise<void>
+  readonly click: (x: number, y: number) => Promise<void>
+  readonly screenshot: (path: string) => Promise<void>
   /** Chromium only: an authenticator that verifies its person by itself. */
   readonly addAuthenticator: () => Promise<void>
   readonly close: () => Promise<void>
@@ -65,6 +70,10 @@ const startChromium = async (profile: string, watch: Watch): Promise<BrowserProc
         goto: async (url) => void (await page.goto(url)),
         run: (work, input) => page.evaluate(work as never, input as never),
         reload: async () => void (await page.reload()),
+        key: (key) => page.keyboard.press(key),
+        write: (text) => page.keyboard.type(text),
+        click: (x, y) => page.mouse.click(x, y),
+        screenshot: async (path) => void (await page.screenshot({ path })),
         addAuthenticator: async () => {
           const session = await context.newCDPSession(page)
           await session.send("WebAuthn.enable")
@@ -104,13 +113,41 @@ const startFirefox = async (profile: string, watch: Watch): Promise<BrowserProce
       page.on("console", (message) => noteLine(watch, message.type(), message.text()))
       page.on("pageerror", (error) => noteLine(watch, "error", error instanceof Error ? error.message : String(error)))
       return {
-        goto: async (url) => void (await page.goto(url)),
+        goto: (url) => leaveFor(page, url),
         run: (work, input) => page.evaluate(work as never, input as never),
-        reload: async () => void (await page.reload()),
+        reload: () => leaveFor(page, undefined),
+        key: (key) => page.keyboard.press((key === "Space" ? " " : key) as KeyInput),
+        write: (text) => page.keyboard.type(text),
+        click: (x, y) => page.mouse.click(x, y),
+        screenshot: async (path) => void (await page.screenshot({ path })),
         addAuthenticator: () => Promise.reject(new Error("Firefox has no authenticator for tests over BiDi")),
         close: () => page.close(),
       }
     },
     close: () => browser.close(),
   }
+}
+
+declare const location: { readonly assign: (url: string) => void; readonly reload: () => void }
+
+/**
+ * Puppeteer misses the end of a navigation that a service worker answers, so all but the first are begun in the page, and
+ * over when another document answers. What it shows is waited for where it matters.
+ */
+const leaveFor = async (page: FirefoxPage, url: string | undefined): Promise<void> => {
+  if (page.url() === "about:blank" && url !== undefined) {
+    await page.goto(url, { waitUntil: "domcontentloaded" })
+    return
+  }
+  await page.evaluate((to) => {
+    Object.assign(globalThis, { isLeft: true })
+    setTimeout(() => (to === undefined ? location.reload() : location.assign(to)))
+  }, url)
+  for (let looks = 0; looks < 400; looks++) {
+    // Between two documents there is nobody to ask.
+    const isOther = await page.evaluate(() => !("isLeft" in globalThis)).catch(() => false)
+    if (isOther) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`the page never became ${url ?? "itself again"}`)
 }

@@ -57,6 +57,9 @@ test("pages run no foreign script and cannot be framed", async () => {
     expect(policy).toContain("default-src 'none'")
     expect(policy).toContain("frame-ancestors 'none'")
     expect(policy).not.toContain("unsafe")
+    // Or the browser asks for one by itself, which the policy would have to refuse and report.
+    expect(policy).toContain("img-src 'self'")
+    expect(reply.body).toMatch(/<link rel="icon" href="\/icon\.svg"/)
     expect(reply.body).not.toMatch(/<script>|<style>| on\w+=| style=/)
   }
 })

@@ -5,7 +5,7 @@ import type { CallParams, CallResult } from "@keyferry/strongroom-api"
 
 import type { Change, StrongroomContext, Tx } from "../context.ts"
 import type { Tombstone } from "../lease-store.ts"
-import { activateReady, deviceTombstones, endAttempts, moveDevice, stateOf } from "./devices.ts"
+import { activateReady, deviceTombstones, endAttempts, moveDevice, stateOf, tellDevices } from "./devices.ts"
 
 /*
  * Confirming and rejecting a waiting device. The link and the device move in one transaction that starts with one
@@ -99,6 +99,7 @@ const confirmOne = async (
   await tx.updateTable("device").set({ link_reason: null }).where("id", "=", deviceId).execute()
   if (await moveDevice(tx, deviceId, ["pending"], "confirmed", nowMs)) {
     await change.event({ accountUuid, deviceId, kind: "device-confirmed" })
+    await tellDevices(change, accountUuid)
     return "confirmed"
   }
   return confirmAccount(ctx, change, accountUuid, deviceId)
@@ -237,6 +238,7 @@ const rejecting = async (
       .where("uuid", "=", accountUuid)
       .execute()
     await change.event({ accountUuid, deviceId, kind: "device-rejected" })
+    await tellDevices(change, accountUuid)
     const keys = { id: row.id, sigPk: row.sig_pk, kemPk: row.kem_pk, authPk: row.auth_pk }
     buried = deviceTombstones(ctx.primitives, keys, new Uint8Array(32))
     await ctx.leases.kill([deviceId], buried)

@@ -1,7 +1,7 @@
 import { err, isZero, type Result } from "@keyferry/base"
 import type { Holder } from "@keyferry/chain"
 import type { Primitives } from "@keyferry/crypto"
-import type { DeviceState, Failure } from "@keyferry/protocol"
+import { type DeviceState, type Failure, feedEventStruct } from "@keyferry/protocol"
 
 import { type RollBack, rollBack } from "@keyferry/store"
 
@@ -46,6 +46,24 @@ export const moveDevice = async (
     .where("state", "in", [...from])
     .executeTakeFirst()
   return numUpdatedRows === 1n
+}
+
+/**
+ * Tells the active devices of an account that the list of devices is another one now: somebody waits there. Nothing but that;
+ * they ask. Source: spec/feed.md FD8
+ */
+export const tellDevices = async ({ tx, notify }: Change, accountUuid: string): Promise<void> => {
+  const active = await tx
+    .selectFrom("device")
+    .select("id")
+    .where("account_uuid", "=", accountUuid)
+    .where("state", "=", "active")
+    .execute()
+  notify({
+    accountUuid,
+    audience: active.map(({ id }) => id),
+    event: (commit) => feedEventStruct.encode({ commit, accountLinks: [], vaults: [], notice: "device" }),
+  })
 }
 
 /** The state of a device read again inside a transaction, for guards at the moment of the effect. */

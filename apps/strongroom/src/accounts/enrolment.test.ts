@@ -1,4 +1,5 @@
 import { equalBytes, formatId } from "@keyferry/base"
+import { feedEventStruct } from "@keyferry/protocol"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 
 import {
@@ -52,6 +53,19 @@ const kinds = async (): Promise<readonly string[]> =>
   (await must(reach.call("events", { after: 0, max: 1000 }))).events.map((event) => event.kind)
 
 describe("enrolling", () => {
+  it("[FD8] tells the active devices that somebody waits and when that changed, and says no more", async () => {
+    const before = world.notices.length
+    const waiting = await enrolDevice(reach, person)
+    expect(await confirm(waiting.token, waiting.answer.code)).toBe("ok")
+    const told = world.notices.slice(before).filter((notice) => notice.event.length > 0)
+    expect(told).toHaveLength(2)
+    for (const { audience, event } of told) {
+      expect(audience.map((id) => formatId("dev", id))).toEqual([formatId("dev", person.device.deviceId)])
+      const said = feedEventStruct.decode(event, 1024)
+      expect(said).toMatchObject({ ok: true, value: { accountLinks: [], vaults: [], notice: "device" } })
+    }
+  })
+
   it("[DV6] makes a device that waits, with a code and a lease; asked again it is the same device", async () => {
     const first = await enrolDevice(reach, person)
     expect(first.answer.code).toMatch(/^\d{6}$/)

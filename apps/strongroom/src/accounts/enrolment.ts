@@ -10,6 +10,7 @@ import {
   endAttempts,
   expireWaiting,
   reusedKeys,
+  tellDevices,
   WAIT_MS,
   WAITING_STATES,
 } from "./devices.ts"
@@ -73,6 +74,7 @@ export const enrol = async (
       .execute()
     await replaceAttempt(tx, accountUuid, device.deviceId, tokenHash, nowMs)
     await change.event({ accountUuid, deviceId: device.deviceId, kind: "device-pending", detail: device.platform })
+    await tellDevices(change, accountUuid)
     return ok({ code, lease, expiresAtMs: untilMs })
   })
   return value

@@ -7,7 +7,7 @@ import type { CallParams, CallResult } from "@keyferry/strongroom-api"
 
 import type { Change, StrongroomContext } from "../context.ts"
 import { fieldBytes, type Handler, type Handlers } from "../execute.ts"
-import { changeBy, moveDevice, stateInChain } from "./devices.ts"
+import { changeBy, moveDevice, stateInChain, tellDevices } from "./devices.ts"
 import { askToWait, endWaiting, readWaiting, type WaitedFor } from "./waiting-period.ts"
 
 /*
@@ -134,7 +134,10 @@ export const leaseResetWait = async (
     const waiting = await askToWait(change.tx, resetOf(accountUuid, deviceId), ctx.clock.nowMs())
     const { readyAtMs, isOpen, isNew } = waiting
     const { accountId } = locked.value
-    if (isNew) await change.event({ accountUuid, deviceId, accountId, kind: "lease-reset-requested" })
+    if (isNew) {
+      await change.event({ accountUuid, deviceId, accountId, kind: "lease-reset-requested" })
+      await tellDevices(change, accountUuid)
+    }
     if (!isOpen) return ok({ state: "lease-locked", readyAtMs, isOpen })
     return ok({ state: await open(ctx, change, { accountUuid, deviceId }, locked.value), readyAtMs, isOpen })
   })
