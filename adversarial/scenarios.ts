@@ -12,9 +12,7 @@ export interface Scenario {
   /** What must happen. */
   readonly must: string
   /** Files below `adversarial/` that hold its tests, or what it waits for. */
-  readonly tested:
-    | readonly string[]
-    | { readonly waits: "teams" | "app credentials" | "further KMS" | "backups" | "browser" }
+  readonly tested: readonly string[] | { readonly waits: "teams" | "app credentials" | "further KMS" | "backups" }
 }
 
 const scenario = (id: string, hostile: string, must: string, ...files: readonly string[]): Scenario => ({
@@ -156,7 +154,12 @@ export const scenarios: readonly Scenario[] = [
   waits("KY-16", "server", "an invitation's token binds the invitee; the server cannot", "teams"),
   waits("KY-17", "server, mailbox", "a new identity under an old address is another person", "teams"),
   waits("KY-18", "server", "a rotation that is overdue is flagged by every member", "teams"),
-  waits("KY-19", "server", "a passkey slot's salt is the client's own constant", "browser"),
+  scenario(
+    "KY-19",
+    "server",
+    "salt and address of a passkey slot are the client's own; another one opens nothing, and the person is told",
+    "server/passkeys",
+  ),
   scenario(
     "KY-20",
     "server",
@@ -351,11 +354,11 @@ export const scenarios: readonly Scenario[] = [
   scenario("ML-03", "content", "no request is ever caused by what was decrypted", "network/leakage"),
   scenario("ML-05", "network", "reading and searching ask nobody", "network/leakage"),
   scenario("ML-06", "mailbox", "no mail names an item, a vault or a device's own name", "network/leakage"),
-  waits("WB-01", "content", "fields are rendered as text; addresses open after a question", "browser"),
-  waits("WB-02", "script", "an injected script finds no way out", "browser"),
-  waits("WB-03", "server", "a changed bundle is flagged by whoever checks", "browser"),
-  waits("WB-04", "person at the screen", "a locked tab shows nothing", "browser"),
-  waits("WB-05", "person at the screen", "clipboard and lock follow the clock", "browser"),
+  scenario("WB-01", "content", "fields are rendered as text; addresses open after a question", "browser/page"),
+  scenario("WB-02", "script", "an injected script finds no way out", "browser/page"),
+  scenario("WB-03", "server", "a changed bundle is flagged by whoever checks", "browser/page"),
+  scenario("WB-04", "person at the screen", "a locked tab shows nothing", "browser/page"),
+  scenario("WB-05", "person at the screen", "clipboard and lock follow the clock", "browser/page"),
   scenario(
     "X-01",
     "server",

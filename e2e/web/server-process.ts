@@ -1,4 +1,5 @@
-import { join } from "node:path"
+import { realpathSync } from "node:fs"
+import { dirname, join } from "node:path"
 import process from "node:process"
 
 import { pino } from "pino"
@@ -31,7 +32,11 @@ const started = await startServer({
   web: web.value,
   strongroom: {
     entry: join(ROOT, "apps", "strongroom", "src", "main.ts"),
-    programFolders: ["apps/strongroom", "packages", "node_modules", "package.json"].map((path) => join(ROOT, path)),
+    programFolders: [
+      ...["apps/strongroom", "packages", "node_modules", "package.json"].map((path) => join(ROOT, path)),
+      // Where the libraries really lie, if this checkout shares those of another one.
+      dirname(realpathSync(join(ROOT, "node_modules", "typebox"))),
+    ],
   },
 })
 if (!started.ok) {

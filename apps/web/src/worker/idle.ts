@@ -9,7 +9,7 @@ export interface Idle {
 }
 
 /** Calls `lock` once after each time of rest. By the wall clock, which goes on while a machine sleeps. */
-export const watchIdle = (lock: () => void, nowMs: () => number = Date.now): Idle => {
+export const watchIdle = (lock: () => void, nowMs: () => number = () => Date.now()): Idle => {
   let lastMs = nowMs()
   let resting = false
   setInterval(() => {
