@@ -7,6 +7,7 @@ export default defineConfig({
       "packages/**/*.test.ts",
       "apps/**/*.test.ts",
       "tools/**/*.test.ts",
+      "bench/**/*.test.ts",
       "spec/**/*.test.ts",
       "adversarial/**/*.test.ts",
       "e2e/**/*.test.ts",

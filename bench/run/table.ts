@@ -5,7 +5,10 @@ export const show = (value: number | undefined): string =>
     ? "–"
     : value >= 100
       ? Math.round(value).toLocaleString("en")
-      : value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1")
+      : value
+          .toPrecision(3)
+          .replace(/(\.\d*?)0+$/, "$1")
+          .replace(/\.$/, "")
 
 /** The rows as docs/speed.md has them. */
 export const tableOf = (rows: readonly Row[]): string =>

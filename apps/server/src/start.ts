@@ -92,8 +92,10 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
 
   const kept = join(folder, "strongroom")
   const starting = startStrongroom({ ...options.strongroom, folder: kept, args: ["--data-dir", kept], log })
-  // Read while the strongroom reads its own.
+  // Done while the strongroom starts.
   const { createApp } = await import("./http/app.ts")
+  const limiterKey = await readOrMakeSecret(store, "limiter", random)
+  const pseudonymKey = await readOrMakeSecret(store, "pseudonym", random)
   const started = await starting
   if (!started.ok) {
     await undoAll()
@@ -109,7 +111,7 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
   const limiter = await createLimiter({
     store,
     clock,
-    key: await readOrMakeSecret(store, "limiter", random),
+    key: limiterKey,
     scale: settings["limits.rate_scale"],
   })
   undo.push(() => limiter.flush())
@@ -134,7 +136,6 @@ export const startServer = async (options: StartOptions): Promise<Result<Running
     items: settings["limits.items"],
     bytes: settings["limits.bytes"],
   })
-  const pseudonymKey = await readOrMakeSecret(store, "pseudonym", random)
   // The port is known once it listens, so what depends on it is asked for each time.
   const serviceSettings: ServiceSettings = {
     get origin() {
