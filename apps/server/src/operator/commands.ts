@@ -67,7 +67,7 @@ const print = (request: OperatorRequest, value: unknown): string => {
     }
     case "kek-rotate": {
       const { rewrapped, destroyed } = value as { rewrapped: number; destroyed: number }
-      return `${rewrapped} data keys are wrapped under a new key; ${destroyed === 1 ? "the old one is" : "older ones are"} destroyed.\nBack up strongroom/main.kek and the databases now: older copies of one no longer open with newer ones of the other.\n`
+      return `${rewrapped} data ${rewrapped === 1 ? "key is" : "keys are"} wrapped under a new key; ${destroyed === 1 ? "the old one is" : "older ones are"} destroyed.\nBack up strongroom/main.kek and the databases now: older copies of one no longer open with newer ones of the other.\n`
     }
     case "loss-ls":
       return printLosses(value as readonly LossLine[])
