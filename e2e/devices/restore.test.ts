@@ -1,7 +1,10 @@
 import { cpSync, rmSync } from "node:fs"
 import { join } from "node:path"
 
+import { formatId } from "@keyferry/base"
+import { decodeWrapEntry } from "@keyferry/crypto"
 import {
+  accountKeysReplyStruct,
   PUSH_ACCEPTED,
   repairReplyStruct,
   repairRequestStruct,
@@ -178,6 +181,50 @@ describe("a server that was restored to an older copy", () => {
     expect(await titles(a)).toEqual(await titles(b))
     expect(await titles(a)).toEqual(expect.arrayContaining(["five synced", "six synced", "four synced"]))
     expect(must(await a.list()).every(({ conflicts }) => conflicts === 0)).toBe(true)
+  }, 180_000)
+
+  test("[SY96] a server that lost a wrap of the account's newest key gets a new key of account and vaults, and every device goes on", async () => {
+    const honest = createNodeHttp()
+    let loses = false
+    const own = (await b.status()).account?.deviceId ?? ""
+    await a.close()
+    a = await world.device("a", {
+      http: {
+        ...honest,
+        send: async (request) => {
+          const reply = await honest.send(request)
+          if (!loses || reply?.status !== 200 || !request.url.endsWith("/account/keys")) return reply
+          // As a copy from before the other device came would be: its wrap is not there.
+          const served = decoded(accountKeysReplyStruct.decode(reply.body, 1 << 24))
+          const wraps = served.wraps.filter(([, bytes]) => {
+            const entry = decoded(decodeWrapEntry(bytes))
+            return formatId("dev", entry.recipient) !== own
+          })
+          expect(wraps.length).toBeLessThan(served.wraps.length)
+          return { ...reply, body: accountKeysReplyStruct.encode({ ...served, wraps }) }
+        },
+      },
+    })
+    must(await a.unlock(PASSWORD))
+    must(await a.syncNow())
+    expect(must(await a.repair())).toMatchObject({ rotated: false })
+    loses = true
+    expect(must(await a.repair())).toMatchObject({ rotated: true, accountLinks: 0, vaults: [{ state: "in-step" }] })
+    loses = false
+    expect(must(await a.repair())).toMatchObject({ rotated: false })
+    must(await a.add(login("under the new key")))
+    must(await a.syncNow())
+    must(await b.syncNow())
+    must(await b.add(login("from the other side")))
+    must(await b.syncNow())
+    must(await a.syncNow())
+    expect(await titles(a)).toEqual(await titles(b))
+    expect(await titles(b)).toContain("under the new key synced")
+    // The kit opens the new key as well.
+    const c = await world.device("c")
+    await enrolByKit(world, c, { password: PASSWORD, kit, code: nextCode(), factor: "recovery-code", name: "Travel" })
+    must(await c.syncOn({ items: "none", autoNew: true }))
+    expect(await titles(c)).toEqual(await titles(a))
   }, 180_000)
 
   test("[SY98] one that only says so learns nothing new and thaws nothing", async () => {
