@@ -73,8 +73,8 @@ const between = (source: string, { start, end }: Mutant["location"]): string => 
 
 interface Outcome {
   readonly killed: number
-  /** Of those killed: what ran on for ever. */
-  readonly timeouts: number
+  /** Of those killed: what ran on for ever, or was only slow. They are listed, so that somebody can tell. */
+  readonly timeouts: readonly Survivor[]
   /** What broke the set-up of the tests already, before any of them began: counted neither way. */
   readonly broken: number
   readonly survivors: readonly Survivor[]
@@ -98,8 +98,7 @@ const runPart = (folder: string, name: string, { mutate, tests }: Part): Outcome
     reporters: ["json", "progress-append-only"],
     jsonReporter: { fileName: join(own, `${name}.json`) },
     concurrency: 2,
-    // Above what the tests took, half as long again: enough on a busy machine, and every endless loop costs it.
-    timeoutMS: 10_000,
+    timeoutMS: 30_000,
     dryRunTimeoutMinutes: 20,
     allowEmpty: false,
   }
@@ -115,20 +114,22 @@ const runPart = (folder: string, name: string, { mutate, tests }: Part): Outcome
   const all = Object.entries(report.files).flatMap(([file, { source, mutants }]) =>
     mutants.map((mutant) => ({ file, source, mutant })),
   )
-  const count = (status: string): number => all.filter(({ mutant }) => mutant.status === status).length
-  return {
-    killed: count("Killed") + count("Timeout"),
-    timeouts: count("Timeout"),
-    broken: count("RuntimeError"),
-    survivors: all
-      .filter(({ mutant }) => mutant.status === "Survived" || mutant.status === "NoCoverage")
+  const listed = (...states: readonly string[]): readonly Survivor[] =>
+    all
+      .filter(({ mutant }) => states.includes(mutant.status))
       .map(({ file, source, mutant }) => ({
         file,
         line: mutant.location.start.line,
         mutator: mutant.status === "NoCoverage" ? `${mutant.mutatorName}, no test reaches it` : mutant.mutatorName,
         text: between(source, mutant.location),
         replacement: mutant.replacement,
-      })),
+      }))
+  const count = (status: string): number => all.filter(({ mutant }) => mutant.status === status).length
+  return {
+    killed: count("Killed") + count("Timeout"),
+    timeouts: listed("Timeout"),
+    broken: count("RuntimeError"),
+    survivors: listed("Survived", "NoCoverage"),
   }
 }
 
@@ -154,16 +155,18 @@ try {
   makeCopy(folder)
   for (const area of chosen) {
     const outcomes = partsOf(area.parts).map((part, i) => runPart(folder, `${area.name}-${i}`, part))
-    const sum = (of: "killed" | "timeouts" | "broken"): number => outcomes.reduce((n, one) => n + one[of], 0)
+    const sum = (of: "killed" | "broken"): number => outcomes.reduce((n, one) => n + one[of], 0)
     const outcome: Outcome = {
       killed: sum("killed"),
-      timeouts: sum("timeouts"),
+      timeouts: outcomes.flatMap((one) => one.timeouts),
       broken: sum("broken"),
       survivors: outcomes.flatMap((one) => one.survivors),
     }
     const open = outcome.survivors.filter((one) => !explained.some((known) => isSame(one, known)))
-    for (const { file, line, mutator, text, replacement } of open)
-      print(`${file}:${line} SURVIVED (${mutator}): ${JSON.stringify(text)} → ${JSON.stringify(replacement)}`)
+    const tell = (what: string, { file, line, mutator, text, replacement }: Survivor): void =>
+      print(`${file}:${line} ${what} (${mutator}): ${JSON.stringify(text)} → ${JSON.stringify(replacement)}`)
+    for (const one of outcome.timeouts) tell("killed by time", one)
+    for (const one of open) tell("SURVIVED", one)
     for (const one of explained)
       if (
         values.file === undefined &&
@@ -175,7 +178,7 @@ try {
       }
     const total = outcome.killed + outcome.survivors.length
     print(
-      `${area.name} … ${outcome.killed} of ${total} killed (${((100 * outcome.killed) / total).toFixed(1)} %; ${outcome.timeouts} by time), ${outcome.survivors.length - open.length} explained, ${outcome.broken} broke the set-up`,
+      `${area.name} … ${outcome.killed} of ${total} killed (${((100 * outcome.killed) / total).toFixed(1)} %; ${outcome.timeouts.length} by time), ${outcome.survivors.length - open.length} explained, ${outcome.broken} broke the set-up`,
     )
     killed += outcome.killed
     survived += open.length

@@ -5,11 +5,12 @@ import { join } from "node:path"
 import { bytesToHex, concatBytes, equalBytes, err, ok } from "@keyferry/base"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 
-import { random } from "../fixture.ts"
 import type { Tombstone } from "../lease-store.ts"
+import { createPooledRandom } from "../random.ts"
 import type { LeaseKek } from "./kek.ts"
 import { type LeaseDatabase, type LeaseStoreOptions, MAX_ATTEMPTS, openLeaseStore } from "./store.ts"
 
+const random = createPooledRandom()
 const START_MS = 1_790_000_000_000
 const UNTIL_MS = START_MS + 30 * 60_000
 const REFUSED = { ok: false, error: { code: "lease-refused" } }
@@ -166,7 +167,9 @@ describe("a reservation", () => {
     const broken = createKek({ wrap: async () => err({ code: "kms-unavailable" }) })
     const other = await openWith(() => ok(broken), `sqlite:${join(folder, "other.db")}`)
     if (!other.ok) throw new Error(other.error.code)
-    await expect(other.value.reserve(id(), UNTIL_MS)).rejects.toThrow("the lease key could not be wrapped")
+    const refused = other.value.reserve(id(), UNTIL_MS)
+    await expect(refused).rejects.toThrow("the lease key could not be wrapped")
+    await expect(refused).rejects.toMatchObject({ cause: "kms-unavailable" })
     await other.value.close()
   })
 
@@ -179,6 +182,39 @@ describe("a reservation", () => {
     await leases.forget(other.deviceId)
     expect((await leases.read(other.deviceId))?.state).toBe("live")
     await leases.forget(id())
+  })
+})
+
+describe("a row that no call here writes", () => {
+  const broken = async (change: {
+    state?: "reserved" | "live" | "dead"
+    sealed?: null
+    reserved_until_ms?: number
+  }): Promise<{ readonly deviceId: Uint8Array; readonly leaseId: Uint8Array }> => {
+    const place = await live()
+    const { deviceId } = place
+    await leases.store.transaction((tx) =>
+      tx.updateTable("lease").set(change).where("device_id", "=", deviceId).execute(),
+    )
+    return place
+  }
+
+  test("[LS3] dead with a key, or live without one, evaluates nothing", async () => {
+    for (const change of [{ state: "dead" }, { sealed: null }] as const) {
+      const { deviceId, leaseId } = await broken(change)
+      expect(await leases.beginEvaluation(deviceId, leaseId)).toEqual(REFUSED)
+      expect(await leases.settle(deviceId, leaseId, 1)).toEqual(REFUSED)
+      expect(await leases.unlocked(deviceId, leaseId, 0)).toBe(false)
+    }
+  })
+
+  test("[LS6] live or dead with a time left is no reservation", async () => {
+    for (const state of ["live", "dead"] as const) {
+      const { deviceId } = await broken({ state, reserved_until_ms: UNTIL_MS })
+      await expect(leases.reserve(deviceId, UNTIL_MS)).rejects.toThrow("a device id with a lease reserves another")
+      expect(await leases.makeLive(deviceId)).toBe(state === "live")
+      expect((await leases.read(deviceId))?.state).toBe(state)
+    }
   })
 })
 
@@ -439,6 +475,11 @@ describe("opening", () => {
     expect(own).toBe("kms-unavailable: away")
     const others = createKek({ versions: () => ["kek:7"] })
     expect(await reopened(() => ok(others))).toBe("kms-wrong-key: The lease store needs the key kek:1.")
+    expect(others.closed).toBe(true)
+    kek.current = "kek:2"
+    const { deviceId: second } = await live()
+    expect(await reopened(() => ok(others))).toBe("kms-wrong-key: The lease store needs the key kek:1, kek:2.")
+    await leases.kill([second], [])
     const unwrap = (error: { code: "kms-wrong-key" | "kms-unavailable"; detail?: string }): OpenKek =>
       createKek({ unwrap: async () => err(error) })
     const wrong = unwrap({ code: "kms-wrong-key", detail: "other bytes" })

@@ -95,32 +95,34 @@ export const openLeaseStore = async (
   const store = opened.value
   const used = await store.read((db) => usedKeks(db))
   const kek = options.openKek(used.length === 0)
-  const missing = kek.ok ? used.filter((id) => !kek.value.versions().includes(id)) : []
-  if (kek.ok && missing.length === 0) {
-    const proven = await proveKeks(store, kek.value, used)
-    if (proven.ok) return ok(createLeaseDatabase(store, kek.value, options))
-    await kek.value.close()
+  if (!kek.ok) {
     await store.close()
-    return proven
+    return kek
   }
+  const proven = await proveKeks(store, kek.value, used)
+  if (proven.ok) return ok(createLeaseDatabase(store, kek.value, options))
+  await kek.value.close()
   await store.close()
-  return kek.ok ? err({ code: "kms-wrong-key", detail: `The lease store needs the key ${missing.join(", ")}.` }) : kek
+  return proven
 }
 
 /**
- * One lease key of each version is opened, so that a key file with other bytes is noticed before any device spends an
- * attempt on it. A key service that is away is not a wrong key.
+ * Every version is there, and one lease key of each is opened, so that a key file with other bytes is noticed before any
+ * device spends an attempt on it. A key service that is away is not a wrong key.
  */
 const proveKeks = async (
   store: Store<LeaseTables>,
   kek: LeaseKek,
   used: readonly string[],
 ): Promise<Result<undefined, KmsFailure>> => {
+  const missing = used.filter((id) => !kek.versions().includes(id))
+  if (missing.length > 0)
+    return err({ code: "kms-wrong-key", detail: `The lease store needs the key ${missing.join(", ")}.` })
   for (const kekId of used) {
-    const row = await store.read((db) => anyLeaseUnder(db, kekId))
-    if (row === undefined || row.sealed === null) continue
-    const place = { deviceId: row.device_id, leaseId: row.lease_id }
-    const opened = await kek.unwrap({ kekId, sealed: row.sealed }, place)
+    const sample = await store.read((db) => anyLeaseUnder(db, kekId))
+    if (sample === undefined || sample.sealed === null) continue
+    const place = { deviceId: sample.device_id, leaseId: sample.lease_id }
+    const opened = await kek.unwrap({ kekId, sealed: sample.sealed }, place)
     if (opened.ok) opened.value.fill(0)
     else if (opened.error.code === "kms-wrong-key")
       return err({ code: "kms-wrong-key", detail: opened.error.detail ?? "The lease store's keys do not open." })
@@ -174,7 +176,7 @@ const createLeaseDatabase = (store: Store<LeaseTables>, kek: LeaseKek, options: 
         const row = await lockLease(store, tx, deviceId)
         if (row !== undefined && isOpen(row)) return keyId(row)
         if (row !== undefined && row.state !== "reserved") throw new Defect("a device id with a lease reserves another")
-        if (row !== undefined) await deleteLease(tx, deviceId)
+        await deleteLease(tx, deviceId)
         await insertLease(tx, made)
         return keyId(made)
       })
