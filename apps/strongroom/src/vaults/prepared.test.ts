@@ -247,6 +247,40 @@ describe("keys", () => {
   })
 })
 
+test("[SY60] a refusal says what was wrong, in words for whoever wrote the client", async () => {
+  const detailOf = (push: VaultPush): string => {
+    const result = preparePush(p, push)
+    return result.ok ? "accepted" : (result.error.detail ?? "")
+  }
+  const items = await onePut()
+  const rotation = await rotationPush(writer)
+  const wraps = genesis.wraps ?? []
+  const { wraps: _w, ...noWraps } = genesis
+  const { prevSealed: _s, ...noSealed } = rotation
+  const foreign = await genesisPush({ ...writer, vault: undefined }, [blindWrap(random.bytes(32), random.bytes(1216))])
+  const other = encodeWrapEntry(blindWrap(writer.account.id, random.bytes(1216)))
+  const sealed = sealedStruct.encode(blindSealed())
+  const told: [string, VaultPush][] = [
+    ["A push without links.", { ...items, links: [] }],
+    ["A record that cannot be read.", { ...items, records: [random.bytes(64)] }],
+    ["A header that cannot be read.", await onePut({ header: { epoch: 0 } })],
+    ["Two records of one revision.", { ...items, records: [...items.records, ...items.records] }],
+    ["A record that no link speaks of.", { ...items, records: [...items.records, ...(await onePut()).records] }],
+    ["A put without its record.", { ...items, records: [] }],
+    ["A record that its link does not describe.", await onePut({ header: { vid: random.bytes(32) } })],
+    ["Keys that no link speaks of.", { ...items, wraps }],
+    ["Two key epochs in one push.", { ...rotation, links: [...genesis.links, ...rotation.links] }],
+    ["A wrap that cannot be read.", { ...genesis, wraps: [random.bytes(20)] }],
+    ["The wraps are not those of the link.", noWraps],
+    ["The wraps are not those of the link.", { ...genesis, wraps: [other] }],
+    ["The wraps are not for exactly the members.", foreign],
+    ["The sealed older key is missing, or nobody spoke of it.", noSealed],
+    ["The sealed older key is missing, or nobody spoke of it.", { ...genesis, prevSealed: sealed }],
+    ["The sealed older key is not that of the link.", { ...rotation, prevSealed: sealed }],
+  ]
+  for (const [detail, push] of told) expect(detailOf(push)).toBe(detail)
+})
+
 describe("parts", () => {
   const id = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
   const wrap = (byte: number, key = byte): WrapEntry => blindWrap(id(byte), id(key))

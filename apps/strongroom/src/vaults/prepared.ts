@@ -72,7 +72,8 @@ export interface PreparedPush {
 }
 
 /** How many items links of a push change. */
-export const opsOf = (push: PreparedPush): number => push.links.reduce((n, link) => n + link.ops.length, 0)
+export const opsOf = (push: Pick<PreparedPush, "links">): number =>
+  push.links.reduce((n, link) => n + link.ops.length, 0)
 
 /** The records of a push, in link order. */
 export const recordsOf = (links: readonly PreparedLink[]): readonly PreparedRecord[] =>
@@ -99,10 +100,9 @@ export const preparePush = (
     links.push(link.value)
   }
   if (recordsOf(links).length !== push.records.length) return mismatch("A record that no link speaks of.")
-  const prepared: PreparedPush = { vaultId: push.vaultId, links, wraps: [] }
-  if (opsOf(prepared) > MAX_PUSH_OPS) return err({ code: "too-large" })
+  if (opsOf({ links }) > MAX_PUSH_OPS) return err({ code: "too-large" })
   const keys = prepareKeys(p, push, links, options.mayMiss === true)
-  return keys.ok ? ok({ ...prepared, ...keys.value }) : keys
+  return keys.ok ? ok({ vaultId: push.vaultId, links, ...keys.value }) : keys
 }
 
 interface ReadRecord extends PreparedRecord {
@@ -229,9 +229,10 @@ export const readWraps = (
     out.push({ ...entry.value, bytes })
   }
   out.sort((a, b) => compareBytes(a.recipient, b.recipient))
-  const isDoubled = out.some(
-    (entry, i) => i > 0 && equalBytes(entry.recipient, out[i - 1]?.recipient ?? new Uint8Array()),
-  )
+  const isDoubled = out.some((entry, i) => {
+    const before = out[i - 1]
+    return before !== undefined && equalBytes(entry.recipient, before.recipient)
+  })
   return !isDoubled && equalBytes(wrapsHash(p, out), expected)
     ? ok(out)
     : wrongKeys("The wraps are not those of the link.")
