@@ -1,5 +1,5 @@
 import type { ReactNode } from "react"
-import { Checkbox as AriaCheckbox, Label, Radio, RadioGroup, Switch as AriaSwitch } from "react-aria-components"
+import { Label, Radio, RadioGroup, Switch as AriaSwitch } from "react-aria-components"
 
 export interface Option<V extends string> {
   readonly value: V
@@ -35,6 +35,7 @@ export const RadioChoice = <V extends string>({
   </RadioGroup>
 )
 
+/** A plain element, because a list draws one for each row. */
 export const Checkbox = ({
   children,
   hint,
@@ -52,14 +53,23 @@ export const Checkbox = ({
   readonly disabled?: boolean
   readonly name?: string
 }) => (
-  <AriaCheckbox
+  <label
     className="choice"
-    isSelected={checked}
-    isIndeterminate={partly}
-    onChange={onChange}
-    isDisabled={disabled}
-    {...(name === undefined ? {} : { "aria-label": name })}
+    data-selected={checked ? "" : undefined}
+    data-indeterminate={partly ? "" : undefined}
+    data-disabled={disabled ? "" : undefined}
   >
+    <input
+      type="checkbox"
+      className="unseen"
+      ref={(input) => {
+        if (input !== null) input.indeterminate = partly
+      }}
+      checked={checked}
+      disabled={disabled}
+      onChange={(event) => onChange(event.target.checked)}
+      {...(name === undefined ? {} : { "aria-label": name })}
+    />
     <span className="choice-mark">
       {checked || partly ? (
         <svg width="12" height="12" viewBox="0 0 12 12" className="icon" aria-hidden="true">
@@ -73,7 +83,7 @@ export const Checkbox = ({
         {hint === undefined ? null : <span className="field-hint">{hint}</span>}
       </span>
     )}
-  </AriaCheckbox>
+  </label>
 )
 
 /** Its words are a state ("Synced"), never a command. */

@@ -1,7 +1,6 @@
-import type { ReactNode } from "react"
-import { Menu as AriaMenu, MenuItem as AriaMenuItem, MenuTrigger, Popover, Separator } from "react-aria-components"
+import { type ReactNode, useRef, useState } from "react"
+import { Menu as AriaMenu, MenuItem as AriaMenuItem, Popover, Separator } from "react-aria-components"
 
-import { IconButton } from "./icon-button.tsx"
 import { Icon, type IconName } from "./icon.tsx"
 
 export interface MenuEntry {
@@ -16,10 +15,20 @@ export interface MenuEntry {
   readonly onAction: () => void
 }
 
-export const MenuList = ({ entries, name }: { readonly entries: readonly MenuEntry[]; readonly name: string }) => (
+export const MenuList = ({
+  entries,
+  name,
+  onClose,
+}: {
+  readonly entries: readonly MenuEntry[]
+  readonly name: string
+  /** Where it stands without a trigger of its own. */
+  readonly onClose?: () => void
+}) => (
   <AriaMenu
     className="menu"
     aria-label={name}
+    {...(onClose === undefined ? {} : { onClose, autoFocus: "first" as const })}
     onAction={(key) => entries.find((entry) => entry.id === key)?.onAction()}
     disabledKeys={entries.filter((entry) => entry.disabled === true).map((entry) => entry.id)}
   >
@@ -34,12 +43,36 @@ export const MenuList = ({ entries, name }: { readonly entries: readonly MenuEnt
   </AriaMenu>
 )
 
-/** The "…" of a row or page. */
-export const MoreMenu = ({ entries, name }: { readonly entries: readonly MenuEntry[]; readonly name: string }) => (
-  <MenuTrigger>
-    <IconButton icon="more" name={name} />
-    <Popover className="popover" placement="bottom end">
-      <MenuList entries={entries} name={name} />
-    </Popover>
-  </MenuTrigger>
-)
+/** The "…" of a row or page. A plain button until it is pressed: a list draws one for each row at every letter of its filter. */
+export const MoreMenu = ({ entries, name }: { readonly entries: readonly MenuEntry[]; readonly name: string }) => {
+  const [open, setOpen] = useState(false)
+  const button = useRef<HTMLButtonElement>(null)
+  return (
+    <>
+      <button
+        type="button"
+        ref={button}
+        className="button"
+        data-icon-only=""
+        aria-label={name}
+        title={name}
+        aria-haspopup="menu"
+        aria-expanded={open}
+        onClick={() => setOpen(true)}
+        onKeyDown={(event) => {
+          if (event.key !== "ArrowDown") return
+          event.preventDefault()
+          event.stopPropagation()
+          setOpen(true)
+        }}
+      >
+        <Icon name="more" />
+      </button>
+      {open ? (
+        <Popover className="popover" placement="bottom end" triggerRef={button} isOpen onOpenChange={setOpen}>
+          <MenuList entries={entries} name={name} onClose={() => setOpen(false)} />
+        </Popover>
+      ) : null}
+    </>
+  )
+}
