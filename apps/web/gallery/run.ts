@@ -127,7 +127,10 @@ for (const name of shown)
   if (!REQUIRED.includes(name) && !name.startsWith("error:"))
     failures.push(`${name} is shown and is not in the list of states`)
 for (const failure of failures) process.stdout.write(`  ${failure}\n`)
+const pages = chosen.length + hostile.length
+const spoilt = new Set(failures.map((failure) => failure.split(/[ :]/)[0])).size
 process.stdout.write(
-  `${chosen.length} states × ${THEMES.length} themes, ${hostile.length} hostile pages; ${failures.length} findings\n`,
+  `${chosen.length} states × ${THEMES.length} themes, ${hostile.length} hostile pages; ${failures.length} findings; ${Math.round(performance.now() / 1000)} s\n`,
 )
+process.stdout.write(`${Math.max(0, pages - spoilt)} passed, ${spoilt} failed\n`)
 process.exitCode = failures.length > 0 ? 1 : 0
