@@ -48,6 +48,7 @@ export const accountLog = {
   "log.second-factor-bypassed": "A sign-in went on without the second factor",
   "log.operator-reset-two-factor": "The operator opened one sign-in without a second factor",
   "log.operator-froze": "The operator froze the account",
+  "log.operator-rotated-kek": "The operator replaced the key of the outer layer",
   "log.operator-confirmed-device": "The operator confirmed {device}",
 
   "activity.lead":
