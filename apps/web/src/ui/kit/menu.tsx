@@ -1,4 +1,4 @@
-import { type ReactNode, useRef, useState } from "react"
+import { type ReactNode, useEffect, useRef, useState } from "react"
 import { Menu as AriaMenu, MenuItem as AriaMenuItem, Popover, Separator } from "react-aria-components"
 
 import { Icon, type IconName } from "./icon.tsx"
@@ -24,24 +24,35 @@ export const MenuList = ({
   readonly name: string
   /** Where it stands without a trigger of its own. */
   readonly onClose?: () => void
-}) => (
-  <AriaMenu
-    className="menu"
-    aria-label={name}
-    {...(onClose === undefined ? {} : { onClose, autoFocus: "first" as const })}
-    onAction={(key) => entries.find((entry) => entry.id === key)?.onAction()}
-    disabledKeys={entries.filter((entry) => entry.disabled === true).map((entry) => entry.id)}
-  >
-    {entries.flatMap((entry) => [
-      ...(entry.separated === true ? [<Separator key={`${entry.id}-line`} className="menu-separator" />] : []),
-      <AriaMenuItem key={entry.id} id={entry.id} className="menu-item" textValue={entry.text} data-tone={entry.tone}>
-        {entry.icon === undefined ? null : <Icon name={entry.icon} size={16} />}
-        <span>{entry.label}</span>
-        {entry.shortcut === undefined ? null : <kbd>{entry.shortcut}</kbd>}
-      </AriaMenuItem>,
-    ])}
-  </AriaMenu>
-)
+}) => {
+  const list = useRef<HTMLDivElement>(null)
+  const isAlone = onClose !== undefined
+  useEffect(() => {
+    if (!isAlone) return undefined
+    // The library's own focus comes before its entries are there, and stays on the menu.
+    const frame = requestAnimationFrame(() => list.current?.querySelector<HTMLElement>("[role^=menuitem]")?.focus())
+    return () => cancelAnimationFrame(frame)
+  }, [isAlone])
+  return (
+    <AriaMenu
+      ref={list}
+      className="menu"
+      aria-label={name}
+      {...(onClose === undefined ? {} : { onClose, autoFocus: "first" as const })}
+      onAction={(key) => entries.find((entry) => entry.id === key)?.onAction()}
+      disabledKeys={entries.filter((entry) => entry.disabled === true).map((entry) => entry.id)}
+    >
+      {entries.flatMap((entry) => [
+        ...(entry.separated === true ? [<Separator key={`${entry.id}-line`} className="menu-separator" />] : []),
+        <AriaMenuItem key={entry.id} id={entry.id} className="menu-item" textValue={entry.text} data-tone={entry.tone}>
+          {entry.icon === undefined ? null : <Icon name={entry.icon} size={16} />}
+          <span>{entry.label}</span>
+          {entry.shortcut === undefined ? null : <kbd>{entry.shortcut}</kbd>}
+        </AriaMenuItem>,
+      ])}
+    </AriaMenu>
+  )
+}
 
 /** The "…" of a row or page. A plain button until it is pressed: a list draws one for each row at every letter of its filter. */
 export const MoreMenu = ({ entries, name }: { readonly entries: readonly MenuEntry[]; readonly name: string }) => {
