@@ -55,11 +55,15 @@ const placeOf = ({
     menuitem: "[role^=menuitem]",
   } as const
   const overlay = document.querySelector("[role=dialog], [role=alertdialog], [role=menu]")
-  const found = [...document.querySelectorAll(selectors[kind])].filter((at) => {
-    if (overlay !== null && at.closest("[role=dialog], [role=alertdialog], [role=menu]") === null) return false
-    const met = nameOf(at)
-    return met === name || met.startsWith(name.endsWith(" ") ? name : `${name} `)
-  })
+  const reachable = [...document.querySelectorAll(selectors[kind])].filter(
+    (at) =>
+      at.getBoundingClientRect().width > 0 &&
+      (overlay === null || at.closest("[role=dialog], [role=alertdialog], [role=menu]") !== null),
+  )
+  const exact = reachable.filter((at) => nameOf(at) === name)
+  const start = name.endsWith(" ") ? name : `${name} `
+  // Hints and values belong to the names of some controls.
+  const found = exact.length > 0 ? exact : reachable.filter((at) => nameOf(at).startsWith(start))
   const at = found[nth]
   if (at === undefined || at.matches("[disabled], [aria-disabled=true]")) return undefined
   // Boxes and radios are small inputs under their own drawing.
@@ -88,7 +92,7 @@ export const pointerAt = (tab: Tab): Person => {
         // What still moves is not there yet.
         return place !== undefined && before?.x === place.x && before.y === place.y
       },
-      `the ${wanted.kind} “${wanted.name}” on: ${(await text()).replaceAll(/\s+/g, " ").slice(0, 300)}`,
+      `the ${wanted.kind} “${wanted.name}”`,
       20_000,
     )
     if (place === undefined) throw new Error(wanted.name)

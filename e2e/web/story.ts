@@ -1,3 +1,6 @@
+import { rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+
 import type { EnrolmentState, ItemSummary, Kit } from "@keyferry/sdk"
 import { canaryOf, createCanarySearch } from "@keyferry/testkit"
 
@@ -197,6 +200,11 @@ export const tellStory = async (name: BrowserName, bundle: string, watch: Watch,
     await test("no profile folder holds a password, the kit, or what an item says", async () => {
       const canaries = [SECRET, PASSWORD, kit].map((text, n) => canaryOf(`canary ${n}`, new TextEncoder().encode(text)))
       const search = createCanarySearch(canaries)
+      // One that is there must be found, or finding none says nothing.
+      const control = join(first.profile, "control-canary")
+      writeFileSync(control, `before ${SECRET} after`)
+      assert(search.inPath(first.profile).findings.length > 0, "the control canary was not found")
+      rmSync(control)
       for (const { profile } of [first, second]) {
         const report = search.inPath(profile)
         assert(report.files > 10, `only ${report.files} files were searched`)

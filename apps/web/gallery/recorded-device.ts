@@ -51,6 +51,7 @@ export const recordedDevice = (record: DeviceRecord): BrowserDevice => {
     subscribe: () => () => undefined,
     lockEverywhere: async () => undefined,
     activity: () => undefined,
+    forgetEverything: async () => undefined,
     keepStorage: async () => snapshot.storage,
     status: async () => record.status,
     onChange: () => () => undefined,

@@ -49,6 +49,13 @@ export const ENTRY_STATES: readonly GalleryState[] = [
     record: { status: locked, fails: { unlock: "wrong-password" } },
     steps: [{ fill: "Password", text: "not this one" }, { click: "Unlock" }],
   },
+  {
+    id: "unlock-lost",
+    path: "/",
+    shows: ["screen:unlock-lost", "dialog:start-again"],
+    record: { status: locked, fails: { unlock: "store-corrupt" } },
+    steps: [{ fill: "Password", text: "correct horse" }, { click: "Unlock" }, { click: "Get keys again" }],
+  },
   { id: "unlock-offline", path: "/", shows: ["screen:unlock-offline"], record: { status: locked, online: false } },
   { id: "rescue", path: "/rescue", shows: ["screen:rescue"], record: { status: locked } },
   { id: "sign-in", path: "/sign-in", shows: ["screen:sign-in"], record: none },

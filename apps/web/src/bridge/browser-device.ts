@@ -98,6 +98,23 @@ export const createBrowserDevice = (frame: WorkerFrame, environment: Environment
       toldMs = nowMs
       remote.send({ kind: "activity" })
     },
+    forgetEverything: async () => {
+      // This tab's worker may hold the databases open.
+      frame.end()
+      await deleteOwnDatabases()
+    },
     keepStorage: async () => setStorage(await requestPersistence()),
   })
+}
+
+/** Waits for other tabs that still hold one open. */
+const deleteOwnDatabases = async (): Promise<void> => {
+  for (const { name } of await indexedDB.databases()) {
+    if (name === undefined || !name.startsWith("keyferry")) continue
+    await new Promise<void>((resolve, reject) => {
+      const request = indexedDB.deleteDatabase(name)
+      request.addEventListener("success", () => resolve())
+      request.addEventListener("error", () => reject(request.error ?? new Error(name)))
+    })
+  }
 }

@@ -49,6 +49,8 @@ export interface BrowserDevice extends Keyferry {
   readonly lockEverywhere: () => Promise<void>
   /** A person did something in this tab: the time after which all tabs lock begins anew. Cheap; call it on every event. */
   readonly activity: () => void
+  /** Deletes everything that this browser stores for this app; for a store that cannot be opened. Other tabs of it must be closed. */
+  readonly forgetEverything: () => Promise<void>
   /** Asks the browser to keep this site's stored bytes; it may ask the person, or say no. */
   readonly keepStorage: () => Promise<StoragePersistence>
 }

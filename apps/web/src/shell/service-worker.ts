@@ -9,6 +9,7 @@ import { fetchVerified } from "./fetch-verified.ts"
  */
 declare const KF_SHELL: Readonly<Record<string, string>>
 declare const KF_SHELL_ID: string
+declare const clients: { readonly claim: () => Promise<void> }
 
 interface WaitingEvent extends Event {
   readonly waitUntil: (work: Promise<unknown>) => void
@@ -51,7 +52,12 @@ const openFile = async (request: Request, path: string): Promise<Response> => {
 }
 
 addEventListener("install", (event) => (event as WaitingEvent).waitUntil(fill()))
-addEventListener("activate", (event) => (event as WaitingEvent).waitUntil(dropOlder()))
+addEventListener("activate", (event) =>
+  (event as WaitingEvent).waitUntil(
+    // The tab that brought this one is served from now on: it loads its later parts also when the server is gone by then.
+    dropOlder().then(() => clients.claim()),
+  ),
+)
 addEventListener("fetch", (event) => {
   const { request, respondWith } = event as AskedEvent
   const { origin, pathname } = new URL(request.url)

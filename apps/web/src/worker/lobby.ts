@@ -1,4 +1,4 @@
-import { post } from "./channel.ts"
+import { closeChannel, post } from "./channel.ts"
 
 /*
  * How tabs of one profile find the one that holds the device. Web Locks decide who leads: a lock is let go by the browser in
@@ -33,7 +33,7 @@ export const openLobby = (serve: (line: BroadcastChannel) => () => void): void =
     const stop = serve(line)
     void navigator.locks.request(tabLock(name), () => {
       stop()
-      line.close()
+      closeChannel(line)
     })
   })
   post(lobby, { kind: "leads" } satisfies Said)
@@ -50,7 +50,7 @@ export const joinLobby = (joined: (line: BroadcastChannel) => void): (() => void
     const { promise: left, resolve } = Promise.withResolvers<void>()
     leave = () => {
       resolve()
-      line.close()
+      closeChannel(line)
     }
     // The lock is held before the leader hears the name, or it would take us for gone.
     await new Promise<void>((held) => {
@@ -67,7 +67,7 @@ export const joinLobby = (joined: (line: BroadcastChannel) => void): (() => void
   })
   void join()
   return () => {
-    lobby.close()
+    closeChannel(lobby)
     leave()
   }
 }

@@ -55,6 +55,10 @@ export const entry = {
   "unlock.opening": "Opening, about a second on this device",
   "unlock.holder-closed": "The tab that held the keys was closed",
   "unlock.holder-closed-more": "One tab holds them for all tabs, so closing it locks the others. Nothing is lost.",
+  "lost.again": "Get keys again",
+  "lost.again-title": "Start again in this browser?",
+  "lost.again-body":
+    "What is stored here can’t be opened any more: its key is gone, or it was damaged. It is cleared. What you synced is safe on your other devices and comes back after you sign in. What was only here is lost.",
   "unlock.offline": "Offline",
   "unlock.offline-more": "Strict credentials open only when the server answers.",
   "unlock.offline-until": "Strict credentials stay closed; the others open until {until}.",

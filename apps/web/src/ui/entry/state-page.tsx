@@ -1,17 +1,15 @@
-import { useState } from "react"
-import { useLocation } from "wouter"
-
 import type { Status } from "@keyferry/sdk"
+import type { Failure } from "@keyferry/sdk/errors"
 
 import { list } from "../../i18n/times.ts"
 import { t } from "../../i18n/translate.ts"
-import { useKeyferry, useRefresh, useSurroundings } from "../data/app-context.tsx"
+import { useSurroundings } from "../data/app-context.tsx"
 import { Button } from "../kit/button.tsx"
-import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { Icon, type IconName } from "../kit/icon.tsx"
 import { FailureNotice } from "../kit/notice.tsx"
 import type { FullPageState } from "../model/full-page-states.ts"
 import { EntryFrame, hostOf } from "./entry-frame.tsx"
+import { StartAgain } from "./start-again.tsx"
 
 const ICONS: Readonly<Record<FullPageState, IconName>> = {
   "insecure-context": "slash",
@@ -49,14 +47,22 @@ export const StatePage = ({
         <p className="reading">{t(`state.${state}-more`, args)}</p>
         {state === "store-failure" ? <FailureNotice failure={surroundings.failure} /> : null}
         <div className="line">
-          <StateActions state={state} secureUrl={secureUrl} />
+          <StateActions state={state} secureUrl={secureUrl} failure={surroundings.failure} />
         </div>
       </div>
     </EntryFrame>
   )
 }
 
-const StateActions = ({ state, secureUrl }: { readonly state: FullPageState; readonly secureUrl: string }) => {
+const StateActions = ({
+  state,
+  secureUrl,
+  failure,
+}: {
+  readonly state: FullPageState
+  readonly secureUrl: string
+  readonly failure: Failure | undefined
+}) => {
   switch (state) {
     case "insecure-context":
       return (
@@ -71,46 +77,16 @@ const StateActions = ({ state, secureUrl }: { readonly state: FullPageState; rea
         </Button>
       )
     case "device-removed":
-      return <StartAgain />
+      return <StartAgain why="removed" />
+    case "store-failure":
+      return (
+        <>
+          <Button onPress={() => location.reload()}>{t("state.check-again")}</Button>
+          {failure?.code === "store-corrupt" ? <StartAgain why="unreadable" /> : null}
+        </>
+      )
     case "wrong-server":
     case "browser-lacks":
-    case "store-failure":
       return <Button onPress={() => location.reload()}>{t("state.check-again")}</Button>
   }
-}
-
-/** The copies of a removed browser are already closed for good; clearing them makes room for new keys. */
-const StartAgain = () => {
-  const keyferry = useKeyferry()
-  const refresh = useRefresh()
-  const [, go] = useLocation()
-  const [asking, setAsking] = useState(false)
-  const [pending, setPending] = useState(false)
-  return (
-    <>
-      <Button tone="primary" onPress={() => setAsking(true)}>
-        {t("state.add-again")}
-      </Button>
-      <Dialog title={t("state.add-again-title")} open={asking} onClose={() => setAsking(false)} busy={pending}>
-        <p>{t("state.add-again-body")}</p>
-        <DialogActions>
-          <Button
-            tone="primary"
-            pending={pending}
-            onPress={() => {
-              setPending(true)
-              void keyferry.signOut({ clear: true, confirmed: true }).then(async () => {
-                setPending(false)
-                await refresh()
-                go("/sign-in")
-              })
-            }}
-          >
-            {t("state.add-again-do")}
-          </Button>
-          <Button onPress={() => setAsking(false)}>{t("button.cancel")}</Button>
-        </DialogActions>
-      </Dialog>
-    </>
-  )
 }

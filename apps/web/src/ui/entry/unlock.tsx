@@ -13,6 +13,7 @@ import { Icon } from "../kit/icon.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { ProgressBar } from "../kit/pieces.tsx"
 import { EntryFrame, hostOf } from "./entry-frame.tsx"
+import { StartAgain } from "./start-again.tsx"
 
 /** This device knows you: only the password, whose it is, and a way out. */
 export const Unlock = () => {
@@ -90,7 +91,10 @@ export const Unlock = () => {
             name="password"
             ref={field}
           />
-          <FailureNotice failure={failure} />
+          <FailureNotice
+            failure={failure}
+            {...(failure?.code === "store-corrupt" ? { actions: <StartAgain why="lost" /> } : {})}
+          />
           <Button tone="primary" submit pending={pending}>
             {t("unlock.do")}
           </Button>

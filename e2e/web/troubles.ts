@@ -1,0 +1,257 @@
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+import { createAuthenticator } from "../devices/world.ts"
+import type { BrowserName, Tab, Watch } from "./browsers.ts"
+import { type DeviceTab, deviceOf } from "./device-tab.ts"
+import type { Person } from "./person.ts"
+import { pointerAt } from "./pointer.ts"
+import { assert, equal, type Suite, until } from "./suite.ts"
+import { createWorld, type World } from "./world.ts"
+
+declare const indexedDB: {
+  readonly databases: () => Promise<readonly { readonly name?: string }[]>
+  readonly deleteDatabase: (name: string) => {
+    readonly addEventListener: (name: "success" | "error" | "blocked", heard: () => void) => void
+  }
+}
+
+declare const navigator: { readonly serviceWorker: { readonly controller: unknown } }
+
+const PASSWORD = "correct horse battery staple"
+const ADDRESS = "ada@example.org"
+
+/** What goes wrong around the app, on the screens: a server that is gone, mail that is down, links that do not fit, a store that is lost. */
+export const tellTroubles = async (name: BrowserName, bundle: string, watch: Watch, suite: Suite): Promise<void> => {
+  const world = await createWorld(bundle, watch)
+  const people: Person[] = []
+  try {
+    await tellThem(name, world, suite, people)
+  } catch (error) {
+    // What the person had before them tells more than the sentence.
+    for (const [at, { tab }] of people.entries())
+      await tab.screenshot(join(tmpdir(), `keyferry-trouble-${name}-${at}.png`)).catch(() => undefined)
+    throw error
+  } finally {
+    await world.close()
+  }
+}
+
+/** A page of this origin that runs nothing of the app: nobody holds its databases open. */
+const QUIET_PAGE = "/pages/style.css"
+
+const deleteDatabases = (tab: Tab, names: readonly string[]): Promise<readonly string[]> =>
+  tab.run(async (wanted) => {
+    const all = (await indexedDB.databases()).map(({ name }) => name ?? "")
+    const chosen = wanted.length === 0 ? all : all.filter((name) => wanted.includes(name))
+    for (const name of chosen)
+      await new Promise<void>((resolve, reject) => {
+        const request = indexedDB.deleteDatabase(name)
+        request.addEventListener("success", () => resolve())
+        request.addEventListener("error", () => reject(new Error(name)))
+        request.addEventListener("blocked", () => reject(new Error(`${name} is held open`)))
+      })
+    return chosen
+  }, names)
+
+const tellThem = async (name: BrowserName, world: World, { check }: Suite, people: Person[]): Promise<void> => {
+  const first = await world.browser(name, "trouble-first")
+  const second = await world.browser(name, "trouble-second")
+  const open = async (browser: typeof first, path = "/"): Promise<Person> => {
+    const person = pointerAt(await browser.tab())
+    people.push(person)
+    await person.tab.goto(`${world.origin}${path}`)
+    return person
+  }
+  const hookIn = async (browser: typeof first): Promise<DeviceTab> => {
+    const tab = await browser.tab()
+    await tab.goto(`${world.origin}/test/hook.html`)
+    return deviceOf(tab)
+  }
+  const a = await hookIn(first)
+  const ada = await open(first)
+  let code = (): Promise<string> => Promise.resolve("")
+  let kit = ""
+  let shared = ""
+
+  await check(
+    "the server is gone after the page was loaded: add, search, edit, copy and export work without an account",
+    async () => {
+      await a.must("createLocal", PASSWORD)
+      await a.must("add", { kind: "note", title: "Harbour", fields: [{ name: "text", value: "quay 7", secret: true }] })
+      await ada.sees("Harbour")
+      // From then on the app's own worker gives the page its later parts.
+      await until(
+        () => ada.tab.run(() => navigator.serviceWorker.controller !== null, undefined),
+        "the service worker has the page",
+      )
+      await world.killServer()
+      await ada.press("Add")
+      await ada.press("Note")
+      await ada.fill("Name", "Written offline")
+      await ada.fill("Text", "a line")
+      await ada.press("Save")
+      await ada.sees("Written offline")
+      await ada.press("Credentials")
+      await ada.fill("Filter this list", "harb")
+      await ada.sees("1 of 2")
+      await ada.press("Harbour")
+      await ada.press("Edit")
+      await ada.fill("Name", "Harbour north")
+      await ada.press("Save changes")
+      await ada.sees("Harbour north")
+      await ada.press("Copy")
+      await ada.sees("Copied")
+      await ada.press("Settings")
+      await ada.press("Export and import")
+      await ada.fill("Passphrase for the file", "a passphrase for the harbour")
+      await ada.press("Save the file")
+      await ada.sees("Saved. Write the passphrase down", 60_000)
+      equal(await a.titles(), ["Harbour north", "Written offline"])
+      await world.start()
+    },
+  )
+
+  await check(
+    "signing out with something that is only here names it, and deletes nothing before it is typed",
+    async () => {
+      const made = await a.must<{ readonly code: string }>("signUp", {
+        link: world.firstLink(),
+        address: ADDRESS,
+        password: PASSWORD,
+        deviceName: "First browser",
+      })
+      kit = made.code
+      const { otpauth } = await a.must<{ readonly otpauth: string }>("twoFactorStart")
+      code = createAuthenticator(otpauth)
+      await a.must("twoFactorConfirm", await code())
+      await a.must("syncOn", { items: "all", autoNew: true })
+      const only = {
+        kind: "note",
+        title: "Only here",
+        policy: "local-only",
+        fields: [{ name: "text", value: "x", secret: true }],
+      }
+      await a.must("add", only)
+      await ada.tab.goto(`${world.origin}/sign-out`)
+      await ada.sees("Before you sign out of this browser")
+      await ada.sees("Only here")
+      await ada.press("Delete it and sign out")
+      await ada.fill("Type “delete 1”", "delete 2")
+      await ada.sees("This is the last device of the account")
+      equal((await a.titles()).length, 3)
+      // Not what was asked for: the button does nothing.
+      await ada.key("Enter")
+      await ada.press("Cancel")
+      await ada.press("Just lock instead")
+      await ada.sees("Locked")
+      equal((await a.snapshot()).status?.lock, "locked")
+      await a.must("unlock", PASSWORD)
+      equal((await a.titles()).length, 3)
+    },
+  )
+
+  const b = await hookIn(second)
+  await b.must("loginStart", {
+    server: world.origin,
+    address: ADDRESS,
+    password: PASSWORD,
+    deviceName: "Second browser",
+  })
+  await b.must("loginSecondFactor", "totp", await code(), false)
+  const bob = await open(second)
+  const linkOf = async (): Promise<string> => {
+    const mail = await world.smtp.waitForMail(({ links }) => links.some((link) => link.includes("/v/#")))
+    world.smtp.clear()
+    return mail.links.find((link) => link.includes("/v/#")) ?? ""
+  }
+  const page = pointerAt(await first.tab())
+  people.push(page)
+  const refuses = async (link: string): Promise<void> => {
+    await page.tab.goto(`${world.origin}${QUIET_PAGE}`)
+    await page.tab.goto(link)
+    await page.sees("This link cannot be used. The waiting device says why")
+  }
+  await check(
+    "a link that is foreign, or was replaced by a newer mail, or was used, confirms nobody; the page says only that",
+    async () => {
+      await bob.choose("With a mail")
+      await bob.press("Email me")
+      await bob.sees("Nothing yet?")
+      const replaced = await linkOf()
+      await refuses(`${world.origin}/v/#${"A".repeat(43)}`)
+      await b.must("requestMail")
+      const link = await linkOf()
+      await refuses(replaced)
+      await bob.tab.reload()
+      await bob.sees("Nothing yet?")
+      const digits = (await bob.textOf(".big-code")).replaceAll(/\s/g, "")
+      await page.tab.goto(`${world.origin}${QUIET_PAGE}`)
+      await page.tab.goto(link)
+      await page.fill("The six digits that this device shows", digits === "000000" ? "000001" : "000000")
+      await page.press("Confirm this device")
+      await page.sees("This link")
+      await page.fill("The six digits that this device shows", digits)
+      await page.press("Confirm this device")
+      await page.sees("Confirmed. Go on at the device.")
+      await refuses(link)
+      await bob.sees("Almost there")
+      await bob.choose("With my recovery kit")
+      await bob.fill("Code of your recovery kit", kit)
+      await bob.press("Get my keys")
+      await bob.sees("Retrieve your keys")
+      await bob.press("Retrieve my keys")
+      await bob.sees("Sync is on")
+      await until(async () => (await b.titles()).length === 2, "what syncs is here, what is local-only is not")
+    },
+  )
+
+  await check("the same secret changed on both sides: both values are kept, and a person picks one", async () => {
+    const items = await a.must<readonly { readonly id: string; readonly title: string }[]>("list")
+    shared = items.find(({ title }) => title === "Harbour north")?.id ?? ""
+    await world.killServer()
+    for (const [side, value] of [
+      [a, "quay 8"],
+      [b, "quay 9"],
+    ] as const)
+      await side.must("edit", shared, { fields: [{ name: "text", value, secret: true }] })
+    await world.start()
+    for (const side of [a, b])
+      await until(async () => (await side.status()).sync.conflicts === 1, "both sides know of it", 60_000)
+    await bob.tab.goto(`${world.origin}/conflicts`)
+    await bob.sees("changed in two places")
+    await bob.press("Show")
+    await bob.sees("quay 8")
+    await bob.sees("quay 9")
+    await bob.press("Use selected")
+    await bob.sees("No conflicts.")
+    for (const side of [a, b])
+      await until(async () => (await side.status()).sync.conflicts === 0, "it is settled on both sides")
+  })
+
+  await check(
+    "a browser's keys are lost while its rows are there: the page says so, and the way on is open",
+    async () => {
+      for (const { tab } of [b, bob]) await tab.goto(`${world.origin}${QUIET_PAGE}`)
+      const gone = await until(
+        async () => (await deleteDatabases(bob.tab, ["keyferry-keys"]).catch(() => [])).length === 1,
+        "the database can be deleted when nobody holds it",
+      )
+      assert(gone >= 0, "deleted")
+      await bob.tab.goto(world.origin)
+      await bob.sees("store-corrupt")
+      await bob.press("Get keys again")
+      await bob.sees("What was only here is lost")
+      await bob.press("Clear and sign in")
+      await bob.sees("Sign in")
+    },
+  )
+
+  await check("a browser whose store was cleared is a new one, and says nothing of what was there", async () => {
+    for (const { tab } of [a, ada, page]) await tab.goto(`${world.origin}${QUIET_PAGE}`)
+    await until(async () => (await deleteDatabases(page.tab, []).catch(() => [])).length > 0, "all can be deleted")
+    await ada.tab.goto(world.origin)
+    await ada.sees("Add a key")
+    assert(!(await ada.text()).includes(ADDRESS), "no address is left")
+  })
+}
