@@ -159,6 +159,9 @@ export const syncStatus = <B>(
   return state.outbox.size === 0 && !state.rotationDue ? "up-to-date" : "waiting"
 }
 
+/** The wait after so many lost races in a row. Source   spec/sync.md, SY17 */
+export const waitAfterRace = (tries: number, random: number): number => waitMs(AFTER_RACE, tries, random)
+
 /** The wait after so many attempts in a row that got no answer, for whoever asks a server again. Source   spec/sync.md, SY17 */
 export const waitAfterSilence = (tries: number, random: number): number => waitMs(AFTER_SILENCE, tries, random)
 
