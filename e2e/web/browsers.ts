@@ -128,6 +128,7 @@ const startFirefox = async (profile: string, watch: Watch): Promise<BrowserProce
   }
 }
 
+declare const document: { readonly readyState: string }
 declare const location: { readonly assign: (url: string) => void; readonly reload: () => void }
 
 /**
@@ -145,7 +146,9 @@ const leaveFor = async (page: FirefoxPage, url: string | undefined): Promise<voi
   }, url)
   for (let looks = 0; looks < 400; looks++) {
     // Between two documents there is nobody to ask.
-    const isOther = await page.evaluate(() => !("isLeft" in globalThis)).catch(() => false)
+    const isOther = await page
+      .evaluate(() => !("isLeft" in globalThis) && document.readyState === "complete")
+      .catch(() => false)
     if (isOther) return
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
