@@ -17,6 +17,7 @@ import {
   type World,
 } from "./fixture.ts"
 import { coreOnly } from "./fixture-core.ts"
+import { createNonces } from "./nonces.ts"
 import { createVerifier, FRESH_MS, type Verifier } from "./verifier.ts"
 
 /* The verifier by itself, over a device whose row says what the test wants: every answer to the millisecond. */
@@ -117,6 +118,16 @@ describe("a verified request", () => {
     expect(await codeOf("devices.list")).toBe("ok")
     expect(await seen()).toBe(now)
   })
+})
+
+it("[HT6] where no more nonces are kept, a request is asked to come again, and the kept ones stay taken", async () => {
+  const { ctx } = world.room()
+  const full = createVerifier({ ...ctx, primitives: p, clock: world.clock }, createNonces(1))
+  const first = await sign("devices.list")
+  expect((await full.verify(first, [ORIGIN])).ok).toBe(true)
+  const busy = { ok: false, error: { code: "rate-limited", retryAfterS: 60 } }
+  expect(await full.verify(await sign("devices.list"), [ORIGIN])).toEqual(busy)
+  expect(await full.verify(first, [ORIGIN])).toEqual({ ok: false, error: { code: "replay-rejected" } })
 })
 
 describe("who may pass", () => {

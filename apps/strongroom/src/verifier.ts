@@ -64,8 +64,8 @@ const NEED_SYNC: ReadonlySet<RouteName> = new Set<RouteName>(["sync", "bootstrap
 
 export const createVerifier = (
   ctx: Pick<StrongroomContext, "store" | "primitives" | "clock" | "startedAtMs">,
+  nonces = createNonces(),
 ): Verifier => {
-  const nonces = createNonces()
   const { store, primitives } = ctx
 
   const read = (request: SignedRequest, origins: readonly string[]): Result<ReadRequest, Failure> =>
