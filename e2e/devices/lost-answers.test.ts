@@ -3,12 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import type { Http, Keyferry } from "@keyferry/sdk"
 import { createNodeHttp } from "@keyferry/sdk/node"
 
-import { createWorld, enrolByKit, login, must, PASSWORD, signUpWithSync, type World } from "./world.ts"
+import { createWorld, enrolByKit, login, must, PASSWORD, signUpWithSync, until, type World } from "./world.ts"
 
 /*
  * A network that takes a request to the server and loses the answer, or loses the request. The device cannot tell one from the other.
  */
-type Loss = "none" | "answers" | "requests"
+type Loss = "none" | "answers" | "requests" | "held"
+let release: () => void = () => undefined
 let loss: Loss = "none"
 let delivered = 0
 /** Feeds that are open: they end with the network, so that no news come by themselves. */
@@ -29,6 +30,8 @@ const lossy = (): Http => {
       if (loss === "requests") return undefined
       const reply = await real.send(request)
       delivered += reply?.status === 200 ? 1 : 0
+      // A connection that is open and says nothing.
+      if (loss === "held") await new Promise<void>((resolve) => (release = resolve))
       return undefined
     },
   }
@@ -109,6 +112,24 @@ describe("an answer that never came", () => {
     await settle()
     expect(await agree(id)).toMatchObject({ username: "from-a", url: "https://b.example", password: "later-a" })
   }, 30_000)
+
+  test("[SY99] nobody waits for it: what is edited meanwhile is written at once, and everything arrives in the end", async () => {
+    const { id } = must(await a.add(login("edited while it hangs")))
+    must(await a.syncNow())
+    breakNetwork("held")
+    delivered = 0
+    await change(a, id, "username", "before")
+    await until(async () => delivered > 0, "the server has it")
+    const startedMs = performance.now()
+    await change(a, id, "password", "meanwhile")
+    expect(must(await a.list()).map((i) => i.id)).toContain(id)
+    // The half second of the first wait and what a loaded machine adds, far from the half minute of a request.
+    expect(performance.now() - startedMs).toBeLessThan(10_000)
+    loss = "none"
+    release()
+    await settle()
+    expect(await agree(id)).toMatchObject({ username: "before", password: "meanwhile" })
+  }, 60_000)
 
   test("[SY24] survives the death of the process in between", async () => {
     const { id } = must(await a.add(login("restarted")))

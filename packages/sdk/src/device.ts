@@ -10,6 +10,7 @@ import type { AuthKey } from "./device-keys.ts"
 import { createPagedStore, type ItemPages } from "./item-pages.ts"
 import { keysOf, type Row, type SdkPorts } from "./ports.ts"
 import { lockedKey, macOf, openRow, sealRow } from "./sealing.ts"
+import { createTurns, type Turns } from "./turns.ts"
 import { createTransport, type RequestSigner, type Transport } from "./transport.ts"
 import type { Vault } from "./vault.ts"
 
@@ -66,7 +67,8 @@ export interface Device {
   retrieve: Retrieve | undefined
   /** The person wants the first read to stop after the page that is under way. */
   pauseWanted: boolean
-  readonly serial: <T>(work: () => Promise<T>) => Promise<T>
+  readonly serial: Turns["serial"]
+  readonly turns: Turns
   readonly changed: () => void
 }
 
@@ -74,6 +76,7 @@ export const DEFAULT_SETTINGS: Settings = { syncOn: false, autoNew: false, crede
 
 export const createDevice = async (host: SdkPorts, changed: () => void): Promise<Result<Device, Failure>> => {
   const ports: SdkPorts = { ...host, store: createPagedStore(host, () => device) }
+  const turns = createTurns(ports.schedule)
   const device: Device = {
     ports,
     record: undefined,
@@ -93,7 +96,8 @@ export const createDevice = async (host: SdkPorts, changed: () => void): Promise
     overdue: [],
     retrieve: undefined,
     pauseWanted: false,
-    serial: createSerial(),
+    serial: turns.serial,
+    turns,
     changed,
   }
   const bytes = await ports.store.read("clear", "device")
@@ -105,16 +109,6 @@ export const createDevice = async (host: SdkPorts, changed: () => void): Promise
     if (!loaded.ok) return loaded
   }
   return ok(device)
-}
-
-/** One after the other, in the order of the calls; a failure of one does not stop the next. */
-export const createSerial = (): (<T>(work: () => Promise<T>) => Promise<T>) => {
-  let tail: Promise<unknown> = Promise.resolve()
-  return (work) => {
-    const next = tail.then(work, work)
-    tail = next.catch(() => undefined)
-    return next
-  }
 }
 
 export const recordRow = (record: DeviceRecord): Row => ({

@@ -57,8 +57,13 @@ export const createLive = (
   const exchange = async (): Promise<void> => {
     if (!running || !isOn()) return
     working++
-    const result = await device.serial(() => syncNow(device))
+    const { result, gaveWay } = await device.turns.background(() => syncNow(device))
     working--
+    if (!result.ok && gaveWay) {
+      // Behind whoever waited. Nothing is known of the server yet.
+      live.poke()
+      return
+    }
     if (!result.ok) {
       await settleFailure(result.error)
       return

@@ -95,5 +95,5 @@ describe("a device without an account", () => {
     })
     await a.close()
     await b.close()
-  })
+  }, 60_000)
 })

@@ -55,7 +55,9 @@ export const exchange = async (
   const as = await credentials(device, scope.record)
   if (as === undefined) return err({ code: "store-corrupt" })
   const body = syncRequestStruct.encode({ ...cursorsOf(device), pushes, maxBytes: ANSWER_BYTES })
-  const reply = await transportOf(device, scope.record.server.origin).cbor("sync", body, as)
+  const transport = transportOf(device, scope.record.server.origin)
+  const reply = await device.turns.answerOrGiveWay(transport.cbor("sync", body, as))
+  if (reply === undefined) return err({ code: "network-unreachable" })
   if (!reply.ok) return reply
   const decoded = syncReplyStruct.decode(reply.value, 80 * 1024 * 1024)
   return decoded.ok ? decoded : err({ code: "malformed" })
