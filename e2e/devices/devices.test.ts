@@ -43,7 +43,10 @@ describe("devices of one person on real processes", () => {
     must(await a.createLocal(PASSWORD))
     first = must(await a.add(login("one"))).id
     kit = must(await a.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "Laptop" }))
-    expect((await a.status({ fresh: true })).account?.deviceState).toBe("pending-first")
+    expect((await a.status({ fresh: true })).account).toMatchObject({
+      deviceState: "pending-first",
+      kitUnchecked: true,
+    })
     const again = { server: world.origin(), password: PASSWORD, deviceName: "Laptop" }
     expect(await a.loginStart({ ...again, address: "eve@example.org" })).toMatchObject({
       ok: false,
@@ -77,6 +80,18 @@ describe("devices of one person on real processes", () => {
     expect(await a.unlock("wrong horse battery")).toMatchObject({ ok: false, error: { code: "wrong-password" } })
     expect(must(await a.unlock(PASSWORD)).lock).toBe("unlocked")
     expect(await field(a, strict, "exchange")).toBe("bybit")
+  })
+
+  test("a kit counts as unchecked on the device that made it until it is read there", async () => {
+    expect((await a.status()).account?.kitUnchecked).toBe(true)
+    expect((await a.checkKit(`${kit.code.slice(0, -1)}${kit.code.endsWith("0") ? "1" : "0"}`)).ok).toBe(false)
+    expect((await a.status()).account?.kitUnchecked).toBe(true)
+    must(await a.checkKit(kit.code))
+    expect((await a.status()).account?.kitUnchecked).toBeUndefined()
+    await a.close()
+    a = await world.device("a")
+    must(await a.unlock(PASSWORD))
+    expect((await a.status()).account?.kitUnchecked).toBeUndefined()
   })
 
   test("a second device: password, factor, mailed link with the typed code, keys by kit", async () => {
@@ -189,7 +204,10 @@ describe("devices of one person on real processes", () => {
     const old = kit
     kit = must(await a.replaceKit({ password: NEW_PASSWORD }))
     expect(await a.checkKit(old.code)).toMatchObject({ ok: false, error: { code: "kit-code-wrong" } })
+    expect((await a.status()).account?.kitUnchecked).toBe(true)
+    expect((await b.status()).account?.kitUnchecked).toBeUndefined()
     expect((await a.checkKit(kit.code)).ok).toBe(true)
+    expect((await a.status()).account?.kitUnchecked).toBeUndefined()
     const ofOldKit = async (): Promise<readonly string[]> =>
       must(await a.devices()).flatMap((d) => (d.oldKit ? [d.name] : []))
     expect(await ofOldKit()).toEqual(["Desk"])

@@ -15,6 +15,9 @@ const EDIT = "an edit on one side is on the other side's screen by itself"
 const PLACES = "every page that the rail and the settings lead to opens, the palette and the list of keys too"
 const REMOVE = "the second browser is removed: it says so by itself, and a list tells what to replace"
 
+const KIT_FORGOTTEN = "an account is made by the first link, and a kit whose page was reloaded is not forgotten"
+const KEYS_LOST = "a browser's keys are lost while its rows are there: the page says so, and the way on is open"
+
 /** State → the sentence of the story that reaches it. */
 export const REACHED: Readonly<Record<string, string>> = {
   "screen:first-run": ADD_FIRST,
@@ -64,6 +67,9 @@ export const REACHED: Readonly<Record<string, string>> = {
   "device:removed": REMOVE,
   "sync:device-removed": REMOVE,
   "page:device-removed": REMOVE,
+  "banner:kit": KIT_FORGOTTEN,
+  "screen:unlock-lost": KEYS_LOST,
+  "dialog:start-again": KEYS_LOST,
 }
 
 /** Why no story goes there. */

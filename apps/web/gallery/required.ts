@@ -9,7 +9,7 @@ export const REQUIRED: readonly string[] = [
   ...DEVICE_STATES.map((state) => `device:${state}`),
   ...FULL_PAGE_STATES.map((state) => `page:${state}`),
   ...CUSTODY_MARKS.map((mark) => `custody:${mark}`),
-  ...["storage", "overdue", "device-waits"].map((banner) => `banner:${banner}`),
+  ...["storage", "overdue", "device-waits", "kit"].map((banner) => `banner:${banner}`),
   ...["swapped", "split", "trimmed", "withdraw", "problem"].map((help) => `editor:${help}`),
   ...[
     "first-run",

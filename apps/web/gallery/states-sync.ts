@@ -103,6 +103,12 @@ export const SYNC_GALLERY_STATES: readonly GalleryState[] = [
     shows: ["banner:storage"],
     record: { status: f.local, items: f.localItems, devices: [], storage: "may-be-cleared" },
   },
+  {
+    id: "kit-unchecked",
+    path: "/",
+    shows: ["banner:kit"],
+    record: { status: { ...f.synced, account: f.account({ kitUnchecked: true }) } },
+  },
   { id: "overdue", path: "/", shows: ["banner:overdue"], record: withSync({ rotationOverdue: 1 }) },
   { id: "device-waits", path: "/", shows: ["banner:device-waits"], record: { ...inside, devices: f.waitingDevices } },
   {

@@ -130,6 +130,8 @@ export interface Status {
     /** Somebody asked to thaw it without a second factor; from then on they may. */
     readonly thawAtMs?: number
     readonly syncSuspended: boolean
+    /** This device made the kit that counts, and nobody proved here that it can be read. Known while it is open. */
+    readonly kitUnchecked?: true
   }
   /** An enrolment or a recovery that is under way on this device. */
   readonly enrolment?: EnrolmentState
@@ -371,6 +373,7 @@ export interface Keyferry {
   /** The password that opens this device, without an account or beside its own; on other devices it stays what it was. */
   readonly changeDevicePassword: (input: { readonly password: string; readonly newPassword: string }) => Outcome<void>
   readonly replaceKit: (input: { readonly password: string }) => Outcome<Kit>
+  /** Errors: kit-code-wrong. The right one is no longer `kitUnchecked` here. */
   readonly checkKit: (kitCode: string) => Outcome<void>
 
   // ── sync ──

@@ -196,6 +196,8 @@ export const settingsRow = struct({
   /** Server log id, 16 bytes, and commit number last seen. */
   logId: [5, optional(bytesOf(16))],
   commit: [6, uint],
+  /** Recovery slot of the kit that was checked on this device; of the code itself nothing is kept. */
+  checkedKit: [7, optional(id16)],
 })
 export type Settings = TypeOf<typeof settingsRow>
 

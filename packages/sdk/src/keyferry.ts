@@ -41,6 +41,7 @@ import { repairCalls } from "./repair-calls.ts"
 import { rescue } from "./rescue.ts"
 import { purgeOld } from "./retention.ts"
 import { rotationDone, rotationList } from "./rotation.ts"
+import { noteKitChecked } from "./kit-check.ts"
 import { finishStaged, signUp } from "./signup.ts"
 import { dropStaged, readStaged } from "./staged.ts"
 import { liveAccount, type RemoteAccount, statusOf } from "./status.ts"
@@ -318,7 +319,12 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         if ((await tidy(device)).ok) live.poke()
         return replaced
       }),
-    checkKit: (kitCode) => serial(() => checkKit(device, kitCode)),
+    checkKit: (kitCode) =>
+      serial(async () => {
+        const checked = await checkKit(device, kitCode)
+        if (checked.ok) await noteKitChecked(device)
+        return checked
+      }),
 
     syncOn: (input, onProgress) =>
       changing(async () => {

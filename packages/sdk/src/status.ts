@@ -8,6 +8,7 @@ import type { Device } from "./device.ts"
 import { describeEnrolment, type EnrolmentBox } from "./enrolment.ts"
 import { POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
 import { cardOf } from "./item-card.ts"
+import { isKitUnchecked } from "./kit-check.ts"
 import type { createLive } from "./live.ts"
 import { decodeLabel, type DeviceLabel } from "./profile.ts"
 import { waitingItems } from "./sync.ts"
@@ -65,6 +66,7 @@ export const statusOf = (
             frozen: remote?.frozen ?? false,
             ...(remote?.thawAtMs === undefined ? {} : { thawAtMs: remote.thawAtMs }),
             syncSuspended: remote?.syncSuspended ?? false,
+            ...(isKitUnchecked(device) ? { kitUnchecked: true as const } : {}),
           },
           lastContactMs: record.account.lastContactS * 1000,
           graceUntilMs: record.account.graceUntilS * 1000,

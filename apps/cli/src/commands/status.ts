@@ -130,6 +130,8 @@ const lookAt = (status: Status, nowMs: number, zone?: string): readonly string[]
     lines.push("no second factor; sync needs one → kf sync on")
   else if (account !== undefined && (account.deviceState === "pending-first" || account.deviceState === "pending"))
     lines.push("this device is not confirmed → kf sync on")
+  if (account?.kitUnchecked === true)
+    lines.push("nobody checked here that your recovery kit can be read → kf kit --check, or kf kit for a new one")
   if (enrolment !== undefined && enrolment.step !== "done")
     lines.push(`joining is not finished → kf ${enrolment.purpose === "login" ? "login" : "recover"}`)
   if (status.mode === "none" && enrolment === undefined)

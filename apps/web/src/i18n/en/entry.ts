@@ -91,6 +91,9 @@ export const entry = {
   "sign-up.same-password-hint": "It becomes the account’s password too.",
   "sign-up.no-reset": "{host} can’t reset this password. We’ll make a recovery kit next.",
   "sign-up.do": "Create account",
+  "sign-up.done": "Your account is made",
+  "sign-up.done-lead":
+    "Its kit was shown once, on this page, and is gone from here. If you did not keep it, make a new one.",
   "sign-up.working": "Setting up your account, about a second on this device",
   "sign-up.have-account": "I have an account",
 

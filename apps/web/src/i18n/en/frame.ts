@@ -176,6 +176,10 @@ export const frame = {
     "It didn’t promise to keep this site’s data. {safari, select, safari {Safari deletes it after 7 days without a visit.} other {It can be cleared when the disk is full.}} Local-only credentials here could be lost.",
   "banner.storage-ask": "Ask it to keep them",
   "banner.storage-file": "Save an encrypted file",
+  "banner.kit": "Your recovery kit was not checked",
+  "banner.kit-more":
+    "Without a kit that can be read, a lost browser is a lost account. A kit is shown once: if you have none, make a new one.",
+  "banner.kit-check": "I have it, check it",
   "banner.overdue": "A removed device still shares a vault key",
   "banner.overdue-more": "No device has changed the key for a day. Keep this page open until sync is up to date.",
 } as const

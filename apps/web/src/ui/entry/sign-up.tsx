@@ -4,22 +4,24 @@ import { Link, useLocation, useSearch } from "wouter"
 import type { Kit } from "@keyferry/sdk"
 
 import { t } from "../../i18n/translate.ts"
-import { useKeyferry, useSurroundings } from "../data/app-context.tsx"
+import { useKeyferry, useStatus, useSurroundings } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
-import { Button } from "../kit/button.tsx"
+import { Button, ButtonLink } from "../kit/button.tsx"
 import { Field } from "../kit/field.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { PageHead, ProgressBar } from "../kit/pieces.tsx"
 import { suggestedDeviceName } from "../shared/device-name.ts"
 import { isPasswordReady, NewPassword } from "../shared/new-password.tsx"
 import { EntryFrame } from "./entry-frame.tsx"
-import { KitSheet, keepKit, takeKit } from "../kit-sheet/kit-sheet.tsx"
+import { KitSheet } from "../kit-sheet/kit-sheet.tsx"
+import { keepKit, takeKit } from "../kit-sheet/unsaved-kit.ts"
 
 const isAddress = (text: string): boolean => /^[^\s@]+@[^\s@]+$/.test(text.trim())
 
 /** An invitation, an address and a password; then the kit, once. */
 export const SignUp = ({ inside = false }: { readonly inside?: boolean }) => {
   const keyferry = useKeyferry()
+  const status = useStatus()
   const surroundings = useSurroundings()
   const [, go] = useLocation()
   const search = useSearch()
@@ -33,6 +35,19 @@ export const SignUp = ({ inside = false }: { readonly inside?: boolean }) => {
     const sheet = <KitSheet kit={kit} onDone={() => go("/turn-on-sync")} />
     return inside ? <div className="page">{sheet}</div> : <EntryFrame wide>{sheet}</EntryFrame>
   }
+
+  // The page of the kit was reloaded: the account is there, and the kit is gone for good.
+  if (inside && status.account !== undefined)
+    return (
+      <div className="page">
+        <PageHead title={t("sign-up.done")} lead={t("sign-up.done-lead")} />
+        <div className="form-actions">
+          <ButtonLink tone="primary" to="/turn-on-sync">
+            {t("command.turn-on-sync")}
+          </ButtonLink>
+        </div>
+      </div>
+    )
 
   const signUp = async (): Promise<void> => {
     const made = await act.run(async () => {

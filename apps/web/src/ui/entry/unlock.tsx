@@ -1,4 +1,4 @@
-import { useRef, useState } from "react"
+import { Suspense, useRef, useState } from "react"
 import { Link } from "wouter"
 
 import type { Failure } from "@keyferry/sdk/errors"
@@ -9,11 +9,13 @@ import { useKeyferry, useRefresh, useSurroundings, useStatus } from "../data/app
 import { useNow } from "../data/use-now.ts"
 import { Button } from "../kit/button.tsx"
 import { Field } from "../kit/field.tsx"
+import { later } from "../kit/later.ts"
 import { Icon } from "../kit/icon.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { ProgressBar } from "../kit/pieces.tsx"
 import { EntryFrame, hostOf } from "./entry-frame.tsx"
-import { StartAgain } from "./start-again.tsx"
+
+const StartAgain = later(() => import("./start-again.tsx").then((m) => m.StartAgain))
 
 /** This device knows you: only the password, whose it is, and a way out. */
 export const Unlock = () => {
@@ -93,7 +95,15 @@ export const Unlock = () => {
           />
           <FailureNotice
             failure={failure}
-            {...(failure?.code === "store-corrupt" ? { actions: <StartAgain why="lost" /> } : {})}
+            {...(failure?.code === "store-corrupt"
+              ? {
+                  actions: (
+                    <Suspense fallback={null}>
+                      <StartAgain why="lost" />
+                    </Suspense>
+                  ),
+                }
+              : {})}
           />
           <Button tone="primary" submit pending={pending}>
             {t("unlock.do")}

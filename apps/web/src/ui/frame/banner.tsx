@@ -8,6 +8,7 @@ import { useAct } from "../data/use-act.tsx"
 import { useNow } from "../data/use-now.ts"
 import { Button, LinkButton } from "../kit/button.tsx"
 import { FailureNotice, Notice, type NoticeTone } from "../kit/notice.tsx"
+import { takeKit } from "../kit-sheet/unsaved-kit.ts"
 import { isWaitingForApproval } from "../model/device-state.ts"
 import { SYNC_LOOKS, type SyncState, syncStateOf } from "../model/sync-state.ts"
 
@@ -73,6 +74,26 @@ export const Banner = () => {
       }),
     })
   }
+  // Before what can wait as long as it likes, behind what stops sync now.
+  const isFirst = state === "setup-incomplete"
+  const kit: Line | undefined =
+    status.account?.kitUnchecked !== true || takeKit() !== undefined || location.startsWith("/settings/sign-in")
+      ? undefined
+      : {
+          key: "kit",
+          tone: "warn",
+          title: t("banner.kit"),
+          body: t("banner.kit-more"),
+          actions: (
+            <>
+              <Button onPress={() => go("/settings/sign-in?kit=new")}>{t("kit.replace-do")}</Button>
+              <Button tone="quiet" onPress={() => go("/settings/sign-in?kit=check")}>
+                {t("banner.kit-check")}
+              </Button>
+            </>
+          ),
+        }
+  if (kit !== undefined && isFirst) lines.push(kit)
   // A page that is itself about the matter needs no line above it.
   const words = ABOUT_IT[state]?.some((page) => location.startsWith(page)) === true ? undefined : BANNERED[state]
   if (words !== undefined) {
@@ -85,6 +106,7 @@ export const Banner = () => {
       actions: stateAction(state, go, () => void act.run(() => keyferry.syncNow()), act.pending),
     })
   }
+  if (kit !== undefined && !isFirst) lines.push(kit)
   // Not in the middle of something that must be finished first.
   const quiet =
     location.startsWith("/turn-on-sync") || location.startsWith("/sign-up") || status.enrolment !== undefined

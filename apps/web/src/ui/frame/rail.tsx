@@ -37,14 +37,16 @@ const Place = ({
   )
 }
 
-/** What waits for a person: conflicts, devices, values to replace. Shown only when there is something. */
+/** What waits for a person: conflicts, devices, values to replace, a kit that nobody checked. Shown only when there is something. */
 export const useNeedsLook = (): { readonly count: number; readonly to: string } => {
   const { status, devices, rotation } = useSnapshot()
   const conflicts = status?.sync.conflicts ?? 0
   const waiting = (devices ?? []).filter(isWaitingForApproval).length
   const replace = rotation.filter((entry) => entry.doneAtMs === undefined).length
-  const to = waiting > 0 ? "/devices" : conflicts > 0 ? "/conflicts" : "/replace"
-  return { count: conflicts + waiting + (replace > 0 ? 1 : 0), to }
+  const kit = status?.account?.kitUnchecked === true
+  const to =
+    waiting > 0 ? "/devices" : conflicts > 0 ? "/conflicts" : replace > 0 || !kit ? "/replace" : "/settings/sign-in"
+  return { count: conflicts + waiting + (replace > 0 ? 1 : 0) + (kit ? 1 : 0), to }
 }
 
 export const Rail = ({ onHelp }: { readonly onHelp: () => void }) => {

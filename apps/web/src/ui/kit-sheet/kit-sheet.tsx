@@ -6,17 +6,13 @@ import { day } from "../../i18n/times.ts"
 import { t } from "../../i18n/translate.ts"
 import { Button } from "../kit/button.tsx"
 import { Field } from "../kit/field.tsx"
-import { Notice } from "../kit/notice.tsx"
 import { PageHead } from "../kit/pieces.tsx"
 import { QrCode } from "../kit/qr.tsx"
+import { useKeyferry } from "../data/app-context.tsx"
+import { useAct } from "../data/use-act.tsx"
+import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { canScan, Scanner } from "../shared/scanner.tsx"
-
-/** Between the answer that brings a kit and the screen that shows it; in memory only, and only until it was checked. */
-let unsaved: Kit | undefined
-export const keepKit = (kit: Kit): void => {
-  unsaved = kit
-}
-export const takeKit = (): Kit | undefined => unsaved
+import { dropKit } from "./unsaved-kit.ts"
 
 /** Case, spaces and dashes do not matter; O is 0, I and L are 1. */
 const plain = (text: string): string =>
@@ -24,6 +20,8 @@ const plain = (text: string): string =>
 
 /** The one time a kit is shown: print it, then prove that it can be read. */
 export const KitSheet = ({ kit, onDone }: { readonly kit: Kit; readonly onDone: () => void }) => {
+  const keyferry = useKeyferry()
+  const act = useAct()
   const groups = useMemo(() => kit.code.split("-").slice(1), [kit.code])
   const [first, second] = useMemo(() => twoOf(groups.length), [groups.length])
   const [typed, setTyped] = useState(["", ""])
@@ -31,18 +29,22 @@ export const KitSheet = ({ kit, onDone }: { readonly kit: Kit; readonly onDone: 
   const [scanning, setScanning] = useState(false)
 
   const finish = (): void => {
-    unsaved = undefined
+    dropKit()
     onDone()
+  }
+  /** The paper was read. The device notes that its kit was checked, and nothing of the code. */
+  const proven = (): void => {
+    void act.run(() => keyferry.checkKit(kit.code)).then((done) => (done === undefined ? undefined : finish()))
   }
   const check = (): void => {
     const right =
       plain(typed[0] ?? "") === plain(groups[first] ?? "") && plain(typed[1] ?? "") === plain(groups[second] ?? "")
     setWrong(!right)
-    if (right) finish()
+    if (right) proven()
   }
   const scanned = (text: string): void => {
     setScanning(false)
-    if (plain(text) === plain(kit.code)) finish()
+    if (plain(text) === plain(kit.code)) proven()
     else setWrong(true)
   }
 
@@ -82,7 +84,7 @@ export const KitSheet = ({ kit, onDone }: { readonly kit: Kit; readonly onDone: 
           ))}
         </div>
         <div className="form-actions">
-          <Button tone="primary" submit disabled={typed.some((text) => text.trim() === "")}>
+          <Button tone="primary" submit pending={act.pending} disabled={typed.some((text) => text.trim() === "")}>
             {t("kit.check")}
           </Button>
           {canScan() ? (
@@ -91,6 +93,7 @@ export const KitSheet = ({ kit, onDone }: { readonly kit: Kit; readonly onDone: 
             </Button>
           ) : null}
         </div>
+        <FailureNotice failure={act.failure} />
         {scanning ? <Scanner label={t("kit.scan")} onText={scanned} onClose={() => setScanning(false)} /> : null}
       </form>
       <Notice tone="info">{t("kit.later")}</Notice>

@@ -1,4 +1,5 @@
-import { useState } from "react"
+import { useEffect, useState } from "react"
+import { useLocation, useSearch } from "wouter"
 
 import type { Kit } from "@keyferry/sdk"
 
@@ -12,7 +13,8 @@ import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { Field } from "../kit/field.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { Badge, Card, ProgressBar } from "../kit/pieces.tsx"
-import { keepKit, KitSheet, takeKit } from "../kit-sheet/kit-sheet.tsx"
+import { KitSheet } from "../kit-sheet/kit-sheet.tsx"
+import { keepKit, takeKit } from "../kit-sheet/unsaved-kit.ts"
 import { holdsKeys } from "../model/device-state.ts"
 import { isPasswordReady, NewPassword } from "../shared/new-password.tsx"
 import { PasskeysCard } from "./passkeys.tsx"
@@ -211,15 +213,29 @@ const PasswordCard = ({ account }: { readonly account: boolean }) => {
 
 const KitCard = ({ onKit }: { readonly onKit: (kit: Kit) => void }) => {
   const keyferry = useKeyferry()
+  const { account } = useStatus()
   const check = useAct()
   const replace = useAct()
-  const [asking, setAsking] = useState<"check" | "replace">()
+  const wanted = new URLSearchParams(useSearch()).get("kit")
+  const [asking, setAsking] = useState<"check" | "replace" | undefined>(
+    wanted === "new" ? "replace" : wanted === "check" ? "check" : undefined,
+  )
+  const [, go] = useLocation()
+  // Asked for once: the page that comes back after the kit, or after a reload, asks nothing.
+  useEffect(() => {
+    if (wanted !== null) go("/sign-in", { replace: true })
+  }, [wanted, go])
   const [code, setCode] = useState("")
   const [password, setPassword] = useState("")
   const [right, setRight] = useState(false)
   return (
     <Card title={t("kit.card")}>
       <p>{t("kit.card-what")}</p>
+      {account?.kitUnchecked === true ? (
+        <Notice tone="warn" title={t("banner.kit")}>
+          {t("banner.kit-more")}
+        </Notice>
+      ) : null}
       <div className="line">
         <Button
           onPress={() => {
