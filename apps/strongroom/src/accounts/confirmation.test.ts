@@ -283,6 +283,60 @@ describe("a denial", () => {
 })
 
 describe("a first device", () => {
+  /** A person whose first device shows the code of its mail. */
+  const first = async () => {
+    const one = await signUp(reach)
+    const { accountUuid } = one
+    const { deviceId } = one.device
+    const token = random.bytes(32)
+    const { code: digits } = await must(
+      reach.call("enrolMail", { accountUuid, deviceId, tokenHash: tokenHashOf(token) }),
+    )
+    return { accountUuid, deviceId, token, digits }
+  }
+
+  it("[DV12] learns why its link fails, and that its code was typed under the link of somebody else", async () => {
+    const one = await first()
+    expect(await code(one.token, otherCode(one.digits))).toEqual(NEUTRAL)
+    expect(await deviceRow(one.deviceId)).toMatchObject({ state: "pending-first", reason: "verify-code-wrong" })
+    const other = await waiting()
+    expect(await code(other.token, one.digits)).toEqual(NEUTRAL)
+    expect(await deviceRow(one.deviceId)).toMatchObject({ reason: "verify-link-wrong-account" })
+    expect((await accountRow(one.accountUuid)).confirmed_ms).toBe(0)
+  })
+
+  it("[DV13] is denied by whoever reads the mail, and its keys are dead", async () => {
+    const one = await first()
+    expect(await confirmDeny(ctx(), { tokenHash: tokenHashOf(one.token) })).toEqual({
+      ok: true,
+      value: { state: "rejected" },
+    })
+    expect(await deviceRow(one.deviceId)).toMatchObject({ state: "rejected", code: null })
+    expect(await world.room().leases.isBuried("device", one.deviceId)).toBe(true)
+  })
+
+  it("[DV13] is confirmed by the operator with the code that it shows", async () => {
+    const one = await first()
+    const confirm = () => operatorConfirm(ctx(), { code: one.digits })
+    expect(await confirm()).toMatchObject({
+      ok: true,
+      value: { accountUuid: one.accountUuid, deviceId: one.deviceId, state: "pending-first" },
+    })
+    expect((await accountRow(one.accountUuid)).confirmed_ms).toBe(world.clock.nowMs())
+    // The code is gone with its use.
+    expect(await confirm()).toEqual(NOT_FOUND)
+  })
+
+  it("[DV13] that has only a place reserved for it loses its code with the first link as well", async () => {
+    const one = await first()
+    await setDevice(one.deviceId, { state: "reserved" })
+    const events = await eventsOf(async () => {
+      expect((await confirmFirst(ctx(), { accountUuid: one.accountUuid })).ok).toBe(true)
+    })
+    expect(events).toContainEqual(["device-confirmed", one.accountUuid, one.deviceId])
+    expect(await deviceRow(one.deviceId)).toMatchObject({ code: null })
+  })
+
   it("[DV13] confirms its account with the code of its mail, once, and its code is gone", async () => {
     const ben = await signUp(reach)
     const { accountUuid } = ben

@@ -122,8 +122,7 @@ const confirmAccount = async (
   if (deviceId !== undefined) await tx.updateTable("device").set({ code: null }).where("id", "=", deviceId).execute()
   if (numUpdatedRows === 1n)
     await change.event({ accountUuid, kind: "device-confirmed", ...(deviceId === undefined ? {} : { deviceId }) })
-  const active = await activateReady(ctx, change, accountUuid)
-  if (deviceId !== undefined && active.some((id) => equalBytes(id, deviceId))) return "active"
+  await activateReady(ctx, change, accountUuid)
   const row = await tx
     .selectFrom("device")
     .select("state")

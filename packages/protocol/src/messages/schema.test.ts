@@ -74,7 +74,7 @@ describe("schemas", () => {
         agree(person, one)
         if (matches(person, one)) accepted++
       }),
-      { numRuns: 3000 },
+      { numRuns: 10_000 },
     )
     expect(accepted).toBeGreaterThan(20)
   })
