@@ -227,6 +227,43 @@ describe("a server that was restored to an older copy", () => {
     expect(await titles(c)).toEqual(await titles(a))
   }, 180_000)
 
+  test("[SY92] an item whose newest record the repairing device did not keep is pushed anew from its copy", async () => {
+    // Several pages of a first read, which is paused after the first: that device keeps the newest link of then.
+    const text = "n".repeat(50_000)
+    for (let i = 0; i < 48; i++)
+      must(await a.add({ kind: "note", title: `page ${i}`, fields: [{ name: "text", value: text, secret: true }] }))
+    must(await a.syncNow())
+    const c = await world.device("c")
+    await enrolByKit(world, c, { password: PASSWORD, kit, code: nextCode(), factor: "recovery-code", name: "Late" })
+    must(
+      await c.syncOn({ items: "none", autoNew: true }, ({ done }) => void (done > 0 ? c.pauseRetrieve() : undefined)),
+    )
+    expect((await c.status()).sync.retrieve?.paused).toBe(true)
+    await copyAway()
+    // The first in the order of the pages: when the read has gone on to its end, what came with the newest link is the last page.
+    const [early] = must(await a.list())
+      .filter((item) => item.title.startsWith("page "))
+      .map((item) => item.id)
+      .toSorted()
+    must(await a.edit(early ?? "", { title: "edited after the copy" }))
+    must(await a.syncNow())
+    must(await c.syncNow())
+    const agreed = await titles(c)
+    expect(agreed).toContain("edited after the copy synced")
+    await putBack()
+
+    // The other devices, which kept the record, are not there.
+    await failsWith(c.syncNow(), "chain-rolled-back")
+    const report = must(await c.repair())
+    expect(report.vaults).toMatchObject([{ state: "in-step", anew: 1 }])
+    must(await c.syncNow())
+    for (const kf of [a, b, c]) {
+      must(await kf.syncNow())
+      expect(await titles(kf)).toEqual(agreed)
+      expect(must(await kf.get(early ?? "")).fields.map(({ value }) => value)).toEqual([text])
+    }
+  }, 180_000)
+
   test("[SY98] one that only says so learns nothing new and thaws nothing", async () => {
     let pretends = false
     let last: Uint8Array = new Uint8Array()
