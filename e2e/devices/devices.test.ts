@@ -202,8 +202,12 @@ describe("devices of one person on real processes", () => {
     await b.lock()
     must(await b.unlock(NEW_PASSWORD))
     const old = kit
+    const draft = { title: "Typed", values: { key: "half a key" } }
+    must(await a.keepDraft(strict, draft))
     kit = must(await a.replaceKit({ password: NEW_PASSWORD }))
     expect(await a.checkKit(old.code)).toMatchObject({ ok: false, error: { code: "kit-code-wrong" } })
+    // The device's own keys are new ones; what was typed and not saved is under them, and closed where its item is.
+    expect(must(await a.draft(strict))).toEqual(draft)
     expect((await a.status()).account?.kitUnchecked).toBe(true)
     expect((await b.status()).account?.kitUnchecked).toBeUndefined()
     expect((await a.checkKit(kit.code)).ok).toBe(true)

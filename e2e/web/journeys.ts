@@ -11,6 +11,7 @@ import { createWorld, type World } from "./world.ts"
 
 /** The gallery says by this sentence which story reaches a state. */
 const KIT_FORGOTTEN = "an account is made by the first link, and a kit whose page was reloaded is not forgotten"
+const TYPED = "what was typed and not saved is there after a reload, until it is saved or given up"
 const PASSWORD = "correct horse battery staple"
 const ADDRESS = "ada@example.org"
 const SECRET = "canary-5f0e1d2c3b4a59687-secret"
@@ -129,6 +130,38 @@ const tellThem = async (
     await ada.sees("OKX main")
     await reloaded(ada, "OKX main")
     assert(!(await ada.text()).includes(SECRET), "the secret is not on the screen before it is asked for")
+  })
+  await check(`${how}: ${TYPED}`, async () => {
+    await ada.press("Credentials")
+    await ada.press("Add")
+    await ada.press("Note")
+    await ada.fill("Name", "Half a note")
+    await ada.fill("Text", SECRET)
+    await ada.sees("Your draft is kept")
+    await reloaded(ada, "Your unsaved draft")
+    // Somewhere else and back, without a reload.
+    await ada.press("Credentials")
+    await ada.sees("OKX main")
+    await ada.press("Add")
+    await ada.press("Note")
+    await ada.sees("Your unsaved draft")
+    await ada.press("Discard")
+    await until(async () => !(await ada.text()).includes("Your unsaved draft"), "it is given up", 20_000)
+    await reloaded(ada, "Add: Note")
+    assert(!(await ada.text()).includes("Your unsaved draft"), "and stays so")
+    await ada.press("Credentials")
+    await ada.press("OKX main")
+    await ada.press("Edit")
+    await ada.fill("Tags", "desk seven")
+    await ada.sees("Your draft is kept")
+    await reloaded(ada, "Your unsaved draft")
+    await ada.press("Save changes")
+    await ada.sees("desk seven")
+    await ada.press("Edit")
+    await ada.sees("Save changes")
+    assert(!(await ada.text()).includes("Your unsaved draft"), "what was saved is no draft any more")
+    await ada.press("Cancel")
+    await ada.sees("desk seven")
   })
   await check(`${how}: ${KIT_FORGOTTEN}`, async () => {
     await ada.tab.goto(world.firstLink())

@@ -1,5 +1,5 @@
 import { err, ok } from "@keyferry/base"
-import type { DeviceInfo, ItemSummary, RotationEntry, Status } from "@keyferry/sdk"
+import type { DeviceInfo, ItemDraft, ItemSummary, RotationEntry, Status } from "@keyferry/sdk"
 import { type ErrorCode, failure } from "@keyferry/sdk/errors"
 
 import type { BrowserDevice, Snapshot } from "../src/bridge/contract.ts"
@@ -12,6 +12,7 @@ export interface DeviceRecord {
   readonly devices?: readonly DeviceInfo[]
   readonly rotation?: readonly RotationEntry[]
   readonly bin?: readonly ItemSummary[]
+  readonly draft?: ItemDraft
   readonly environment?: Snapshot["environment"]
   readonly failure?: Snapshot["failure"]
   readonly storage?: Snapshot["storage"]
@@ -69,6 +70,8 @@ export const recordedDevice = (record: DeviceRecord): BrowserDevice => {
     add: item,
     addMany: async () => ok(items),
     edit: item,
+    draft: async () => ok(record.draft),
+    keepDraft: done,
     remove: done,
     restore: item,
     history: async (id) => {

@@ -10,7 +10,7 @@ export const REQUIRED: readonly string[] = [
   ...FULL_PAGE_STATES.map((state) => `page:${state}`),
   ...CUSTODY_MARKS.map((mark) => `custody:${mark}`),
   ...["storage", "overdue", "device-waits", "kit"].map((banner) => `banner:${banner}`),
-  ...["swapped", "split", "trimmed", "withdraw", "problem"].map((help) => `editor:${help}`),
+  ...["swapped", "split", "trimmed", "withdraw", "problem", "draft"].map((help) => `editor:${help}`),
   ...[
     "first-run",
     "add-first",

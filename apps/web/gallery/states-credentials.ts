@@ -168,6 +168,12 @@ export const CREDENTIAL_STATES: readonly GalleryState[] = [
   },
   { id: "edit", path: `/item/${id(0)}/edit`, shows: ["screen:edit"], record: inside },
   {
+    id: "edit-draft",
+    path: `/item/${id(0)}/edit`,
+    shows: ["editor:draft"],
+    record: { ...inside, draft: { title: "Hyperliquid, the new desk", values: {} } },
+  },
+  {
     id: "edit-error",
     path: "/add/exchange-key",
     shows: ["editor:problem"],

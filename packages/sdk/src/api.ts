@@ -70,6 +70,13 @@ export interface ItemChange {
   readonly class?: ItemClass
 }
 
+/** What was typed into an editor and not saved: only what differs from the item. A value of `null`: the field was taken out. */
+export interface ItemDraft {
+  readonly title?: string
+  readonly tags?: string
+  readonly values: Readonly<Record<string, string | null>>
+}
+
 export interface Revision {
   readonly rev: number
   readonly atMs: number
@@ -245,6 +252,13 @@ export interface Keyferry {
   /** Many at once, one durable write; used by imports. */
   readonly addMany: (inputs: readonly ItemInput[], onProgress?: OnProgress) => Outcome<readonly ItemSummary[]>
   readonly edit: (id: string, change: ItemChange) => Outcome<ItemSummary>
+  /**
+   * The unsaved draft of an item, or of `new:<kind>`. It lies sealed in this device's store under the key of the item's class, and
+   * goes nowhere else; thirty days.
+   */
+  readonly draft: (of: string) => Outcome<ItemDraft | undefined>
+  /** `null` forgets it. Errors: too-large */
+  readonly keepDraft: (of: string, draft: ItemDraft | null) => Outcome<void>
   readonly remove: (id: string) => Outcome<void>
   readonly restore: (id: string, rev?: number) => Outcome<ItemSummary>
   readonly history: (id: string) => Outcome<readonly Revision[]>

@@ -5,6 +5,7 @@ import type { Failure } from "@keyferry/protocol"
 
 import type { Keyferry, ItemSummary } from "./api.ts"
 import { type Device, saveSettings } from "./device.ts"
+import { keepDraft, readDraft } from "./drafts.ts"
 import { type LocalItem, POLICY_SYNCED } from "./formats.ts"
 import { historyOf, oldBodyRow } from "./items-history.ts"
 import { bodyOf, changedBody, editedLocal, findItem, itemRow, newLocalItem, summaryOf, viewOf } from "./items.ts"
@@ -24,6 +25,8 @@ type ItemCalls = Pick<
   | "add"
   | "addMany"
   | "edit"
+  | "draft"
+  | "keepDraft"
   | "remove"
   | "restore"
   | "history"
@@ -110,6 +113,8 @@ export const itemCalls = ({
         const written = await writeItem(next.value, found.value)
         return written.ok ? ok(summaryOf(written.value)) : written
       }),
+    draft: (of) => serial(() => readDraft(device, of)),
+    keepDraft: (of, draft) => serial(() => keepDraft(device, of, draft)),
     remove: (id) =>
       serial(async () => {
         const found = findItem(device, id)
@@ -117,7 +122,7 @@ export const itemCalls = ({
         const item = found.value
         const atServer = item.policy === POLICY_SYNCED && item.rev > 0
         const written = await writeItem({ ...item, deletedAtMs: ports.clock.nowMs(), waiting: atServer })
-        return written.ok ? ok(undefined) : written
+        return written.ok ? keepDraft(device, id, null) : written
       }),
     restore: (id, rev) =>
       serial(async () => {

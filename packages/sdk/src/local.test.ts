@@ -54,6 +54,45 @@ describe("a device without an account", () => {
     await again.close()
   })
 
+  test("an unsaved draft is sealed like the item it belongs to, and is there after a restart until it is forgotten", async () => {
+    const dir = folder()
+    const kf = await open(dir)
+    await kf.createLocal(PASSWORD)
+    const added = await kf.add({
+      kind: "login",
+      title: "Shop",
+      fields: [{ name: "username", value: "a", secret: false }],
+    })
+    if (!added.ok) throw new Error(added.error.code)
+    const typed = { title: "CANARYDRAFT", values: { password: "CANARYTYPED", username: null } }
+    const fresh = { tags: "CANARYTAG", values: { secret: "CANARYFRESH" } }
+    expect((await kf.keepDraft(added.value.id, typed)).ok).toBe(true)
+    expect((await kf.keepDraft("new:exchange-key", fresh)).ok).toBe(true)
+    expect(await kf.keepDraft("new:nothing-known", fresh)).toMatchObject({ ok: false, error: { code: "not-found" } })
+    expect(await kf.keepDraft("new:note", { values: { text: "x".repeat(300_000) } })).toMatchObject({
+      ok: false,
+      error: { code: "too-large" },
+    })
+    expect((await kf.keepDraft("new:note", { values: { text: "\ud800" } })).ok).toBe(false)
+    await kf.close()
+    for (const name of readdirSync(dir)) expect(readFileSync(join(dir, name)).includes("CANARY")).toBe(false)
+
+    const again = await open(dir)
+    expect(await again.draft(added.value.id)).toMatchObject({ ok: false, error: { code: "locked" } })
+    expect((await again.unlock(PASSWORD)).ok).toBe(true)
+    expect(await again.draft(added.value.id)).toEqual({ ok: true, value: typed })
+    expect(await again.draft("new:exchange-key")).toEqual({ ok: true, value: fresh })
+    expect(await again.draft("new:note")).toEqual({ ok: true, value: undefined })
+    // Where the item becomes strict, its draft follows and is not left behind.
+    expect((await again.setClass([added.value.id], "strict")).ok).toBe(true)
+    expect(await again.draft(added.value.id)).toEqual({ ok: true, value: typed })
+    await again.keepDraft(added.value.id, typed)
+    await again.keepDraft(added.value.id, null)
+    expect(await again.draft(added.value.id)).toEqual({ ok: true, value: undefined })
+    expect(await again.draft("new:exchange-key")).toEqual({ ok: true, value: fresh })
+    await again.close()
+  })
+
   test("another password for this device; the old one opens nothing any more", async () => {
     const kf = await open(folder())
     await kf.createLocal(PASSWORD)

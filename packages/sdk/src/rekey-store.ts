@@ -2,6 +2,7 @@ import { ok, type Result } from "@keyferry/base"
 import type { Failure } from "@keyferry/protocol"
 
 import { type Device, type LocalKeys, readState, settingsStateRow, stateRow } from "./device.ts"
+import { DRAFT_ROWS, draftsUnderNewKeys } from "./drafts.ts"
 import { itemRow } from "./items.ts"
 import { keptUnderNewKeys } from "./kept.ts"
 import type { Row } from "./ports.ts"
@@ -21,9 +22,10 @@ export const rowsUnderNewKeys = async (device: Device, fresh: LocalKeys): Promis
   }
   for (const vault of device.vaults.values()) rows.push(await vaultStoreRow(device, fresh, vault.row))
   rows.push(...(await keptUnderNewKeys(device, local, fresh)))
+  rows.push(...(await draftsUnderNewKeys(device, local, fresh)))
   rows.push(await settingsStateRow(device, fresh, device.settings))
   for (const { key } of await ports.store.list("state")) {
-    if (key === "settings" || key === "staged" || key === "enrolment") continue
+    if (key === "settings" || key === "staged" || key === "enrolment" || DRAFT_ROWS.has(key)) continue
     const plain = await readState(device, local, key)
     if (plain !== undefined) rows.push(await stateRow(device, fresh, key, plain))
   }

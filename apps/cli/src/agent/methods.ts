@@ -16,6 +16,8 @@ export const METHODS: { readonly [M in Method]: { readonly progress: boolean } }
   add: { progress: false },
   addMany: { progress: true },
   edit: { progress: false },
+  draft: { progress: false },
+  keepDraft: { progress: false },
   remove: { progress: false },
   restore: { progress: false },
   history: { progress: false },

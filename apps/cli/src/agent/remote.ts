@@ -39,6 +39,8 @@ export const createRemoteKeyferry = (channel: Channel): Keyferry => {
     add: method("add"),
     addMany: method("addMany"),
     edit: method("edit"),
+    draft: method("draft"),
+    keepDraft: method("keepDraft"),
     remove: method("remove"),
     restore: method("restore"),
     history: method("history"),

@@ -112,6 +112,8 @@ export const fakeKeyferry = (over: Partial<Keyferry> = {}): Keyferry => ({
   add: refuse,
   addMany: refuse,
   edit: refuse,
+  draft: refuse,
+  keepDraft: refuse,
   remove: refuse,
   restore: refuse,
   history: refuse,

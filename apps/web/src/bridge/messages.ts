@@ -22,6 +22,8 @@ export const METHODS: Readonly<Record<Crossing, typeof again | typeof locked>> =
   add: locked,
   addMany: locked,
   edit: locked,
+  draft: locked,
+  keepDraft: locked,
   remove: locked,
   restore: locked,
   history: locked,

@@ -12,7 +12,9 @@ import { Icon } from "../kit/icon.tsx"
 import { PageHead } from "../kit/pieces.tsx"
 import { holdsKeys } from "../model/device-state.ts"
 import { canWithdraw, iconOfKind, KIND_ORDER, type KnownKind, labelOfKind } from "../model/kinds.ts"
-import { type Draft, Editor, EMPTY_DRAFT } from "./editor.tsx"
+import { DraftFound, DraftKept } from "./draft-lines.tsx"
+import { Editor, EMPTY_DRAFT } from "./editor.tsx"
+import { useDraft } from "./use-draft.ts"
 
 const HINTS: Readonly<Record<KnownKind, MessageId>> = {
   "exchange-key": "kind-hint.exchange-key",
@@ -61,10 +63,12 @@ const AddForm = ({ kindName }: { readonly kindName: string }) => {
   const others = useDevices().filter((device) => holdsKeys(device) && !device.isThis).length
   const [, go] = useLocation()
   const act = useAct()
-  const [draft, setDraft] = useState<Draft>(EMPTY_DRAFT)
+  const kept = useDraft(`new:${kindName}`, EMPTY_DRAFT)
+  const { draft } = kept
   const [chosen, setChosen] = useState<"synced" | "local-only">()
   const kind = kindByName(kindName)
   if (kind === undefined) return null
+  if (kept.loading) return <div className="waiting" role="status" />
   const withdraws = canWithdraw(draft.values["permissions"])
   const usual = status.sync.autoNew && (status.sync.credentials || !kind.credential) ? "synced" : "local-only"
   // A key that can empty an account is suggested to stay; the person decides.
@@ -72,8 +76,10 @@ const AddForm = ({ kindName }: { readonly kindName: string }) => {
   const save = (input: ItemInput): void => {
     void act
       .run(() => keyferry.add(input))
-      .then((added) => {
-        if (added !== undefined) go(`/item/${added.value.id}`)
+      .then(async (added) => {
+        if (added === undefined) return
+        await kept.forget()
+        go(`/item/${added.value.id}`)
       })
   }
   return (
@@ -84,14 +90,18 @@ const AddForm = ({ kindName }: { readonly kindName: string }) => {
         </Link>
       </nav>
       <PageHead title={t("editor.add-title", { kind: labelOfKind(kindName) })} focus={false} />
+      <DraftFound draft={kept} />
       <Editor
         kind={kind}
         draft={draft}
-        onChange={setDraft}
+        onChange={kept.change}
         pending={act.pending}
         failure={act.failure}
         saveLabel={t("editor.save-new")}
-        onCancel={() => go(`/kind/${kindName}`)}
+        onCancel={() => {
+          void kept.forget()
+          go(`/kind/${kindName}`)
+        }}
         onSave={({ title, fields, tags }) =>
           save({ kind: kindName, title, fields, tags, ...(status.sync.on ? { policy } : {}) })
         }
@@ -116,6 +126,7 @@ const AddForm = ({ kindName }: { readonly kindName: string }) => {
             ]}
           />
         ) : null}
+        <DraftKept draft={kept} />
       </Editor>
     </div>
   )

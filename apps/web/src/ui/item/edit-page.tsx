@@ -1,4 +1,3 @@
-import { useState } from "react"
 import { useLocation, useSearch } from "wouter"
 
 import { kindByName } from "@keyferry/items"
@@ -10,8 +9,10 @@ import { useAct } from "../data/use-act.tsx"
 import { useAsk } from "../data/use-ask.ts"
 import { FailureNotice } from "../kit/notice.tsx"
 import { PageHead } from "../kit/pieces.tsx"
-import { type Draft, Editor } from "./editor.tsx"
+import { DraftFound, DraftKept } from "./draft-lines.tsx"
+import { Editor } from "./editor.tsx"
 import { unknownKind } from "./unknown-kind.ts"
+import { useDraft } from "./use-draft.ts"
 
 export const EditPage = ({ id }: { readonly id: string }) => {
   const keyferry = useKeyferry()
@@ -27,26 +28,31 @@ const EditForm = ({ item }: { readonly item: ItemView }) => {
   const [, go] = useLocation()
   const search = new URLSearchParams(useSearch())
   const act = useAct()
-  const [draft, setDraft] = useState<Draft>(() => ({
+  const unsaved = useDraft(item.id, {
     title: item.title,
     values: Object.fromEntries(item.fields.map((field) => [field.name, field.value])),
     tags: item.tags.join(", "),
-  }))
+  })
   const kind = kindByName(item.kind) ?? unknownKind(item.kind)
   const replaced = search.get("replaced") !== null
   const focusField = search.get("field") ?? undefined
+  if (unsaved.loading) return <div className="waiting" role="status" />
   return (
     <div className="page">
       <PageHead title={t("editor.edit-title", { name: item.title.slice(0, 120) })} focus={false} />
+      <DraftFound draft={unsaved} />
       <Editor
         kind={kind}
-        draft={draft}
-        onChange={setDraft}
+        draft={unsaved.draft}
+        onChange={unsaved.change}
         pending={act.pending}
         failure={act.failure}
         saveLabel={t(replaced ? "editor.save-replaced" : "button.save")}
         {...(focusField === undefined ? {} : { focusField })}
-        onCancel={() => go(`/item/${item.id}`)}
+        onCancel={() => {
+          void unsaved.forget()
+          go(`/item/${item.id}`)
+        }}
         onSave={({ title, fields, tags }) => {
           const kept = new Set(fields.map((field) => field.name))
           const gone = item.fields
@@ -60,11 +66,14 @@ const EditForm = ({ item }: { readonly item: ItemView }) => {
             .run(() => keyferry.edit(item.id, { title, tags, fields: [...changed, ...gone] }))
             .then(async (saved) => {
               if (saved === undefined) return
+              await unsaved.forget()
               if (replaced) await act.run(() => keyferry.rotationDone(item.id))
               go(replaced ? "/replace" : `/item/${item.id}`)
             })
         }}
-      />
+      >
+        <DraftKept draft={unsaved} />
+      </Editor>
     </div>
   )
 }
