@@ -520,7 +520,12 @@ export const scenarios: readonly Scenario[] = [
     "network/limits",
   ),
   scenario("X-41", "thief", "files and folder of a device are its owner's alone", "device/stolen"),
-  scenario("X-42", "thief who writes", "rows exchanged or moved do not open as something else", "device/stolen"),
+  scenario(
+    "X-42",
+    "thief who writes",
+    "pages exchanged, moved, older or cut do not open as something else",
+    "device/stolen",
+  ),
   scenario(
     "X-43",
     "thief who writes",

@@ -192,30 +192,47 @@ describe("the files", () => {
 
   const rows = (folder: string): DatabaseSync => new DatabaseSync(join(folder, "device.db"))
 
-  test("X-42 thief who writes: rows exchanged, copied to another key or cut do not open as something else", async () => {
+  test("X-42 thief who writes: pages exchanged, moved, older or cut do not open as something else", async () => {
     const device = await joined()
-    await device.kf.close()
-    const disk = image(device)
-    const db = rows(disk)
-    const items = db.prepare("SELECT key, value FROM rows WHERE tbl = 'item' ORDER BY key").all() as {
-      key: string
-      value: Uint8Array
-    }[]
-    const [x, y] = items
-    if (x === undefined || y === undefined) throw new Error("two items")
-    db.prepare("UPDATE rows SET value = ? WHERE tbl = 'item' AND key = ?").run(y.value, x.key)
+    const db = rows(device.folder)
+    const pageOf = (table: string): { readonly key: string; readonly value: Uint8Array } => {
+      const row = db.prepare("SELECT key, value FROM rows WHERE tbl = ? AND key <> 'index' ORDER BY key").get(table) as
+        | { key: string; value: Uint8Array }
+        | undefined
+      if (row === undefined) throw new Error(`no page in ${table}`)
+      return { key: row.key, value: row.value.slice() }
+    }
+    const older = pageOf("page")
+    must(await device.kf.add({ ...login("later", LOCAL.text), policy: "local-only" }))
+    const [standard, strict] = [pageOf("page"), pageOf("page-strict")]
     db.close()
-    const kf = await openImage(disk, true)
-    expect(codeOf(await kf.unlock(PASSWORD))).toBe("store-corrupt")
-    await kf.close()
-    // A standard row in the place of a strict one.
-    const second = image({ ...device, folder: device.folder })
-    const db2 = rows(second)
-    db2.prepare("UPDATE rows SET tbl = 'strict' WHERE tbl = 'item' AND key = ?").run(x.key)
-    db2.close()
-    const kf2 = await openImage(second, true)
-    expect(codeOf(await kf2.unlock(PASSWORD))).toBe("store-corrupt")
-    await kf2.close()
+    expect(standard.key).toBe(older.key)
+    expect(Buffer.compare(standard.value, older.value)).not.toBe(0)
+    await device.kf.close()
+
+    const put = "UPDATE rows SET value = ? WHERE tbl = 'page' AND key = ?"
+    const changes: readonly (readonly [string, string, readonly (string | Uint8Array)[]])[] = [
+      ["the page of a strict class in the place of another", put, [strict.value, standard.key]],
+      ["an older state of it", put, [older.value, standard.key]],
+      ["its end cut off", put, [standard.value.subarray(0, -1), standard.key]],
+      ["none of it", put, [new Uint8Array(), standard.key]],
+      ["gone", "DELETE FROM rows WHERE tbl = 'page' AND key = ?", [standard.key]],
+      [
+        "twice",
+        "INSERT INTO rows (tbl, key, value) VALUES ('page', ?, ?)",
+        [`0${standard.key.slice(1)}0`, standard.value],
+      ],
+      ["under the other class", "UPDATE rows SET tbl = 'page-strict' WHERE tbl = 'page' AND key = ?", [standard.key]],
+    ]
+    for (const [what, statement, values] of changes) {
+      const disk = image(device)
+      const spoilt = rows(disk)
+      spoilt.prepare(statement).run(...values)
+      spoilt.close()
+      const kf = await openImage(disk, true)
+      expect([what, codeOf(await kf.unlock(PASSWORD))]).toEqual([what, "store-corrupt"])
+      await kf.close()
+    }
   })
 
   test("X-43 thief who writes: an older copy of the account's history in its place is noticed at the next unlock", async () => {
@@ -275,7 +292,9 @@ describe("the files", () => {
     must(await device.kf.add(login("before the account", LOCAL.text)))
     const before = readFileSync(join(device.folder, "device.db")).length
     const sealed = (
-      rows(device.folder).prepare("SELECT value FROM rows WHERE tbl = 'item'").get() as { value: Uint8Array }
+      rows(device.folder).prepare("SELECT value FROM rows WHERE tbl = 'page' AND key <> 'index'").get() as {
+        value: Uint8Array
+      }
     ).value
     await enrolByKit(world, device, a)
     await device.kf.close()

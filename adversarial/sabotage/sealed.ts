@@ -163,4 +163,16 @@ export const sabotages: readonly Sabotage[] = [
       title: "[LS25] a clock that went back more than five minutes",
     },
   },
+  {
+    name: "page-revision",
+    protects: "an older page of a device's store is not taken for the newest",
+    changes: [
+      {
+        file: "packages/sdk/src/item-pages.ts",
+        search: "page.ok && page.value.revision === revision && page.value.items.length === count",
+        replace: "page.ok && page.value.items.length > 0",
+      },
+    ],
+    killer: { file: "adversarial/device/stolen.slow.test.ts", title: "X-42" },
+  },
 ]
