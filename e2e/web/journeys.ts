@@ -12,6 +12,7 @@ import { createWorld, type World } from "./world.ts"
 /** The gallery says by this sentence which story reaches a state. */
 const KIT_FORGOTTEN = "an account is made by the first link, and a kit whose page was reloaded is not forgotten"
 const TYPED = "what was typed and not saved is there after a reload, until it is saved or given up"
+const SAME_NAME = "a second browser that came with the name of the first gets another one, at a press"
 const PASSWORD = "correct horse battery staple"
 const ADDRESS = "ada@example.org"
 const SECRET = "canary-5f0e1d2c3b4a59687-secret"
@@ -266,6 +267,17 @@ const tellThem = async (
     await bob.press("Credentials")
     await bob.sees("OKX main")
     await reloaded(bob, "OKX main")
+  })
+  await check(`${how}: ${SAME_NAME}`, async () => {
+    const browser = name === "chromium" ? "Chrome" : "Firefox"
+    await ada.press("Devices")
+    await ada.sees("An older device has the same name")
+    await reloaded(ada, "An older device has the same name")
+    await ada.press("Rename to ")
+    await until(async () => !(await ada.text()).includes("An older device"), "it has a name of its own", 20_000)
+    await ada.sees(`${browser} on Linux 2`)
+    await bob.press("Devices")
+    await bob.sees(`${browser} on Linux 2`)
   })
   await check(`${how}: the second browser is removed, and the key that it could read is ticked off`, async () => {
     await ada.press("Devices")

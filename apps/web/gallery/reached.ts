@@ -16,6 +16,7 @@ const PLACES = "every page that the rail and the settings lead to opens, the pal
 const REMOVE = "the second browser is removed: it says so by itself, and a list tells what to replace"
 
 const TYPED = "what was typed and not saved is there after a reload, until it is saved or given up"
+const SAME_NAME = "a second browser that came with the name of the first gets another one, at a press"
 const KIT_FORGOTTEN = "an account is made by the first link, and a kit whose page was reloaded is not forgotten"
 const KEYS_LOST = "a browser's keys are lost while its rows are there: the page says so, and the way on is open"
 
@@ -69,6 +70,7 @@ export const REACHED: Readonly<Record<string, string>> = {
   "sync:device-removed": REMOVE,
   "page:device-removed": REMOVE,
   "banner:kit": KIT_FORGOTTEN,
+  "screen:devices-same-name": SAME_NAME,
   "editor:draft": TYPED,
   "screen:unlock-lost": KEYS_LOST,
   "dialog:start-again": KEYS_LOST,

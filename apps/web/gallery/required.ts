@@ -90,6 +90,7 @@ export const REQUIRED: readonly string[] = [
     "settings-appearance",
     "settings-keyboard",
     "settings-about",
+    "devices-same-name",
   ].map((screen) => `screen:${screen}`),
   ...[
     "local-password",

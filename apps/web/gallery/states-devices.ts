@@ -57,6 +57,15 @@ export const DEVICE_GALLERY_STATES: readonly GalleryState[] = [
     steps: [{ click: "Actions for Chrome @ desk" }, { click: "Details", role: "menuitem" }],
   },
   {
+    id: "devices-same-name",
+    path: "/devices",
+    shows: ["screen:devices-same-name"],
+    record: {
+      ...inside,
+      devices: [...f.devices, f.device({ id: "dev_second", name: "Firefox on Linux", addedAtMs: f.NOW_MS })],
+    },
+  },
+  {
     id: "device-rename",
     path: "/devices",
     shows: ["dialog:rename-device"],

@@ -47,6 +47,8 @@ export const devices = {
   "device.remove-compromised-more":
     "You get the list next, worst first. If you don’t recognise it, change your password too.",
 
+  "device.same-name": "An older device has the same name.",
+  "device.rename-to": "Rename to “{device}”",
   "devices.lead": "Everything that holds your keys, or asks to.",
   "devices.no-account": "Devices appear here when you have an account. This browser keeps your credentials by itself.",
   "devices.add": "Add a device",

@@ -15,7 +15,7 @@ import { Icon } from "../kit/icon.tsx"
 import { MoreMenu } from "../kit/menu.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { Badge, Empty, PageHead, Pairs } from "../kit/pieces.tsx"
-import { DEVICE_LOOKS, deviceStateOf, isGone, isWaitingForApproval } from "../model/device-state.ts"
+import { betterNameFor, DEVICE_LOOKS, deviceStateOf, isGone, isWaitingForApproval } from "../model/device-state.ts"
 import { FreezeCard, Frozen } from "./frozen.tsx"
 import { RemoveDeviceDialog } from "./remove-device.tsx"
 
@@ -141,7 +141,7 @@ const DeviceLists = ({ devices }: { readonly devices: readonly DeviceInfo[] }) =
       ) : null}
       <ul className="device-rows">
         {kept.map((device) => (
-          <DeviceRow key={device.id} device={device} nowMs={nowMs} />
+          <DeviceRow key={device.id} device={device} nowMs={nowMs} betterName={betterNameFor(device, kept)} />
         ))}
       </ul>
       {gone.length === 0 ? null : (
@@ -158,7 +158,16 @@ const DeviceLists = ({ devices }: { readonly devices: readonly DeviceInfo[] }) =
   )
 }
 
-const DeviceRow = ({ device, nowMs }: { readonly device: DeviceInfo; readonly nowMs: number }) => {
+const DeviceRow = ({
+  device,
+  nowMs,
+  betterName,
+}: {
+  readonly device: DeviceInfo
+  readonly nowMs: number
+  /** Another device has the name of this one: what it could be called. */
+  readonly betterName?: string | undefined
+}) => {
   const items = useItems()
   const [open, setOpen] = useState(false)
   const [renaming, setRenaming] = useState(false)
@@ -250,6 +259,7 @@ const DeviceRow = ({ device, nowMs }: { readonly device: DeviceInfo; readonly no
           />
         </Details>
       ) : null}
+      {betterName === undefined ? null : <SameName device={device} betterName={betterName} />}
       {renaming ? <RenameDialog device={device} onClose={() => setRenaming(false)} /> : null}
       {removing ? <RemoveDeviceDialog device={device} has={has} onClose={() => setRemoving(false)} /> : null}
     </li>
@@ -257,6 +267,26 @@ const DeviceRow = ({ device, nowMs }: { readonly device: DeviceInfo; readonly no
 }
 
 const Details = ({ children }: { readonly children: ReactNode }) => <div className="device-details">{children}</div>
+
+const SameName = ({ device, betterName }: { readonly device: DeviceInfo; readonly betterName: string }) => {
+  const keyferry = useKeyferry()
+  const act = useAct()
+  return (
+    <Details>
+      <p className="line">
+        <span className="muted">{t("device.same-name")}</span>
+        <Button
+          icon="edit"
+          pending={act.pending}
+          onPress={() => void act.run(() => keyferry.renameDevice(device.id, betterName))}
+        >
+          {t("device.rename-to", { device: betterName.slice(0, 80) })}
+        </Button>
+      </p>
+      <FailureNotice failure={act.failure} />
+    </Details>
+  )
+}
 
 const deviceIcon = (device: DeviceInfo): "phone" | "terminal" | "browser" =>
   /android|iphone|ios/i.test(device.platform) ? "phone" : /kf|cli|node/i.test(device.platform) ? "terminal" : "browser"

@@ -54,3 +54,22 @@ export const DEVICE_LOOKS: Readonly<
   rejected: { icon: "close", tone: undefined, label: "device-state.rejected" },
   expired: { icon: "clock", tone: undefined, label: "device-state.expired" },
 }
+
+/**
+ * Names of devices are sealed, so that a browser that joins cannot know which are taken: it may come with one that another has.
+ * Answers the first free name after it for the one that was added later; `undefined` where the name is its own.
+ */
+export const betterNameFor = (device: DeviceInfo, all: readonly DeviceInfo[]): string | undefined => {
+  const others = all.filter((other) => other.id !== device.id && holdsKeys(other))
+  const same = others.filter((other) => isSameName(other.name, device.name))
+  const isLater = same.some(
+    (other) => other.addedAtMs < device.addedAtMs || (other.addedAtMs === device.addedAtMs && other.id < device.id),
+  )
+  if (!holdsKeys(device) || !isLater) return undefined
+  for (let n = 2; ; n++) {
+    const name = `${device.name} ${n}`
+    if (!others.some((other) => isSameName(other.name, name))) return name
+  }
+}
+
+const isSameName = (a: string, b: string): boolean => a.trim().toLowerCase() === b.trim().toLowerCase()

@@ -1,6 +1,8 @@
 import { type ErrorCode, errors } from "@keyferry/sdk/errors"
 import { describe, expect, test } from "vitest"
 
+import { device } from "../../../gallery/fixtures.ts"
+import { betterNameFor } from "./device-state.ts"
 import { actionFor } from "./error-actions.ts"
 import { fold, rank } from "./filter.ts"
 import { makePassword, strengthOf } from "./strength.ts"
@@ -32,4 +34,17 @@ describe("finding", () => {
     expect(scores).toEqual([...scores].sort((a, b) => b - a))
     expect(new Set(scores).size).toBe(4)
   })
+})
+
+test("a browser that joined with a name that an older device has is offered the first free one", () => {
+  const name = "Chrome on Linux"
+  const first = device({ id: "dev_a", name, addedAtMs: 1 })
+  const second = device({ id: "dev_b", name: "chrome on linux ", addedAtMs: 2 })
+  const third = device({ id: "dev_c", name, addedAtMs: 2 })
+  const taken = device({ id: "dev_d", name: "Chrome on Linux 2", addedAtMs: 3 })
+  const all = [first, second, third, taken]
+  expect(betterNameFor(first, all)).toBeUndefined()
+  expect(betterNameFor(third, all)).toBe("Chrome on Linux 3")
+  expect(betterNameFor(taken, all)).toBeUndefined()
+  expect(betterNameFor(third, [third, { ...first, state: "removed" }])).toBeUndefined()
 })
