@@ -58,7 +58,7 @@ test("every rule that a document of docs/ names is one", () => {
 
 test("every test that the requirements name is there", () => {
   const sources = readSources()
-    .filter(({ path }) => path.endsWith(".test.ts"))
+    .filter(({ path }) => path.endsWith(".test.ts") || path.startsWith("e2e/web/"))
     .map(({ text }) => text)
     .join("\n")
   const named = [...read("docs/requirements.md").matchAll(/"([^"\n]{6,})"/g)].map(([, title = ""]) => title)
