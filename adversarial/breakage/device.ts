@@ -125,10 +125,10 @@ export const breakages: readonly Breakage[] = [
     run: async (stage) => {
       const { home, profile } = stage.localDevice()
       const db = new DatabaseSync(join(profile, "device.db"))
-      const row = db.prepare("SELECT key, value FROM rows WHERE tbl = 'item'").get()
+      const row = db.prepare("SELECT key, value FROM rows WHERE tbl = 'page' AND key <> 'index'").get()
       const value = row?.["value"] as Uint8Array
       value[value.length - 20] = (value[value.length - 20] ?? 0) ^ 1
-      db.prepare("UPDATE rows SET value = ? WHERE tbl = 'item' AND key = ?").run(value, String(row?.["key"]))
+      db.prepare("UPDATE rows SET value = ? WHERE tbl = 'page' AND key = ?").run(value, String(row?.["key"]))
       db.close()
       const before = contentsOf(profile)
       const done = await list(stage, home)
