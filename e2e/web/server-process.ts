@@ -9,8 +9,8 @@ import { readWebBundle } from "../../apps/server/src/http/web-bundle.ts"
 import { startServer, systemRandom } from "../../apps/server/src/start.ts"
 
 /*
- * The product's server, with one difference from `keyferry serve`: it serves the web app of the folder named in KF_TEST_WEB,
- * which has a page more. Arguments are those of `keyferry serve`.
+ * The product's server, with two differences from `keyferry serve`: it serves the web app of the folder named in KF_TEST_WEB,
+ * which has a page more, and its strongroom gets the clock of `moved-clock.mjs` as well. Arguments are those of `keyferry serve`.
  */
 const ROOT = join(import.meta.dirname, "..", "..")
 
@@ -33,10 +33,13 @@ const started = await startServer({
   strongroom: {
     entry: join(ROOT, "apps", "strongroom", "src", "main.ts"),
     programFolders: [
-      ...["apps/strongroom", "packages", "node_modules", "package.json"].map((path) => join(ROOT, path)),
+      ...["apps/strongroom", "packages", "node_modules", "package.json", "adversarial/world"].map((path) =>
+        join(ROOT, path),
+      ),
       // Where the libraries really lie, if this checkout shares those of another one.
       dirname(realpathSync(join(ROOT, "node_modules", "typebox"))),
     ],
+    runtimeArgs: ["--import", join(ROOT, "adversarial", "world", "moved-clock.mjs")],
   },
 })
 if (!started.ok) {

@@ -123,7 +123,7 @@ const tellThem = async (name: BrowserName, world: World, { check }: Suite, peopl
       })
       kit = made.code
       const { otpauth } = await a.must<{ readonly otpauth: string }>("twoFactorStart")
-      code = createAuthenticator(otpauth)
+      code = createAuthenticator(otpauth, { nowMs: world.nowMs, nextStep: () => Promise.resolve(world.moveBy(30_000)) })
       await a.must("twoFactorConfirm", await code())
       await a.must("syncOn", { items: "all", autoNew: true })
       const only = {
@@ -173,11 +173,39 @@ const tellThem = async (name: BrowserName, world: World, { check }: Suite, peopl
     await page.sees("This link cannot be used. The waiting device says why")
   }
   await check(
-    "a link that is foreign, or was replaced by a newer mail, or was used, confirms nobody; the page says only that",
+    "mail is down: the waiting page says so and names the other ways, and goes on when it is up",
     async () => {
+      await world.stopMail()
       await bob.choose("With a mail")
       await bob.press("Email me")
       await bob.sees("Nothing yet?")
+      world.moveBy(6_000)
+      await bob.sees("The mail could not be sent")
+      await bob.sees("Approve from another device, or ask the operator to run")
+      await bob.sees("With another device of mine")
+      await world.startMail()
+      world.moveBy(31_000)
+      await bob.sees("Sent to")
+    },
+  )
+
+  await check(
+    "a link that is too old: its page refuses it, the waiting browser says that it expired, and a new mail works",
+    async () => {
+      const old = await linkOf()
+      world.moveBy(11 * 60_000)
+      await refuses(old)
+      await bob.sees("The mailed link has expired")
+      await bob.tab.reload()
+      await bob.sees("The mailed link has expired")
+      await bob.press("Mail me a new link")
+      await bob.sees("Nothing yet?")
+    },
+  )
+
+  await check(
+    "a link that is foreign, or was replaced by a newer mail, or was used, confirms nobody; the page says only that",
+    async () => {
       const replaced = await linkOf()
       await refuses(`${world.origin}/v/#${"A".repeat(43)}`)
       await b.must("requestMail")
@@ -203,6 +231,8 @@ const tellThem = async (name: BrowserName, world: World, { check }: Suite, peopl
       await bob.press("Retrieve my keys")
       await bob.sees("Sync is on")
       await until(async () => (await b.titles()).length === 2, "what syncs is here, what is local-only is not")
+      // The clocks of the browsers stayed where they were, and the server would say so from here on.
+      world.moveBy(Date.now() - world.nowMs())
     },
   )
 

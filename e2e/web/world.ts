@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -10,6 +10,8 @@ import { buildWebBundle, WEB_FOLDER } from "../../tools/web-bundle.ts"
 import { createProfile, type Profile } from "../story/profile.ts"
 import { type BrowserName, type BrowserProcess, startBrowser, type Watch } from "./browsers.ts"
 
+const CLOCK = join(import.meta.dirname, "..", "..", "adversarial", "world", "moved-clock.mjs")
+
 /** A real server with its strongroom and a mail server, browsers on profiles of their own, and `kf` beside them. */
 export interface World {
   readonly folder: string
@@ -18,6 +20,12 @@ export interface World {
   readonly firstLink: () => string
   readonly start: () => Promise<void>
   readonly killServer: () => Promise<void>
+  /** The clocks of server and strongroom go ahead; those of the browsers stay. */
+  readonly moveBy: (ms: number) => void
+  readonly nowMs: () => number
+  readonly stopMail: () => Promise<void>
+  /** At the same address as before. */
+  readonly startMail: () => Promise<void>
   readonly browser: (name: BrowserName, profile: string) => Promise<BrowserProcess>
   readonly kf: (name: string) => Profile
   /** Posts the confirmation as the page behind the mailed link does; gives the HTTP status. */
@@ -42,12 +50,22 @@ const freePort = (): Promise<number> =>
 
 export const createWorld = async (bundle: string, watch: Watch): Promise<World> => {
   const folder = mkdtempSync(join(tmpdir(), "kf-e2e-"))
-  const smtp = await startSmtpCatcher()
+  let smtp = await startSmtpCatcher()
   const port = await freePort()
   const origin = `http://localhost:${port}`
   const home = createHome("server", folder)
   const browsers: BrowserProcess[] = []
   const profiles: Profile[] = []
+  // Where the strongroom, which reads only its own folder, finds it too.
+  const clockFile = join(folder, "server", "strongroom", "clock-ahead")
+  mkdirSync(join(folder, "server", "strongroom"), { recursive: true, mode: 0o700 })
+  let aheadMs = 0
+  const moveBy = (ms: number): void => {
+    aheadMs += ms
+    writeFileSync(`${clockFile}.new`, String(aheadMs))
+    renameSync(`${clockFile}.new`, clockFile)
+  }
+  moveBy(0)
   let server: RunningProcess | undefined
   let firstLink = ""
 
@@ -55,6 +73,8 @@ export const createWorld = async (bundle: string, watch: Watch): Promise<World> 
     server = startProcess({
       command: process.execPath,
       args: [
+        "--import",
+        CLOCK,
         join(import.meta.dirname, "server-process.ts"),
         "serve",
         "--data-dir",
@@ -65,7 +85,7 @@ export const createWorld = async (bundle: string, watch: Watch): Promise<World> 
         "100",
       ],
       home,
-      environment: { KF_TEST_WEB: bundle, KF_MAIL_URL: smtp.url },
+      environment: { KF_TEST_WEB: bundle, KF_MAIL_URL: smtp.url, KF_CLOCK_FILE: clockFile },
     })
     await server.waitForLine(/ready in/, 30_000)
     firstLink = /first (http\S+)/.exec(server.stdout())?.[1] ?? firstLink
@@ -78,7 +98,15 @@ export const createWorld = async (bundle: string, watch: Watch): Promise<World> 
   return {
     folder,
     origin,
-    smtp,
+    get smtp() {
+      return smtp
+    },
+    moveBy,
+    nowMs: () => Date.now() + aheadMs,
+    stopMail: () => smtp.stop(),
+    startMail: async () => {
+      smtp = await startSmtpCatcher(smtp.port)
+    },
     firstLink: () => firstLink,
     start,
     killServer,

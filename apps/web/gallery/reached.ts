@@ -17,6 +17,8 @@ const REMOVE = "the second browser is removed: it says so by itself, and a list 
 
 const TYPED = "what was typed and not saved is there after a reload, until it is saved or given up"
 const SAME_NAME = "a second browser that came with the name of the first gets another one, at a press"
+const TOO_OLD =
+  "a link that is too old: its page refuses it, the waiting browser says that it expired, and a new mail works"
 const KIT_FORGOTTEN = "an account is made by the first link, and a kit whose page was reloaded is not forgotten"
 const KEYS_LOST = "a browser's keys are lost while its rows are there: the page says so, and the way on is open"
 
@@ -70,6 +72,7 @@ export const REACHED: Readonly<Record<string, string>> = {
   "sync:device-removed": REMOVE,
   "page:device-removed": REMOVE,
   "banner:kit": KIT_FORGOTTEN,
+  "screen:enrolment-ended": TOO_OLD,
   "screen:devices-same-name": SAME_NAME,
   "editor:draft": TYPED,
   "screen:unlock-lost": KEYS_LOST,
@@ -130,7 +133,7 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
         ["device:rejected", "device:expired", "sync:device-unknown", "sync:account-frozen", "sync:sync-suspended"],
       ],
       [ELSEWHERE, ["sync:conflicts", "screen:conflicts", "custody:not-here", "custody:closed", "screen:standard-only"]],
-      [ELSEWHERE, ["banner:device-waits", "screen:approve", "screen:approve-reply", "screen:enrolment-ended"]],
+      [ELSEWHERE, ["banner:device-waits", "screen:approve", "screen:approve-reply"]],
       [ELSEWHERE, ["sync:offline", "screen:unlock-offline", "screen:sign-out-offline", "screen:unlock-holder-closed"]],
       [
         BRIEF,

@@ -164,7 +164,9 @@ export const requestMail = async (
   if (e === undefined) return err({ code: "signed-out" })
   const reply = await transportOf(device, e.server.origin).json("enrol.mail", {}, { session: e.session })
   if (!reply.ok) return reply
-  await saveEnrolment(device, box, { ...e, mail: reply.value.mail, mailedTo: reply.value.mailedTo })
+  // Why the last link did not do is past.
+  const { reason: _old, ...rest } = e
+  await saveEnrolment(device, box, { ...rest, mail: reply.value.mail, mailedTo: reply.value.mailedTo })
   return ok({
     mail: mailState(reply.value.mail),
     mailedTo: reply.value.mailedTo,

@@ -111,8 +111,11 @@ const firstMailState = (context: Context, accountUuid: string): Promise<string> 
 
 const stateOfMail = async (context: Context, accountUuid: string, template: string): Promise<string> => {
   if (context.mail.mode === "off") return "off"
-  const state = await context.store.read((db) => newestMailState(db, accountUuid, template))
-  return state === undefined || state === "waiting" ? "queued" : state
+  const newest = await context.store.read((db) => newestMailState(db, accountUuid, template))
+  if (newest === undefined) return "queued"
+  // A second attempt means that the first one failed. It is tried again for hours; who waits for it is told now.
+  if (newest.state === "waiting") return newest.tries > 1 ? "failed" : "queued"
+  return newest.state
 }
 
 /** A new mail for the same device; the older link is dead. Errors: device-not-enrolled, rate-limited */

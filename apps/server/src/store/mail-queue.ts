@@ -54,16 +54,16 @@ export const newestMailState = async (
   db: Db,
   accountUuid: string,
   template: string,
-): Promise<MailState | undefined> => {
+): Promise<{ readonly state: MailState; readonly tries: number } | undefined> => {
   const row = await db
     .selectFrom("mail")
-    .select("state")
+    .select(["state", "tries"])
     .where("account_uuid", "=", accountUuid)
     .where("template", "=", template)
     .orderBy("created_ms", "desc")
     .limit(1)
     .executeTakeFirst()
-  return row?.state as MailState | undefined
+  return row === undefined ? undefined : { state: row.state as MailState, tries: row.tries }
 }
 
 export const deleteOldMail = async (tx: Tx, beforeMs: number): Promise<void> => {

@@ -138,6 +138,7 @@ export const entry = {
   "enrolment.step-password": "New password",
   "enrolment.ended": "This confirmation ended",
   "enrolment.start-again": "Start again",
+  "enrolment.new-mail": "Mail me a new link",
   "enrolment.almost": "Almost there",
 
   "factor.title": "Second factor",

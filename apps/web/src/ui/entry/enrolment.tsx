@@ -75,12 +75,33 @@ const Step = ({ state, onKit }: { readonly state: EnrolmentState; readonly onKit
 /** The server said why this ended; the way on is a new start. */
 const Ended = ({ state }: { readonly state: EnrolmentState }) => {
   const [, go] = useLocation()
+  const keyferry = useKeyferry()
+  const refresh = useRefresh()
+  const act = useAct()
+  // The device waits as before; only its link is too old.
+  const canMail = state.reason === "verify-link-expired"
   return (
     <div className="stack">
       <PageHead title={t("enrolment.ended")} />
       <FailureNotice failure={state.reason === undefined ? undefined : { code: state.reason }} />
-      <div>
-        <Button tone="primary" onPress={() => go(`/sign-in?address=${encodeURIComponent(state.address)}`)}>
+      <FailureNotice failure={act.failure} />
+      <div className="form-actions">
+        {canMail ? (
+          <Button
+            tone="primary"
+            icon="mail"
+            pending={act.pending}
+            onPress={() =>
+              void act.run(() => keyferry.requestMail()).then((done) => (done === undefined ? undefined : refresh()))
+            }
+          >
+            {t("enrolment.new-mail")}
+          </Button>
+        ) : null}
+        <Button
+          tone={canMail ? "plain" : "primary"}
+          onPress={() => go(`/sign-in?address=${encodeURIComponent(state.address)}`)}
+        >
           {t("enrolment.start-again")}
         </Button>
       </div>
@@ -179,11 +200,13 @@ const Confirm = ({ state }: { readonly state: EnrolmentState }) => {
     // Whether another device could approve is the server's to say, and it may have changed since the last visit.
     void keyferry.confirmation().then((now) => setApprover(now.ok && now.value.approver))
   }, [keyferry])
+  const [mailNow, setMailNow] = useState<EnrolmentState["mail"]>()
   const [started, setStarted] = useState(state.mail !== undefined)
   const failure = usePoll(
     async () => {
       const now = await keyferry.confirmation()
       if (!now.ok) return { done: false, failure: now.error }
+      setMailNow(now.value.mail)
       const moved = now.value.step !== "confirm" || now.value.reason !== undefined
       if (moved) await refresh()
       return { done: moved }
@@ -212,7 +235,11 @@ const Confirm = ({ state }: { readonly state: EnrolmentState }) => {
             state={state}
             address={state.mailedTo ?? state.address}
             waiting={started}
-            onMailed={() => setStarted(true)}
+            mailNow={mailNow}
+            onMailed={() => {
+              setMailNow(undefined)
+              setStarted(true)
+            }}
           />
         )}
       </div>

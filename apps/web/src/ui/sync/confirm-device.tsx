@@ -52,7 +52,10 @@ export const ConfirmByMail = ({
   address,
   onMailed,
   waiting,
+  mailNow,
 }: {
+  /** What became of the mail since, as far as the server told. */
+  readonly mailNow?: EnrolmentState["mail"] | undefined
   readonly state: Partial<Pick<EnrolmentState, "mail" | "mailedTo" | "code">>
   readonly address: string
   readonly onMailed?: (mailed: Mailed) => void
@@ -90,14 +93,15 @@ export const ConfirmByMail = ({
       </div>
     )
   }
+  const mail = mailNow ?? mailed.mail
   return (
     <div className="stack">
-      {mailed.mail === "queued" ? (
+      {mail === "queued" ? (
         <p>
           <bdi>{t("confirm.mailed", { address: mailed.mailedTo })}</bdi>
         </p>
       ) : (
-        <Notice tone="warn" title={t(mailed.mail === "off" ? "confirm.mail-off" : "confirm.mail-failed")}>
+        <Notice tone="warn" title={t(mail === "off" ? "confirm.mail-off" : "confirm.mail-failed")}>
           {t("confirm.operator")} <code>keyferry device confirm {mailed.code}</code>
         </Notice>
       )}
