@@ -110,6 +110,14 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
     }
   }
 
+  /** Whether the answer was that our clock is off, by how much it said, and we had not asked again yet. */
+  const learnsTime = (failed: Failure, as: Credentials, attempt: number): boolean => {
+    if (failed.code !== "clock-skew" || failed.serverTimeMs === undefined || as.signer === undefined || attempt > 0)
+      return false
+    skewMs = failed.serverTimeMs - ports.clock.nowMs()
+    return true
+  }
+
   const send = async (
     route: RouteName,
     body: Uint8Array | undefined,
@@ -121,15 +129,7 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
       if (reply === undefined) return err({ code: "network-unreachable" })
       if (reply.status < 400) return ok(reply.body)
       const failed = failureOf(reply)
-      if (
-        failed.code === "clock-skew" &&
-        failed.serverTimeMs !== undefined &&
-        as.signer !== undefined &&
-        attempt === 0
-      ) {
-        skewMs = failed.serverTimeMs - ports.clock.nowMs()
-        continue
-      }
+      if (learnsTime(failed, as, attempt)) continue
       return err(failed)
     }
   }
@@ -148,7 +148,7 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
     events: async (route, body, as, onEvent) => {
       let buffered = ""
       let stop: (() => void) | undefined
-      const opened = await ports.http.stream(await build(route, body, as, ""), (chunk) => {
+      const onChunk = (chunk: Uint8Array): void => {
         // An event that never ends would fill the memory of the device: such a server is hung up on.
         if (buffered.length > MAX_EVENT_CHARACTERS) {
           buffered = ""
@@ -169,12 +169,17 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
           const name = /^event:\s*(\S+)/m.exec(block)?.[1] ?? "message"
           if (event !== "" || name === "closed") onEvent(event, name)
         }
-      })
-      if (opened.ok) {
-        stop = opened.value.close
-        return ok(opened.value)
       }
-      return err(opened.error === undefined ? { code: "network-unreachable" } : failureOf(opened.error))
+      for (let attempt = 0; ; attempt++) {
+        const opened = await ports.http.stream(await build(route, body, as, ""), onChunk)
+        if (opened.ok) {
+          stop = opened.value.close
+          return ok(opened.value)
+        }
+        if (opened.error === undefined) return err({ code: "network-unreachable" })
+        const failed = failureOf(opened.error)
+        if (!learnsTime(failed, as, attempt)) return err(failed)
+      }
     },
     discover: async () => {
       const reply = await ports.http.send({

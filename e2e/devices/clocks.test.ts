@@ -1,0 +1,27 @@
+import { afterAll, beforeAll, expect, test } from "vitest"
+
+import { createWorld, enrolByKit, login, must, PASSWORD, signUpWithSync, until, type World } from "./world.ts"
+
+/** A device whose clock is wrong, and always equally so. */
+const BEHIND_MS = 12 * 60_000
+let world: World
+beforeAll(async () => {
+  world = await createWorld()
+}, 60_000)
+afterAll(() => world.close())
+
+test("[HT4] a device whose clock is twelve minutes behind sends, and what others change comes to it by itself", async () => {
+  const a = await world.device("a")
+  const { kit, code } = await signUpWithSync(world, a)
+  const b = await world.device("b", {
+    clock: { nowMs: () => world.nowMs() - BEHIND_MS, monotonicMs: () => performance.now() },
+  })
+  await enrolByKit(world, b, { password: PASSWORD, kit, code: await code(), name: "b" })
+  must(await b.syncOn({ items: "none", autoNew: true }))
+  must(await b.add(login("from b")))
+  const titles = async (kf: typeof a): Promise<readonly string[]> => must(await kf.list()).map(({ title }) => title)
+  await until(async () => (await titles(a)).includes("from b"), "it went up")
+  must(await a.add(login("from a")))
+  await until(async () => (await titles(b)).includes("from a"), "the feed brings it")
+  expect((await b.status()).sync.state).toBe("up-to-date")
+}, 60_000)
