@@ -1,3 +1,4 @@
+export * from "./account-log.ts"
 export * from "./errors.ts"
 export * from "./messages/sync.ts"
 export * from "./routes.ts"

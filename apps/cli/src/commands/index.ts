@@ -24,6 +24,7 @@ export const commands = {
   login: async () => (await import("./login.ts")).command,
   logout: async () => (await import("./logout.ts")).command,
   device: async () => (await import("./device.ts")).command,
+  activity: async () => (await import("./activity.ts")).command,
   rotate: async () => (await import("./rotate.ts")).command,
   kit: async () => (await import("./kit.ts")).command,
   "2fa": async () => (await import("./2fa.ts")).command,

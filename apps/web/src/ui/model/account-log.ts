@@ -1,4 +1,5 @@
 import type { AccountLogLine } from "@keyferry/sdk"
+import { WORTH_A_LOOK } from "@keyferry/sdk/account-log-words"
 
 import { en } from "../../i18n/en/index.ts"
 import { type MessageId, t } from "../../i18n/translate.ts"
@@ -17,24 +18,6 @@ export const sentenceOf = (line: AccountLogLine, nameOf: (deviceId: string) => s
     ? t("activity.unknown", { kind: line.kind.slice(0, 64) })
     : t(message, { device: (name ?? t("activity.a-device")).slice(0, 80) })
 }
-
-/** Lines that a person should be able to explain. */
-const WORTH_A_LOOK: ReadonlySet<string> = new Set([
-  "second-factor-wrong",
-  "second-factor-bypassed",
-  "factor-attempts-exceeded",
-  "factor-reset-requested",
-  "factor-removed",
-  "thaw-requested",
-  "lease-reset-requested",
-  "device-lease-locked",
-  "device-rejected",
-  "recovery-started",
-  "recovery-used",
-  "passkey-copied",
-  "address-change-requested",
-  "operator-reset-two-factor",
-])
 
 export const isWorthALook = (kind: string): boolean => WORTH_A_LOOK.has(kind)
 
