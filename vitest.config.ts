@@ -14,6 +14,9 @@ export default defineConfig({
     ],
     exclude: ["**/node_modules/**", "**/dist/**", "**/*.pg.test.ts", "**/*.slow.test.ts"],
     pool: "forks",
-    testTimeout: 20_000,
+    // Long enough that only a hang meets them: how fast something is, the bench says. Processes start slowly on a machine that is busy.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 20_000 } },
   },
 })

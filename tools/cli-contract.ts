@@ -12,7 +12,7 @@ import { join } from "node:path"
 import process from "node:process"
 import { ROOT } from "./source.ts"
 
-const LIMIT_MS = 10_000
+const LIMIT_MS = 30_000
 const KF = join(ROOT, "apps", "cli", "bin", "kf.mjs")
 const home = mkdtempSync(join(tmpdir(), "kf-contract-"))
 

@@ -11,7 +11,7 @@ const home = createHome("program-bundle")
 
 beforeAll(async () => {
   if (!areProgramsCurrent()) await buildPrograms()
-}, 60_000)
+})
 
 test("the bundled server starts the bundled strongroom, which may read nothing but itself, and both end well", async () => {
   await using server = startProcess({

@@ -484,7 +484,7 @@ const strongroomOf = async (pid: number): Promise<number> => {
 }
 const childAlive = (pid: number): boolean => childrenOf(pid).some((child) => isAlive(child.pid))
 
-const eventually = async (holds: () => Promise<boolean>, what: string, timeoutMs = 20_000): Promise<void> => {
+const eventually = async (holds: () => Promise<boolean>, what: string, timeoutMs = 60_000): Promise<void> => {
   const end = performance.now() + timeoutMs
   while (!(await holds())) {
     check(performance.now() < end, `${what}: not within ${timeoutMs / 1000} s`)

@@ -120,7 +120,7 @@ describe("DV-06", () => {
     const removedAt = performance.now()
     must(await a.device.kf.edit(one, { title: `after the removal ${n}` }))
     must(await a.device.kf.syncNow())
-    expect((await stream.ended) - removedAt).toBeLessThan(1000)
+    expect((await stream.ended) - removedAt).toBeLessThan(5000)
     // Events: the answer at the start, perhaps the removal itself, nothing after it.
     const events = stream
       .text()

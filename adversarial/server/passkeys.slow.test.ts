@@ -60,7 +60,7 @@ beforeAll(async () => {
   const waiting = must(await b.loginSecondFactor("totp", await code()))
   await world.confirm(await world.takeToken(), waiting.code ?? "")
   must(await b.confirmation())
-}, 90_000)
+})
 afterAll(() => world.close())
 
 test("KY-19 salt and address of a passkey slot are the client's own: what a server says about them opens nothing", async () => {

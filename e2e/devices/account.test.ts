@@ -31,7 +31,7 @@ beforeAll(async () => {
   b = await world.device("b")
   await enrolByKit(world, b, { password: PASSWORD, kit, code: await code(), name: "Desk" })
   must(await b.syncOn({ items: "none", autoNew: true }))
-}, 60_000)
+})
 afterAll(() => world.close())
 
 describe("a device that ten failed unlocks locked", () => {
@@ -183,4 +183,4 @@ test("the server's log of the account is read on any of its devices, newest firs
   await b.lock()
   expect(must(await b.accountLog()).length).toBeGreaterThanOrEqual(log.length)
   must(await b.unlock(PASSWORD))
-}, 60_000)
+})

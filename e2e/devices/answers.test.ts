@@ -7,7 +7,7 @@ import { ADDRESS, createWorld, must, PASSWORD, type World } from "./world.ts"
 let world: World
 beforeAll(async () => {
   world = await createWorld()
-}, 60_000)
+})
 afterAll(() => world.close())
 
 const http = createNodeHttp()
@@ -37,7 +37,7 @@ test("[server-identity-changed] a server that answers with another static key th
   )
   expect(await signIn(changed)).toMatchObject({ ok: false, error: { code: "server-identity-changed" } })
   await changed.close()
-}, 30_000)
+})
 
 test("[timed-out] a gateway that gave up is told as that", async () => {
   const folder = world.folderOf("c")
@@ -55,4 +55,4 @@ test("[timed-out] a gateway that gave up is told as that", async () => {
   )
   expect(await signIn(slow)).toMatchObject({ ok: false, error: { code: "timed-out" } })
   await slow.close()
-}, 30_000)
+})

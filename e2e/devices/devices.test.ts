@@ -33,7 +33,7 @@ const field = async (kf: Keyferry, id: string, name: string) =>
 
 beforeAll(async () => {
   world = await createWorld()
-}, 60_000)
+})
 afterAll(() => world.close())
 
 // One story, in order: each step stands on the one before it.
@@ -72,7 +72,7 @@ describe("devices of one person on real processes", () => {
       ["Strict", "synced"],
       ["two", "synced"],
     ])
-  }, 60_000)
+  })
 
   test("a restart keeps it; a wrong password says how many tries are left", async () => {
     await a.close()
@@ -114,7 +114,7 @@ describe("devices of one person on real processes", () => {
       ["Strict", "synced"],
       ["two", "synced"],
     ])
-  }, 60_000)
+  })
 
   test("an edit arrives through the feed", async () => {
     must(await b.edit(first, { title: "one renamed" }))
@@ -161,7 +161,7 @@ describe("devices of one person on real processes", () => {
     must(await a.syncNow())
     await until(async () => must(await b.get(first)).alternatives.length === 0, "the choice arrives")
     expect(must(await b.history(first)).length).toBeGreaterThan(0)
-  }, 60_000)
+  })
 
   test("switched to local-only an item leaves the server and stays elsewhere as a copy; back on, divergent copies merge", async () => {
     must(await a.setPolicy([second], "local-only", "keep"))
@@ -178,7 +178,7 @@ describe("devices of one person on real processes", () => {
       expect(await field(kf, second, "username")).toBe("only-b")
       expect(await field(kf, second, "url")).toBe("https://only-a.example")
     }
-  }, 60_000)
+  })
 
   test("deleted items wait in the bin of every device and come back", async () => {
     must(await b.remove(second))
@@ -189,7 +189,7 @@ describe("devices of one person on real processes", () => {
     must(await a.syncNow())
     must(await b.syncNow())
     expect(await titles(b)).toContainEqual(["two offline", "synced"])
-  }, 60_000)
+  })
 
   test("a new password and a new kit; the old kit is dead; the factor cannot be turned off while sync is on", async () => {
     must(await a.twoFactorCheck("totp", await code()))
@@ -230,7 +230,7 @@ describe("devices of one person on real processes", () => {
       ok: false,
       error: { code: "two-factor-disable-blocked" },
     })
-  }, 60_000)
+  })
 
   test("approval by words, both ways, and a mistyped word ends it", async () => {
     const c = await world.device("c")
@@ -275,7 +275,7 @@ describe("devices of one person on real processes", () => {
     ).toBe(true)
     must(await b.edit(first, { title: "after the removal" }))
     await until(async () => must(await a.get(first)).title === "after the removal", "the new epoch works")
-  }, 90_000)
+  })
 
   test("a device that signs out is taken out of the chain by the others", async () => {
     const own = (await b.status()).account?.deviceId
@@ -287,7 +287,7 @@ describe("devices of one person on real processes", () => {
     must(await b.signOut({ clear: true, confirmed: true }))
     expect((await b.status()).mode).toBe("none")
     await until(async () => must(await a.devices()).find((d) => d.id === own)?.state === "retired", "b is retired")
-  }, 60_000)
+  })
 
   test("the kit alone, with factor and mail, brings everything back and removes the lost devices", async () => {
     let d = await world.device("d")
@@ -326,5 +326,5 @@ describe("devices of one person on real processes", () => {
         () => "refused",
       ),
     ).toBe("refused")
-  }, 90_000)
+  })
 })

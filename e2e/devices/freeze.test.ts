@@ -32,7 +32,7 @@ beforeAll(async () => {
   b = await world.device("b")
   await enrolByKit(world, b, { password: PASSWORD, kit, code: await code(), name: "Desk" })
   must(await b.syncOn({ items: "none", autoNew: true }))
-}, 60_000)
+})
 afterAll(() => world.close())
 
 const press = (token: string): Promise<Response> =>

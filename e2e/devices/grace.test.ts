@@ -19,7 +19,7 @@ beforeAll(async () => {
   must(await a.syncNow())
   await a.lock()
   await world.stop()
-}, 60_000)
+})
 afterAll(() => world.close())
 
 // One story: the server is away, and the clock is moved further and further.
@@ -60,5 +60,5 @@ describe("a device whose server does not answer", () => {
     await a.lock()
     await world.stop()
     expect(must(await a.unlock(PASSWORD)).lock).toBe("standard-only")
-  }, 30_000)
+  })
 })

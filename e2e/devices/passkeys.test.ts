@@ -47,7 +47,7 @@ beforeAll(async () => {
   a = await open("a")
   ;({ kit } = await signUpWithSync(world, a))
   codes = [...must(await a.recoveryCodes()).codes]
-}, 60_000)
+})
 afterAll(() => world.close())
 
 const stepUp = async (): Promise<unknown> => must(await a.twoFactorCheck("recovery-code", nextCode()))
@@ -70,7 +70,7 @@ describe("a passkey with PRF", () => {
       expect.objectContaining({ label: "Blue key", signsIn: true, unlocks: true, here: true, address: "localhost" }),
     ])
     expect((await a.status({ fresh: true })).account?.factors).toEqual(["passkey", "totp", "recovery-code"])
-  }, 30_000)
+  })
 
   test("[PK9] brings the keys to a new device with the password, without the kit", async () => {
     const b = await open("b")
@@ -83,7 +83,7 @@ describe("a passkey with PRF", () => {
     must(await a.syncNow())
     expect(must(await a.devices()).map((device) => device.how)).toContain("passkey")
     await b.close()
-  }, 60_000)
+  })
 
   test("[PK10] its PRF output is nowhere in what was sent, and nowhere at the server", async () => {
     expect(authenticator.outputs.length).toBeGreaterThanOrEqual(2)
@@ -137,7 +137,7 @@ describe("a passkey with PRF", () => {
     must(await c.finishWithPasskey())
     await c.close()
     await d.close()
-  }, 90_000)
+  })
 
   test("[PK7] is removed with its slot: listed no more, signs in no more, opens nothing more", async () => {
     const e = await open("e")
@@ -152,7 +152,7 @@ describe("a passkey with PRF", () => {
     expect(await a.twoFactorPasskey()).toMatchObject({ ok: false, error: { code: "passkey-not-used" } })
     must(await a.syncNow())
     await e.close()
-  }, 60_000)
+  })
 })
 
 describe("a passkey without PRF", () => {
@@ -173,7 +173,7 @@ describe("a passkey without PRF", () => {
     expect(await f.finishWithPasskey()).toMatchObject({ ok: false, error: { code: "passkey-not-used" } })
     must(await f.finishWithKit(kit))
     await f.close()
-  }, 60_000)
+  })
 
   test("[PK4] is the second factor of a recovery, too", async () => {
     const g = await open("g", own)
@@ -183,7 +183,7 @@ describe("a passkey without PRF", () => {
     own.knobs.refuses = false
     expect(must(await g.loginPasskey()).step).toBe("confirm")
     await g.close()
-  }, 30_000)
+  })
 })
 
 test("[PK8] a person who says no to the second question has a passkey that signs in", async () => {
@@ -203,7 +203,7 @@ test("[PK8] a person who says no to the second question has a passkey that signs
   await stepUp()
   const added = must(await a.passkeyAdd({ label: "Shy key", password: PASSWORD }))
   expect(added).toMatchObject({ unlocks: false, cannotUnlock: "passkey-not-used" })
-}, 30_000)
+})
 
 test("[PK10] a host without passkeys says so, and one that adds results of extensions does not get them sent", async () => {
   const bare = await world.device("bare")
@@ -229,7 +229,7 @@ test("[PK10] a host without passkeys says so, and one that adds results of exten
   const texts = sent.slice(before).map((bytes) => utf8ToText(bytes) ?? "")
   expect(texts.some((text) => text.includes("attestationObject"))).toBe(true)
   expect(texts.filter((text) => text.includes(leak) || text.includes('"prf"'))).toEqual([])
-}, 30_000)
+})
 
 test("[PK12] a slot whose passkey went with the second factor is listed by itself, and removed", async () => {
   await stepUp()
@@ -243,4 +243,4 @@ test("[PK12] a slot whose passkey went with the second factor is listed by itsel
     ok: false,
     error: { code: "not-found" },
   })
-}, 30_000)
+})

@@ -48,7 +48,7 @@ test("a first read counts what is there, stops when it is told to, and keeps wha
   expect(paused?.done).toBeLessThan(COUNT)
   expect((await here(b)) + 1).toBeGreaterThanOrEqual(paused?.done ?? COUNT)
   expect(told.every(({ total }) => total === COUNT + 1)).toBe(true)
-}, 60_000)
+})
 
 test("while it is paused another device changes what came already; going on brings that too, and not the rest again", async () => {
   const before = (await retrieveOf(b))?.done ?? 0
@@ -67,7 +67,7 @@ test("while it is paused another device changes what came already; going on brin
   expect(Math.max(...told)).toBeLessThanOrEqual(COUNT)
   must(await a.add({ kind: "note", title: "later", fields: [{ name: "text", value: "x", secret: true }] }))
   await until(async () => (await here(b)) === COUNT, "the feed brings what comes later")
-}, 60_000)
+})
 
 test("paused, closed and opened again, it goes on by itself, from where it was", async () => {
   const c = await world.device("c")
@@ -84,4 +84,4 @@ test("paused, closed and opened again, it goes on by itself, from where it was",
   expect(await retrieveOf(again)).toBeUndefined()
   expect(seen.some((done) => done !== undefined)).toBe(true)
   expect(seen.filter((done) => done !== undefined && done < (paused?.done ?? COUNT))).toEqual([])
-}, 60_000)
+})

@@ -50,7 +50,7 @@ beforeAll(async () => {
   world = await createWorld()
   disk = world.folderOf("copy")
   recorded = world.folderOf("recorded.json")
-}, 60_000)
+})
 afterAll(() => world.close())
 
 // One story, in order.
@@ -81,7 +81,7 @@ describe("a program of somebody else's, with the disk and the password", () => {
     must(await a.syncOn({ items: "all", autoNew: true }))
     expect(kit.code).toMatch(/^KF1-/)
     copyDisk(world.folderOf("a"), disk)
-  }, 60_000)
+  })
 
   test("[DS6] with an account and no answer of the server: standard items, no strict one", async () => {
     const report = await openDisk(disk, PASSWORD)
@@ -100,7 +100,7 @@ describe("a program of somebody else's, with the disk and the password", () => {
     await world.stop()
     expect(titles(await openDisk(disk, PASSWORD, "--answer", recorded))).toEqual(["Bybit", "Shop"])
     await world.start()
-  }, 60_000)
+  })
 
   test("[KE16] an answer without its blind is worth nothing", async () => {
     const { evaluated } = JSON.parse(readFileSync(recorded, "utf8")) as { evaluated: string }

@@ -41,7 +41,7 @@ export const assert = (holds: boolean, what: string): void => {
 }
 
 /** Looks again and again until it holds; gives the milliseconds that took. */
-export const until = async (holds: () => Promise<boolean>, what: string, withinMs = 15_000): Promise<number> => {
+export const until = async (holds: () => Promise<boolean>, what: string, withinMs = 45_000): Promise<number> => {
   const startedMs = performance.now()
   while (!(await holds())) {
     if (performance.now() - startedMs > withinMs) throw new Error(`not within ${withinMs} ms: ${what}`)

@@ -19,7 +19,7 @@ beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), "kf-packed-"))
   file = join(home, "kf.cjs")
   await packKf(build, file)
-}, 60_000)
+})
 
 afterAll(() => {
   kf(["agent", "stop"])

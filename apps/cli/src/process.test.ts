@@ -44,7 +44,7 @@ beforeEach(() => {
 afterEach(async () => {
   await kf(["agent", "stop"])
   rmSync(home, { recursive: true, force: true })
-}, 30_000)
+})
 
 test("commands that start at the same moment share one agent", async () => {
   const ended = await Promise.all([
@@ -67,7 +67,7 @@ test("a killed agent is replaced, and the vault is locked then", async () => {
   expect((await kf(["read", "Text", "text"])).stdout).toBe("hello\n")
   const before = agentPid()
   process.kill(before, "SIGKILL")
-  await expect.poll(async () => (await kf(["agent", "status"])).exit, { timeout: 5_000 }).toBe(3)
+  await expect.poll(async () => (await kf(["agent", "status"])).exit, { timeout: 30_000 }).toBe(3)
   const locked = await kf(["read", "Text", "text"])
   expect(locked).toMatchObject({ exit: 4, stdout: "" })
   expect(agentPid()).not.toBe(before)

@@ -17,7 +17,7 @@ let folder = ""
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "kf-weight-"))
   await buildWebBundle({ folder })
-}, 60_000)
+})
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const compressed = (path: string): number => readFileSync(join(folder, `${path}.br`)).length

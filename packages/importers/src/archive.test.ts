@@ -1,4 +1,5 @@
 import { bytesToHex, concatBytes, formatId, utf8 } from "@keyferry/base"
+import { processorTimer } from "@keyferry/testkit"
 import { buildFields, type Item, kinds, makeItem } from "@keyferry/items"
 import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from "age-encryption"
 import { describe, expect, test } from "vitest"
@@ -156,7 +157,11 @@ describe("archives", () => {
       const result = await open(changed, key)
       codes.add(result.ok ? "opened" : result.error.code)
     }
-    expect([...codes].toSorted()).toEqual(["archive-damaged", "archive-key-wrong", "import-malformed"])
+    // Which of these a changed byte gives depends on what the file's random bytes are there.
+    const refusals = new Set(["archive-damaged", "archive-key-wrong", "import-malformed"])
+    expect([...codes].filter((code) => !refusals.has(code))).toEqual([])
+    expect(codes).toContain("archive-damaged")
+    expect(codes).toContain("import-malformed")
   })
 
   test("a file that asks for a gigabyte of scrypt is refused at once", async () => {
@@ -166,11 +171,11 @@ describe("archives", () => {
         .split("\n---")[0]
         ?.replace(/ 10\n/, " 20\n") ?? "",
     )
-    const started = performance.now()
+    const tookMs = processorTimer()
     expect(await open(concatBytes(bytes, utf8("\n--- x\n")), PASSPHRASE)).toMatchObject({
       error: { code: "import-too-large" },
     })
-    expect(performance.now() - started).toBeLessThan(200)
+    expect(tookMs()).toBeLessThan(1000)
   })
 
   const key = { identities: [identity] }

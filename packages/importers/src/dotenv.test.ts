@@ -1,4 +1,5 @@
 import { utf8 } from "@keyferry/base"
+import { processorTimer } from "@keyferry/testkit"
 import { parse as parseWithLoader } from "dotenv"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -89,9 +90,9 @@ describe("environment files", () => {
         expect(typeof result.ok).toBe("boolean")
       }),
     )
-    const started = performance.now()
+    const tookMs = processorTimer()
     await dotenv.parse(utf8(`A=${'"\\'.repeat(100_000)}\n${" ".repeat(100_000)}`), { nowMs: 0 })
-    expect(performance.now() - started).toBeLessThan(2000)
+    expect(tookMs()).toBeLessThan(2000)
   })
 
   test("it is told apart from other text and refused when too large", async () => {

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs"
 
+import { processorTimer } from "@keyferry/testkit"
 import { describe, expect, test } from "vitest"
 
 import {
@@ -42,9 +43,9 @@ describe("values as they are typed", () => {
 
   test("a long run of line ends is looked at once, not from each of its places", () => {
     for (const raw of [`a${"\n".repeat(59_000)}b`, `a${"\r".repeat(59_000)}b`, `a${"\n".repeat(59_000)}`]) {
-      const startedMs = performance.now()
+      const tookMs = processorTimer()
       normaliseField(exact, raw)
-      expect(performance.now() - startedMs).toBeLessThan(200)
+      expect(tookMs()).toBeLessThan(500)
     }
   })
 
@@ -81,9 +82,9 @@ describe("values as they are typed", () => {
   })
 
   test("60,000 spaces around a token take no time", () => {
-    const started = performance.now()
+    const tookMs = processorTimer()
     normaliseField(token, `a${" ".repeat(59_990)}b`)
-    expect(performance.now() - started).toBeLessThan(500)
+    expect(tookMs()).toBeLessThan(500)
   })
 })
 

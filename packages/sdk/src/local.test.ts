@@ -134,5 +134,5 @@ describe("a device without an account", () => {
     })
     await a.close()
     await b.close()
-  }, 60_000)
+  })
 })

@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { processorTimer } from "./processor-time.ts"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, expect, test } from "vitest"
@@ -55,7 +56,7 @@ test("a value across the border of two chunks of a large file is found once, at 
   for (const at of [4 * 1024 * 1024 - 10, 8 * 1024 * 1024 + 3, bytes.length - 24]) bytes.write(canary.text, at)
   const path = join(folder, "large")
   writeFileSync(path, bytes)
-  const startedMs = performance.now()
+  const tookMs = processorTimer()
   const report = createCanarySearch([canary, makeCanary("b", random)]).inPath(path)
   expect(report.findings.map((one) => one.offset)).toEqual([
     4 * 1024 * 1024 - 10,
@@ -63,7 +64,7 @@ test("a value across the border of two chunks of a large file is found once, at 
     bytes.length - 24,
   ])
   expect(report).toMatchObject({ files: 1, sizeBytes: bytes.length })
-  expect(performance.now() - startedMs).toBeLessThan(3000)
+  expect(tookMs()).toBeLessThan(3000)
 })
 
 test("a value broken by a line end on the border of two chunks is found", () => {

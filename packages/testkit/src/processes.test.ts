@@ -53,7 +53,7 @@ test("a hard kill takes the children along", async () => {
   expect(children.map((child) => child.command).join()).toContain("setInterval")
   expect(children.map((child) => isAlive(child.pid))).toEqual([true])
   expect(await running.killHard()).toEqual({ code: 137, signal: "SIGKILL" })
-  await vi.waitFor(() => expect(children.filter((child) => isAlive(child.pid))).toEqual([]))
+  await vi.waitFor(() => expect(children.filter((child) => isAlive(child.pid))).toEqual([]), 20_000)
 })
 
 test("another exit code, a missing program and a process that stays are errors", async () => {

@@ -125,7 +125,7 @@ export const startProcess = (plan: ProcessPlan): RunningProcess => {
 
   const output = (): string => `--- stdout\n${stdout}\n--- stderr\n${stderr}`
 
-  const waitForLine = (pattern: RegExp, timeoutMs = 15_000): Promise<RegExpMatchArray> =>
+  const waitForLine = (pattern: RegExp, timeoutMs = 60_000): Promise<RegExpMatchArray> =>
     new Promise((resolve, reject) => {
       const finish = (): void => {
         clearTimeout(timer)

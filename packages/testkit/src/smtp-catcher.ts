@@ -68,7 +68,7 @@ export const startSmtpCatcher = async (port = 0): Promise<SmtpCatcher> => {
   await once(server.server, "listening")
   const actualPort = (server.server.address() as AddressInfo).port
 
-  const waitForMail = (fits: (mail: CaughtMail) => boolean, timeoutMs = 10_000): Promise<CaughtMail> => {
+  const waitForMail = (fits: (mail: CaughtMail) => boolean, timeoutMs = 30_000): Promise<CaughtMail> => {
     const here = mails.find(fits)
     if (here !== undefined) return Promise.resolve(here)
     return new Promise((resolve, reject) => {

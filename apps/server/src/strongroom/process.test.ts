@@ -97,7 +97,7 @@ describe("the strongroom's process", () => {
     process.kill(strongroom.pid() ?? 0, "SIGKILL")
     const waiting = await strongroom.call("events", { after: 0, max: 1 })
     expect(waiting.ok ? "answered" : waiting.error.code).toMatch(/answered|strongroom-unavailable/)
-    const end = performance.now() + 10_000
+    const end = performance.now() + 60_000
     while (restarts === 0 && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 10))
     expect(restarts).toBe(1)
     expect((await strongroom.call("health", {})).ok).toBe(true)
