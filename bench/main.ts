@@ -2,10 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { cpus, loadavg, release, tmpdir, totalmem } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
-import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
 
 import { areProgramsCurrent, buildPrograms } from "../tools/program-bundle.ts"
+import { inTime } from "./run/limit.ts"
+import { endLeftovers } from "./run/programs.ts"
 import { planOf } from "./run/rounds.ts"
 import type { Family, Row } from "./run/row.ts"
 import { show, tableOf } from "./run/table.ts"
@@ -40,7 +41,7 @@ if (values.table !== undefined) {
 const families: readonly Family[] = [starts, cli, propagation, pushes, transfer, changes, logins, growth, memory, web]
 
 const QUICK_LIMIT_MS = 5 * 60_000
-const FULL_LIMIT_MS = 20 * 60_000
+const FULL_LIMIT_MS = 10 * 60_000
 const only = values.only?.split(",")
 const plan = planOf(values.quick)
 const rows: Row[] = []
@@ -58,20 +59,6 @@ const lineOf = (row: Row): string =>
     row.rounds + row.dropped > 1 ? ` [${row.rounds} rounds, ${row.dropped} disturbed]` : "",
     row.note === undefined ? "" : ` (${row.note})`,
   ].join(" ")
-
-/** A family that hangs is void; the others are measured. */
-const inTime = async <T>(work: Promise<T>, limitMs: number): Promise<T> => {
-  const limit = new AbortController()
-  const late = sleep(limitMs, undefined, { signal: limit.signal }).then(() => {
-    throw new Error(`void: not done after ${limitMs / 60_000} minutes`)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    late.catch(() => undefined)
-    limit.abort()
-  }
-}
 
 const machine = {
   cpu: cpus()[0]?.model ?? "unknown",
@@ -94,7 +81,7 @@ for (const family of families) {
     rows.push(...measured)
     if (!values.json) for (const row of measured) process.stdout.write(`${lineOf(row)}\n`)
   } catch (error) {
-    // One family that breaks is said, and the others are still measured.
+    // One family that breaks or hangs is said, and the others are still measured.
     const note = error instanceof Error ? error.message : String(error)
     const failed = family.ids.map((id): Row => ({
       id,
@@ -113,6 +100,7 @@ for (const family of families) {
     rows.push(...failed)
     if (!values.json) for (const row of failed) process.stdout.write(`${lineOf(row)}\n`)
   } finally {
+    endLeftovers()
     rmSync(folder, { recursive: true, force: true })
   }
   say(`${family.ids.join(" ")}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 
 import { startAnchor, type RunningAnchor } from "../run/anchor.ts"
+import { inTime } from "../run/limit.ts"
 import { PEERS } from "../run/peers.ts"
 
 /** As much of the library's types as is used here; the package is not part of this repository. */
@@ -36,6 +37,17 @@ export interface Jazz {
   readonly device: () => Promise<JazzDevice>
   /** Another node of the same account. */
   readonly second: (of: JazzDevice) => Promise<JazzDevice>
+}
+
+/** It loses its connection under load, or waits for ever: that costs its own rows, and no other. */
+export class JazzGaveUp extends Error {}
+
+export const orGivesUp = async <T>(work: Promise<T>): Promise<T> => {
+  try {
+    return await inTime(work, 60_000)
+  } catch (error) {
+    throw new JazzGaveUp(`Jazz gave up: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`)
+  }
 }
 
 export const startJazz = async (folder: string): Promise<Jazz> => {

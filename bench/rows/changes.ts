@@ -7,7 +7,7 @@ import { havePeers } from "../run/peers.ts"
 import { alternate, median, type Plan } from "../run/rounds.ts"
 import { type Family, missingRow, plainRow, type Row, rowOf } from "../run/row.ts"
 import { seed } from "../run/seed.ts"
-import { type RunningProduct, startProduct } from "../run/server.ts"
+import { type RunningProduct, startProduct, untilSignedAreTaken } from "../run/server.ts"
 import { type Connection, openConnection, wireRequest } from "../run/wire.ts"
 import { nothingNew } from "./transfer.ts"
 
@@ -22,7 +22,7 @@ const run = async (plan: Plan, folder: string): Promise<readonly Row[]> => {
   const [b] = large.writers
   if (a === undefined || b === undefined) throw new Error("no writer")
   const products = [await startProduct(small.folder), await startProduct(large.folder)] as const
-  await new Promise((resolve) => setTimeout(resolve, 1100))
+  await untilSignedAreTaken()
   const connections = [await openConnection(products[0].port), await openConnection(products[1].port)] as const
   const shots = plan.quick ? 40 : 200
 

@@ -6,7 +6,7 @@ import { pushBody, readSync } from "../run/load.ts"
 import { exponent, median, type Plan } from "../run/rounds.ts"
 import { type Family, plainRow, type Row } from "../run/row.ts"
 import { seed } from "../run/seed.ts"
-import { type RunningProduct, startProduct } from "../run/server.ts"
+import { type RunningProduct, startProduct, untilSignedAreTaken } from "../run/server.ts"
 import { type Connection, openConnection, wireRequest } from "../run/wire.ts"
 import { firstPull } from "./transfer.ts"
 
@@ -48,8 +48,7 @@ const startSizes = async (
     const product = await startProduct(data)
     out.push({ size, product, writer, connection: await openConnection(product.port) })
   }
-  // Requests of the second of the start wait for its end.
-  await new Promise((resolve) => setTimeout(resolve, 1100))
+  await untilSignedAreTaken()
   return out
 }
 

@@ -11,7 +11,7 @@ import { havePeers } from "../run/peers.ts"
 import type { Plan } from "../run/rounds.ts"
 import { type Family, missingRow, plainRow, type Row } from "../run/row.ts"
 import { seed } from "../run/seed.ts"
-import { rssMiB, startProduct } from "../run/server.ts"
+import { rssMiB, startProduct, untilSignedAreTaken } from "../run/server.ts"
 import { openConnection, wireRequest } from "../run/wire.ts"
 
 /* M1, M2, M3: resident memory, of both processes together. */
@@ -24,7 +24,7 @@ const run = async (plan: Plan, folder: string): Promise<readonly Row[]> => [
   await afterPushes(plan, folder),
 ]
 
-const settled = (ms = 2500): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 2500))
 
 const idle = async (plan: Plan, folder: string): Promise<readonly Row[]> => {
   const { folder: data } = await seed(join(folder, "idle"), 1, 10)
@@ -87,7 +87,7 @@ const streams = async (plan: Plan, folder: string): Promise<Row> => {
   if (!havePeers("ws")) return missingRow(words, "ws could not be installed here")
   const { writers } = await seed(join(folder, "streams"), Math.ceil(count / STREAMS_OF_A_DEVICE))
   const product = await startProduct(join(folder, "streams"))
-  await settled(1200)
+  await untilSignedAreTaken()
   const sockets: Socket[] = []
   const open = async (request: Uint8Array): Promise<void> => {
     const socket = connect({ host: "127.0.0.1", port: product.port })
@@ -134,7 +134,7 @@ const afterPushes = async (plan: Plan, folder: string): Promise<Row> => {
   const pushes = plan.quick ? 3_000 : 100_000
   const { writers } = await seed(join(folder, "pushes"), 8)
   const product = await startProduct(join(folder, "pushes"))
-  await settled(1200)
+  await untilSignedAreTaken()
   const connections = await Promise.all(writers.map(() => openConnection(product.port)))
   const part = async (): Promise<void> => {
     const queues = await Promise.all(

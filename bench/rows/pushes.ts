@@ -4,7 +4,7 @@ import { sameVault, syncBody, vaultOf, type Writer } from "../../apps/strongroom
 import { bodyBytes } from "../../apps/strongroom/src/fixture.ts"
 import { equalBytes } from "../../packages/base/src/index.ts"
 import { waitAfterRace } from "../../packages/engine/src/index.ts"
-import { type Jazz, type JazzDevice, startJazz } from "../anchors/jazz.ts"
+import { type Jazz, type JazzDevice, JazzGaveUp, orGivesUp, startJazz } from "../anchors/jazz.ts"
 import { connectPrototype } from "../anchors/prototype.ts"
 import { startAnchor } from "../run/anchor.ts"
 import { itemText } from "../run/items.ts"
@@ -13,7 +13,7 @@ import { havePeers } from "../run/peers.ts"
 import { alternate, median, type Plan, quantile } from "../run/rounds.ts"
 import { type Family, missingRow, plainRow, type Row, rowOf } from "../run/row.ts"
 import { seed } from "../run/seed.ts"
-import { type RunningProduct, startProduct } from "../run/server.ts"
+import { type RunningProduct, startProduct, untilSignedAreTaken } from "../run/server.ts"
 import { type Connection, openConnection } from "../run/wire.ts"
 
 /*
@@ -28,6 +28,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const run = async (plan: Plan, folder: string): Promise<readonly Row[]> => {
   const { writers } = await seed(join(folder, "server"), VAULTS + 2)
   let product = await startProduct(join(folder, "server"))
+  await untilSignedAreTaken()
   const connections = await Promise.all(writers.map(() => openConnection(product.port)))
   const many = writers.slice(0, VAULTS)
   const [alone, shared] = writers.slice(VAULTS)
@@ -81,20 +82,19 @@ const run = async (plan: Plan, folder: string): Promise<readonly Row[]> => {
   const goal = "≥ 3,000 and ≥ 1.0× Jazz"
   let peer: Jazz | undefined
   if (havePeers("cojson", "cojson-transport-ws", "ws")) {
-    // A peer that gives up under load costs its own row, and no other.
     try {
       const jazz = (peer = await startJazz(folder))
-      const devices = await Promise.all(many.map(() => jazz.device()))
+      const devices = await orGivesUp(Promise.all(many.map(() => jazz.device())))
       rows.push(
         rowOf(
           { ...words, beside: "Jazz", goal },
-          await alternate(plan, single, () => jazzPushes(jazz, devices, Math.ceil(each / 4))),
+          await alternate(plan, single, () => orGivesUp(jazzPushes(devices, Math.ceil(each / 4)))),
           ({ ours, ratio }) => ours >= 3000 && ratio >= 1,
         ),
       )
     } catch (error) {
-      const why = error instanceof Error ? error.message.split("\n")[0] : String(error)
-      rows.push(missingRow({ ...words, beside: "Jazz", goal }, `Jazz gave up: ${why}`))
+      if (!(error instanceof JazzGaveUp)) throw error
+      rows.push(missingRow({ ...words, beside: "Jazz", goal }, error.message))
     }
   } else rows.push(missingRow({ ...words, beside: "Jazz", goal }, "Jazz could not be installed here"))
   rows.push(
@@ -130,7 +130,7 @@ const run = async (plan: Plan, folder: string): Promise<readonly Row[]> => {
     : rows.map((row) => ({ ...row, met: false, note: "void: acknowledged items were gone after kill -9" }))
 }
 
-const jazzPushes = async (_jazz: Jazz, devices: readonly JazzDevice[], each: number): Promise<number> => {
+const jazzPushes = async (devices: readonly JazzDevice[], each: number): Promise<number> => {
   const began = performance.now()
   await Promise.all(
     devices.map(async (device) => {
@@ -223,8 +223,7 @@ const keptHeads = async (
   product: RunningProduct,
   heads: ReadonlyMap<Writer, { readonly seq: number; readonly hash: Uint8Array }>,
 ): Promise<boolean> => {
-  // Requests of the second of its start are refused.
-  await new Promise((resolve) => setTimeout(resolve, 1100))
+  await untilSignedAreTaken()
   for (const [writer, head] of heads) {
     const connection = await openConnection(product.port)
     const body = bodyBytes("sync", syncBody(writer, { cursors: [] }))

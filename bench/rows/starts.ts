@@ -7,7 +7,7 @@ import { havePeers, PEERS } from "../run/peers.ts"
 import { alternate, type Plan } from "../run/rounds.ts"
 import { type Family, plainRow, type Row, rowOf } from "../run/row.ts"
 import { seed } from "../run/seed.ts"
-import { startProduct } from "../run/server.ts"
+import { startProduct, untilSignedAreTaken } from "../run/server.ts"
 import { type Connection, openConnection, wireRequest } from "../run/wire.ts"
 import { packedKf } from "./cli.ts"
 
@@ -108,7 +108,7 @@ const signedGets = async (plan: Plan, folder: string): Promise<Row> => {
   const [writer] = writers
   if (writer === undefined) throw new Error("no writer")
   const product = await startProduct(join(folder, "gets"))
-  await new Promise((resolve) => setTimeout(resolve, 1100))
+  await untilSignedAreTaken()
   const raw = await startAnchor("http.mjs")
   const ours = await Promise.all(Array.from({ length: CONNECTIONS }, () => openConnection(product.port)))
   const theirs = await Promise.all(Array.from({ length: CONNECTIONS }, () => openConnection(raw.port)))

@@ -14,7 +14,7 @@ import { pushBody, sendSync } from "../run/load.ts"
 import { alternate, type Plan } from "../run/rounds.ts"
 import { type Family, plainRow, type Row, rowOf } from "../run/row.ts"
 import { seed } from "../run/seed.ts"
-import { type RunningProduct, startProduct } from "../run/server.ts"
+import { type RunningProduct, startProduct, untilSignedAreTaken } from "../run/server.ts"
 import { type Connection, openConnection, wireRequest } from "../run/wire.ts"
 import { openText } from "./propagation.ts"
 
@@ -26,7 +26,7 @@ const run = async (plan: Plan, folder: string): Promise<readonly Row[]> => {
   const tries = plan.tries * 2
   const { writers } = await seed(join(folder, "server"), tries + 1)
   const product = await startProduct(join(folder, "server"))
-  await new Promise((resolve) => setTimeout(resolve, 1100))
+  await untilSignedAreTaken()
   const connection = await openConnection(product.port)
   const prototype = await startAnchor("prototype.mjs", [join(folder, "prototype.db")])
   const client = await connectPrototype(prototype.port)

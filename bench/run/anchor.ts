@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process"
 import { join } from "node:path"
 
+import { endWithFamily } from "./programs.ts"
+
 /** A program beside which the product is measured. It prints `listening <port>` when it is ready. */
 export interface RunningAnchor {
   readonly port: number
@@ -23,6 +25,7 @@ export const startProgram = async (
 ): Promise<RunningAnchor> => {
   const began = performance.now()
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env, ...(cwd === undefined ? {} : { cwd }) })
+  endWithFamily(child)
   let said = ""
   const exited = new Promise<void>((resolve) => child.once("close", () => resolve()))
   const port = await new Promise<number>((resolve, reject) => {

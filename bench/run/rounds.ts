@@ -10,12 +10,16 @@ export interface Plan {
   readonly quick: boolean
   /** Rounds that must remain. */
   readonly rounds: number
-  /** Rounds that may be tried. */
+  /** Rounds that may be tried, */
   readonly tries: number
+  /** and for how long: all figures together have to end on a machine that is never quiet. */
+  readonly limitMs: number
   readonly calibrationMs: number
 }
 export const planOf = (quick: boolean): Plan =>
-  quick ? { quick, rounds: 3, tries: 4, calibrationMs: 100 } : { quick, rounds: 5, tries: 12, calibrationMs: 700 }
+  quick
+    ? { quick, rounds: 3, tries: 4, limitMs: Number.POSITIVE_INFINITY, calibrationMs: 100 }
+    : { quick, rounds: 5, tries: 20, limitMs: 75_000, calibrationMs: 700 }
 
 const MAY_DIFFER = 0.1
 
@@ -35,8 +39,10 @@ export interface Measured {
 export const alternate = async (plan: Plan, ours: Shot, anchor: Shot): Promise<Measured | undefined> => {
   const kept: { readonly ours: number; readonly anchor: number }[] = []
   const disturbed: { readonly ours: number; readonly anchor: number }[] = []
+  const began = performance.now()
   let before = await calibrate(plan)
   for (let i = 0; i < plan.tries && kept.length < plan.rounds; i++) {
+    if (performance.now() - began > plan.limitMs) break
     const a = await anchor()
     const b = await ours()
     const c = await ours()

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
 import { programOf } from "../../tools/program-bundle.ts"
+import { endWithFamily } from "./programs.ts"
 
 /** The product's server and its strongroom as `npm start` runs them, on a data folder that may have been seeded. */
 export interface RunningProduct {
@@ -42,6 +43,7 @@ export const startProduct = async (
     ],
     { stdio: ["ignore", "pipe", "pipe"] },
   )
+  endWithFamily(child)
   let printed = ""
   let said = ""
   child.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4000)))
@@ -73,6 +75,9 @@ export const startProduct = async (
     },
   }
 }
+
+/** Signed requests of the second in which a strongroom starts are refused: the nonces of an earlier process are gone. */
+export const untilSignedAreTaken = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1100))
 
 const childrenOf = (pid: number): readonly number[] =>
   readdirSync("/proc")
