@@ -56,7 +56,7 @@ export const exchange = async (
   if (as === undefined) return err({ code: "store-corrupt" })
   const body = syncRequestStruct.encode({ ...cursorsOf(device), pushes, maxBytes: ANSWER_BYTES })
   const transport = transportOf(device, scope.record.server.origin)
-  const reply = await device.turns.answerOrGiveWay(transport.cbor("sync", body, as))
+  const reply = await device.turns.answerOrGiveWay(() => transport.cbor("sync", body, as))
   if (reply === undefined) return err({ code: "network-unreachable" })
   if (!reply.ok) return reply
   const decoded = syncReplyStruct.decode(reply.value, 80 * 1024 * 1024)

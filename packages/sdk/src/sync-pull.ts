@@ -263,7 +263,7 @@ export const bootstrapVault = async (
       maxBytes,
       ...(after === undefined ? {} : { after }),
     })
-    const reply = await device.turns.answerOrGiveWay(transport.cbor("bootstrap", body, as))
+    const reply = await device.turns.answerOrGiveWay(() => transport.cbor("bootstrap", body, as))
     if (reply === undefined) return err({ code: "network-unreachable" } as const)
     if (!reply.ok) return reply
     const decoded = bootstrapReplyStruct.decode(reply.value, 160 * 1024 * 1024, "shared")

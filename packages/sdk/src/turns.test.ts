@@ -25,7 +25,7 @@ describe("turns", () => {
     const order: string[] = []
     const sync = turns.background(async () => {
       order.push("sync")
-      return (await turns.answerOrGiveWay(silence())) ?? "given up"
+      return (await turns.answerOrGiveWay(silence)) ?? "given up"
     })
     await settle()
     expect(timers.delays()).toEqual([])
@@ -43,7 +43,7 @@ describe("turns", () => {
     const turns = createTurns(timers.schedule)
     const seen: number[] = []
     for (let i = 0; i < 7; i++) {
-      const sync = turns.background(() => turns.answerOrGiveWay(silence()))
+      const sync = turns.background(() => turns.answerOrGiveWay(silence))
       const edit = turns.serial(async () => undefined)
       await settle()
       seen.push(...timers.delays())
@@ -51,9 +51,9 @@ describe("turns", () => {
       await Promise.all([sync, edit])
     }
     expect(seen).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 16_000])
-    const answered = turns.background(() => turns.answerOrGiveWay(Promise.resolve("an answer")))
+    const answered = turns.background(() => turns.answerOrGiveWay(async () => "an answer"))
     expect(await answered).toEqual({ result: "an answer", gaveWay: false })
-    void turns.background(() => turns.answerOrGiveWay(silence()))
+    void turns.background(() => turns.answerOrGiveWay(silence))
     void turns.serial(async () => undefined)
     await settle()
     expect(timers.delays()).toEqual([500])
@@ -63,19 +63,57 @@ describe("turns", () => {
     const timers = createTimers()
     const turns = createTurns(timers.schedule)
     let answer: (text: string) => void = () => undefined
-    const asked = turns.serial(() => turns.answerOrGiveWay(new Promise<string>((resolve) => (answer = resolve))))
+    const asked = turns.serial(() => turns.answerOrGiveWay(() => new Promise<string>((resolve) => (answer = resolve))))
     const behind = turns.serial(async () => "next")
     await settle()
     expect(timers.delays()).toEqual([])
     answer("late")
     expect([await asked, await behind]).toEqual(["late", "next"])
-    const sync = turns.background(() => turns.answerOrGiveWay(new Promise<string>((resolve) => (answer = resolve))))
+    const sync = turns.background(() => turns.answerOrGiveWay(() => new Promise<string>((resolve) => (answer = resolve))))
     const edit = turns.serial(async () => "edit")
     await settle()
     expect(timers.delays()).toEqual([500])
     answer("in time")
     expect([await sync, await edit]).toEqual([{ result: "in time", gaveWay: false }, "edit"])
     expect(timers.delays()).toEqual([])
+  })
+
+  test("[SY99] a server that answers each request just in time holds nobody up: what comes after the moment is not asked any more", async () => {
+    const timers = createTimers()
+    const turns = createTurns(timers.schedule)
+    let answer: (text: string) => void = () => undefined
+    const sent: number[] = []
+    const sync = turns.background(async () => {
+      for (let page = 0; page < 100; page++) {
+        const got = await turns.answerOrGiveWay(() => {
+          sent.push(page)
+          return new Promise<string>((resolve) => (answer = resolve))
+        })
+        if (got === undefined) return `gave way at page ${page}`
+      }
+      return "held up"
+    })
+    await settle()
+    const edit = turns.serial(async () => "edit")
+    for (const page of [0, 1, 2]) {
+      expect([timers.delays(), sent.at(-1)]).toEqual([[500], page])
+      answer("a page")
+      await settle()
+    }
+    timers.end()
+    expect(await sync).toEqual({ result: "gave way at page 3", gaveWay: true })
+    expect(await edit).toBe("edit")
+    // Also where the moment is over between two requests.
+    const next = turns.background(async () => {
+      await settle()
+      return (await turns.answerOrGiveWay(async () => sent.push(-1))) ?? "not sent"
+    })
+    void turns.serial(async () => undefined)
+    await Promise.resolve()
+    await Promise.resolve()
+    timers.end()
+    expect(await next).toEqual({ result: "not sent", gaveWay: true })
+    expect(sent).not.toContain(-1)
   })
 
   test("a failure of one does not stop the next", async () => {

@@ -1,9 +1,9 @@
 import type { SdkPorts } from "./ports.ts"
 
 /*
- * One thing at a time on a device, in the order of the calls. A sync that runs by itself gives way: somebody who waits behind a
- * request that gets no answer is let in after a moment, and the sync begins again afterwards. To the protocol that is an answer that was
- * lost. Source: spec/sync.md, SY99
+ * One thing at a time on a device, in the order of the calls. A sync that runs by itself gives way: somebody who waits behind it is
+ * let in after a moment, at its next request or out of one that gets no answer, and the sync begins again afterwards. To the protocol
+ * that is an answer that was lost. Source: spec/sync.md, SY99
  */
 const FIRST_PATIENCE_MS = 500
 /** So that a slow server still gets its turn when somebody types without a pause. */
@@ -14,8 +14,11 @@ export interface Turns {
   readonly serial: <T>(work: () => Promise<T>) => Promise<T>
   /** The same for work that nobody waits for. `gaveWay` tells whether it ended because somebody else waited. */
   readonly background: <T>(work: () => Promise<T>) => Promise<{ readonly result: T; readonly gaveWay: boolean }>
-  /** The answer to a request. `undefined`: background work gives way; whether the request arrived is open then. */
-  readonly answerOrGiveWay: <T>(answer: Promise<T>) => Promise<T | undefined>
+  /**
+   * Sends a request and gives its answer. `undefined`: background work gives way, and whether the request arrived is open; it is not sent
+   * at all where somebody has waited through the answers before it.
+   */
+  readonly answerOrGiveWay: <T>(send: () => Promise<T>) => Promise<T | undefined>
 }
 
 export const createTurns = (schedule: SdkPorts["schedule"]): Turns => {
@@ -29,8 +32,9 @@ export const createTurns = (schedule: SdkPorts["schedule"]): Turns => {
   const out = new Set<() => void>()
   let cancel: (() => void) | undefined
 
+  /** From the moment somebody waits behind background work, however often a server answers in the meantime. */
   const watch = (): void => {
-    if (cancel !== undefined || waiting === 0 || out.size === 0) return
+    if (cancel !== undefined || waiting === 0 || !inBackground || gaveWay) return
     cancel = schedule(
       () => {
         cancel = undefined
@@ -62,28 +66,27 @@ export const createTurns = (schedule: SdkPorts["schedule"]): Turns => {
       enqueue(async () => {
         inBackground = true
         gaveWay = false
+        watch()
         try {
           return { result: await work(), gaveWay }
         } finally {
           inBackground = false
+          cancel?.()
+          cancel = undefined
         }
       }),
-    answerOrGiveWay: async (answer) => {
-      if (!inBackground) return answer
+    answerOrGiveWay: async (send) => {
+      if (!inBackground) return send()
+      if (gaveWay) return undefined
       let giveWay = (): void => undefined
       const turn = new Promise<undefined>((resolve) => (giveWay = () => resolve(undefined)))
       out.add(giveWay)
-      watch()
       try {
-        const first = await Promise.race([answer, turn])
+        const first = await Promise.race([send(), turn])
         if (first !== undefined) patienceMs = FIRST_PATIENCE_MS
         return first
       } finally {
         out.delete(giveWay)
-        if (out.size === 0) {
-          cancel?.()
-          cancel = undefined
-        }
       }
     },
   })
