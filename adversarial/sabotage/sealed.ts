@@ -175,4 +175,25 @@ export const sabotages: readonly Sabotage[] = [
     ],
     killer: { file: "adversarial/device/stolen.slow.test.ts", title: "X-42" },
   },
+  {
+    name: "strict-draft",
+    protects: "what was typed into a strict item and not saved is closed where the item is",
+    changes: [
+      {
+        file: "packages/sdk/src/drafts.ts",
+        search: '(of === "strict" ? keys.strict : keys.standard)',
+        replace: "(of === undefined ? keys.strict : keys.standard)",
+      },
+    ],
+    killer: { file: "e2e/devices/grace.test.ts", title: "[LS20] the same holds for what was typed and not saved" },
+  },
+  {
+    name: "turn-of-whoever-waits",
+    protects: "a server that answers each request just in time holds nobody up",
+    changes: [{ file: "packages/sdk/src/turns.ts", search: "      if (gaveWay) return undefined\n", replace: "" }],
+    killer: {
+      file: "packages/sdk/src/turns.test.ts",
+      title: "[SY99] a server that answers each request just in time holds nobody up",
+    },
+  },
 ]

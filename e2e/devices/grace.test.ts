@@ -17,6 +17,8 @@ beforeAll(async () => {
   must(await a.add(login("standard")))
   must(await a.add(exchangeKey("strict")))
   must(await a.syncNow())
+  must(await a.keepDraft("new:login", { values: { password: "typed and not saved" } }))
+  must(await a.keepDraft("new:exchange-key", { values: { secret: "typed and not saved" } }))
   await a.lock()
   await world.stop()
 })
@@ -27,6 +29,13 @@ describe("a device whose server does not answer", () => {
   test("[LS20] opens the standard class alone", async () => {
     expect(must(await a.unlock(PASSWORD)).lock).toBe("standard-only")
     expect(must(await a.list()).map((i) => i.title)).toEqual(["standard"])
+  })
+
+  test("[LS20] the same holds for what was typed and not saved: a strict draft stays closed and cannot be kept", async () => {
+    expect(must(await a.draft("new:login"))).toEqual({ values: { password: "typed and not saved" } })
+    expect(must(await a.draft("new:exchange-key"))).toBeUndefined()
+    const typed = { values: { secret: "typed while offline" } }
+    expect(await a.keepDraft("new:exchange-key", typed)).toMatchObject({ error: { code: "lease-needs-server" } })
   })
 
   test("[LS25] a clock that was set back refuses and destroys nothing", async () => {
