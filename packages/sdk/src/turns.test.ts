@@ -69,7 +69,9 @@ describe("turns", () => {
     expect(timers.delays()).toEqual([])
     answer("late")
     expect([await asked, await behind]).toEqual(["late", "next"])
-    const sync = turns.background(() => turns.answerOrGiveWay(() => new Promise<string>((resolve) => (answer = resolve))))
+    const sync = turns.background(() =>
+      turns.answerOrGiveWay(() => new Promise<string>((resolve) => (answer = resolve))),
+    )
     const edit = turns.serial(async () => "edit")
     await settle()
     expect(timers.delays()).toEqual([500])
