@@ -10,8 +10,10 @@ import { buildWebBundle } from "../../../tools/web-bundle.ts"
  * What a first visit weighs, from the bundle itself; npm run bench measures the same on the wire (W1). A library or a text that
  * slips into the first script is noticed here.
  */
-const TYPING_BYTES = 120_000
+const TYPING_BYTES = 115_000
 const ALL_BYTES = 300_000
+/** What the head of an answer takes at most; the longest is that of the page, with its policy. */
+const HEAD_BYTES = 1_000
 
 let folder = ""
 beforeAll(async () => {
@@ -41,7 +43,9 @@ const withImports = (paths: readonly string[], found = new Set<string>()): Reado
   }
   return found
 }
-const sum = (paths: Iterable<string>): number => [...paths].reduce((bytes, path) => bytes + compressed(path), 0)
+/** On the wire. */
+const sum = (paths: Iterable<string>): number =>
+  [...paths].reduce((bytes, path) => bytes + compressed(path) + HEAD_BYTES, 0)
 
 const firstPage = (): ReadonlySet<string> => {
   const page = readFileSync(join(folder, "index.html"), "utf8")
@@ -55,7 +59,7 @@ const worker = (): ReadonlySet<string> => {
   return new Set(["device.html", ...withImports([frame]), ...withImports([`assets/${main}`])])
 }
 
-test("the field of the sign-in takes letters after 120 kB at most", () => {
+test("the field of the sign-in takes letters after 115 kB at most, heads of the answers included", () => {
   const files = firstPage()
   expect(files.size).toBeGreaterThan(4)
   expect(sum(files)).toBeLessThanOrEqual(TYPING_BYTES)

@@ -53,7 +53,19 @@ describe("the English catalogue", () => {
   test("nothing is said twice under one id, and no file overwrites another's", async () => {
     const files = await Promise.all(
       (
-        ["account-log", "devices", "entry", "error-actions", "frame", "items", "pages", "settings", "sync"] as const
+        [
+          "account-log",
+          "devices",
+          "entry",
+          "error-actions",
+          "frame",
+          "items",
+          "joining",
+          "pages",
+          "settings",
+          "sync",
+          "words",
+        ] as const
       ).map(async (name) => Object.values((await import(`./en/${name}.ts`)) as Record<string, object>)[0] ?? {}),
     )
     expect(files.reduce((sum, file) => sum + Object.keys(file).length, 0)).toBe(Object.keys(en).length)

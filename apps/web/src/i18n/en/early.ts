@@ -1,6 +1,6 @@
 import { entry } from "./entry.ts"
 import { errorActions } from "./error-actions.ts"
-import { frame } from "./frame.ts"
+import { words } from "./words.ts"
 
 /** What the pages before the vault say; it comes with the first script. */
-export const early = { ...frame, ...entry, ...errorActions } as const
+export const early = { ...words, ...entry, ...errorActions } as const

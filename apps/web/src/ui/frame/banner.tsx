@@ -10,7 +10,8 @@ import { Button, LinkButton } from "../kit/button.tsx"
 import { FailureNotice, Notice, type NoticeTone } from "../kit/notice.tsx"
 import { takeKit } from "../kit-sheet/unsaved-kit.ts"
 import { isWaitingForApproval } from "../model/device-state.ts"
-import { SYNC_LOOKS, type SyncState, syncStateOf } from "../model/sync-state.ts"
+import { SYNC_LOOKS } from "../model/sync-looks.ts"
+import { type SyncState, syncStateOf } from "../model/sync-state.ts"
 
 interface Line {
   readonly key: string

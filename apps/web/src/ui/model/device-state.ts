@@ -2,7 +2,7 @@ import type { DeviceInfo } from "@keyferry/sdk"
 
 import type { MessageId } from "../../i18n/translate.ts"
 import type { IconName } from "../kit/icon.tsx"
-import type { StateTone } from "./sync-state.ts"
+import type { StateTone } from "./sync-looks.ts"
 
 export const STALE_AFTER_MS = 30 * 24 * 60 * 60 * 1000
 
