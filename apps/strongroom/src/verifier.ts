@@ -5,7 +5,7 @@ import type { SignedRequest } from "@keyferry/strongroom-api"
 import type { SigningDevice, StrongroomContext, Tx } from "./context.ts"
 import { createNonces } from "./nonces.ts"
 import { isSigned, type ReadRequest, readSignedRequest } from "./signature-check.ts"
-import { statement } from "./vaults/statement.ts"
+import { statement } from "./store/statement.ts"
 
 /*
  * The one verifier: no other code of the product checks a device's signature or decides what a device in some state may

@@ -6,4 +6,5 @@ export { isUniqueViolation, StoreError, storeFailureOf, type StoreFailure, type 
 export { lockFolder, type FolderLock, type FolderLocked } from "./folder-lock.ts"
 export type { ColumnTypes, DialectName, Migration, MigrationContext, MigrationRun } from "./migrations.ts"
 export { rollBack, type RollBack, type Settled } from "./roll-back.ts"
+export { chunked, type Insert, type Statement, type Statements, statementsOf } from "./statement.ts"
 export { openStore, type Reader, type Store, type StoreOptions } from "./store.ts"

@@ -1,5 +1,6 @@
 import type { Selectable } from "@keyferry/store"
 
+import { statement } from "./statement.ts"
 import type { Db, Tables, Tx } from "./tables.ts"
 
 export type AccountRow = Selectable<Tables["account"]>
@@ -21,17 +22,18 @@ export const insertAccount = async (tx: Tx, row: AccountRow): Promise<void> => {
   await tx.insertInto("account").values(row).execute()
 }
 
-export const findAccount = (db: Db, uuid: string): Promise<AccountRow | undefined> =>
-  db.selectFrom("account").select(COLUMNS).where("uuid", "=", uuid).executeTakeFirst()
+const byUuid = statement<"uuid", AccountRow>((db, $) =>
+  db.selectFrom("account").select(COLUMNS).where("uuid", "=", $("uuid")),
+)
+export const findAccount = async (db: Db, uuid: string): Promise<AccountRow | undefined> =>
+  (await byUuid.rows(db, { uuid }))[0]
 
+const byAddress = statement<"key", AccountRow>((db, $) =>
+  db.selectFrom("account").select(COLUMNS).where("address_key", "=", $("key")).where("confirmed", "=", 1),
+)
 /** The account that confirmed this address. */
-export const findAccountByAddress = (db: Db, addressKey: string): Promise<AccountRow | undefined> =>
-  db
-    .selectFrom("account")
-    .select(COLUMNS)
-    .where("address_key", "=", addressKey)
-    .where("confirmed", "=", 1)
-    .executeTakeFirst()
+export const findAccountByAddress = async (db: Db, addressKey: string): Promise<AccountRow | undefined> =>
+  (await byAddress.rows(db, { key: addressKey }))[0]
 
 export const setAccountId = async (tx: Tx, uuid: string, accountId: Uint8Array, operator: number): Promise<boolean> => {
   const { numUpdatedRows } = await tx
@@ -62,8 +64,14 @@ export const changeAddress = async (tx: Tx, uuid: string, address: string, addre
   return true
 }
 
+const touch = statement<"uuid" | "nowMs">((db, $) =>
+  db
+    .updateTable("account")
+    .set({ seen_ms: $("nowMs") })
+    .where("uuid", "=", $("uuid")),
+)
 export const touchAccount = async (tx: Tx, uuid: string, nowMs: number): Promise<void> => {
-  await tx.updateTable("account").set({ seen_ms: nowMs }).where("uuid", "=", uuid).execute()
+  await touch.run(tx, { uuid, nowMs })
 }
 
 /** Everything the server knows of an account, but its log lines. */

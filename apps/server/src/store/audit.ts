@@ -1,5 +1,6 @@
 import type { Selectable } from "@keyferry/store"
 
+import { statement } from "./statement.ts"
 import type { Db, ServerStore, Tables, Tx } from "./tables.ts"
 
 export type AuditRow = Selectable<Tables["audit"]>
@@ -13,18 +14,25 @@ export interface AuditLine {
   readonly detail?: string
 }
 
+const insert = statement<keyof AuditRow>((db, $) =>
+  db.insertInto("audit").values({
+    n: $("n"),
+    at_ms: $("at_ms"),
+    account_uuid: $("account_uuid"),
+    kind: $("kind"),
+    device_id: $("device_id"),
+    detail: $("detail"),
+  }),
+)
 export const appendAudit = async (store: ServerStore, tx: Tx, line: AuditLine): Promise<void> => {
-  await tx
-    .insertInto("audit")
-    .values({
-      n: await store.nextNumber(tx, "audit"),
-      at_ms: line.atMs,
-      account_uuid: line.accountUuid ?? null,
-      kind: line.kind,
-      device_id: line.deviceId ?? null,
-      detail: line.detail ?? null,
-    })
-    .execute()
+  await insert.run(tx, {
+    n: await store.nextNumber(tx, "audit"),
+    at_ms: line.atMs,
+    account_uuid: line.accountUuid ?? null,
+    kind: line.kind,
+    device_id: line.deviceId ?? null,
+    detail: line.detail ?? null,
+  })
 }
 
 export const listAudit = (db: Db, accountUuid: string, max: number): Promise<AuditRow[]> =>

@@ -1,5 +1,6 @@
 import type { Selectable } from "@keyferry/store"
 
+import { statement } from "./statement.ts"
 import type { Db, Tables, Tx } from "./tables.ts"
 
 export type SessionRow = Selectable<Tables["session"]>
@@ -17,12 +18,29 @@ const COLUMNS = [
   "ends_ms",
 ] as const
 
+const insert = statement<keyof SessionRow>((db, $) =>
+  db.insertInto("session").values({
+    token_hash: $("token_hash"),
+    account_uuid: $("account_uuid"),
+    account_id: $("account_id"),
+    level: $("level"),
+    auth_pk: $("auth_pk"),
+    device_id: $("device_id"),
+    idle_ms: $("idle_ms"),
+    created_ms: $("created_ms"),
+    used_ms: $("used_ms"),
+    ends_ms: $("ends_ms"),
+  }),
+)
 export const insertSession = async (tx: Tx, row: SessionRow): Promise<void> => {
-  await tx.insertInto("session").values(row).execute()
+  await insert.run(tx, row)
 }
 
-export const findSession = (db: Db, tokenHash: Uint8Array): Promise<SessionRow | undefined> =>
-  db.selectFrom("session").select(COLUMNS).where("token_hash", "=", tokenHash).executeTakeFirst()
+const byHash = statement<"hash", SessionRow>((db, $) =>
+  db.selectFrom("session").select(COLUMNS).where("token_hash", "=", $("hash")),
+)
+export const findSession = async (db: Db, tokenHash: Uint8Array): Promise<SessionRow | undefined> =>
+  (await byHash.rows(db, { hash: tokenHash }))[0]
 
 /** The old token dies as the new one is born. False when it was raised or ended by somebody faster. */
 export const replaceSession = async (tx: Tx, old: SessionRow, next: SessionRow): Promise<boolean> => {

@@ -14,6 +14,8 @@ import type { StrongroomContext } from "../context.ts"
 import type { Handler } from "../execute.ts"
 import { fieldBytes } from "../execute.ts"
 import { deploymentPlace } from "../places.ts"
+import { statement } from "../store/statement.ts"
+import type { MainTables } from "../store/tables.ts"
 import { FRESH_MS } from "../verifier.ts"
 import { readOpaqueRecord } from "./opaque-records.ts"
 import { openFactorKinds } from "./second-factor.ts"
@@ -62,6 +64,10 @@ export const createLoginStates = (random: { readonly bytes: (n: number) => Uint8
   })
 }
 
+const accountIdOf = statement<"accountUuid", Pick<MainTables["account"], "id">>((db, $) =>
+  db.selectFrom("account").select("id").where("uuid", "=", $("accountUuid")),
+)
+
 /** Errors: malformed, kms-unavailable. Never tells whether the account exists. */
 export const loginStart = async (
   ctx: StrongroomContext,
@@ -69,9 +75,7 @@ export const loginStart = async (
   { accountUuid, startLoginRequest }: CallParams<"loginStart">,
   deviceId?: Uint8Array,
 ): Promise<Result<CallResult<"loginStart">, Failure>> => {
-  const account = await ctx.store.read((db) =>
-    db.selectFrom("account").select("id").where("uuid", "=", accountUuid).executeTakeFirst(),
-  )
+  const [account] = await ctx.store.read((db) => accountIdOf.rows(db, { accountUuid }))
   const found =
     account?.id === undefined || account.id === null
       ? await workWithoutRecord(ctx)
@@ -102,14 +106,13 @@ export const loginFinish = async (
   if (!key.ok) return key
   const bound = await sessionBinding(ctx.primitives, key.value)
   if (!(await verifyFinishMac(ctx.primitives, bound, authPk, binding))) return err({ code: "wrong-credentials" })
-  const account = await ctx.store.read((db) =>
-    db.selectFrom("account").select("id").where("uuid", "=", login.accountUuid).executeTakeFirst(),
-  )
+  const { accountUuid } = login
+  const [account] = await ctx.store.read((db) => accountIdOf.rows(db, { accountUuid }))
   if (account === undefined || account.id === null) return err({ code: "wrong-credentials" })
   return ok({
-    accountUuid: login.accountUuid,
+    accountUuid,
     accountId: account.id,
-    factors: await openFactorKinds(ctx, login.accountUuid),
+    factors: await openFactorKinds(ctx, accountUuid),
   })
 }
 

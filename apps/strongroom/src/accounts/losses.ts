@@ -12,7 +12,7 @@ import type { LeaseDatabase } from "../lease/store.ts"
  * What a restored store has lost for certain, and the operator's word that it is lost for good.
  * Source: spec/leases.md LS14, LS16
  */
-const noteName = (accountUuid: string): string => `loss:${accountUuid}`
+export const lossNoteName = (accountUuid: string): string => `loss:${accountUuid}`
 
 /** Accounts that wait for a repair. Lengths are numbers of links: the one kept in the lease store, and what is there. */
 export const listLosses = async (
@@ -67,7 +67,7 @@ export const acceptLossOf = async (
       const value = u64be(ctx.clock.nowMs())
       await tx
         .insertInto("meta")
-        .values({ name: noteName(uuid), value })
+        .values({ name: lossNoteName(uuid), value })
         .onConflict((c) => c.column("name").doUpdateSet({ value }))
         .execute()
       const lost = heads.map(nameOf).join(", ")
@@ -79,14 +79,6 @@ export const acceptLossOf = async (
   return ok({ chains: heads.length })
 }
 
-/** Milliseconds since 1970, `undefined` if nothing of this account was ever given up. */
-export const lossAcceptedMs = async (
-  ctx: Pick<StrongroomContext, "store">,
-  accountUuid: string,
-): Promise<number | undefined> => {
-  const row = await ctx.store.read((db) =>
-    db.selectFrom("meta").select("value").where("name", "=", noteName(accountUuid)).executeTakeFirst(),
-  )
-  if (row === undefined) return undefined
-  return Number(new DataView(row.value.buffer, row.value.byteOffset, 8).getBigUint64(0))
-}
+/** What stands under an account's `lossNoteName`: milliseconds since 1970. */
+export const lossAcceptedMs = (note: Uint8Array): number =>
+  Number(new DataView(note.buffer, note.byteOffset, 8).getBigUint64(0))

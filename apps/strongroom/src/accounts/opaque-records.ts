@@ -4,6 +4,8 @@ import type { Failure } from "@keyferry/protocol"
 import type { StrongroomContext, Tx } from "../context.ts"
 import type { Tombstone } from "../lease-store.ts"
 import { opaqueRecordPlace } from "../places.ts"
+import { statement } from "../store/statement.ts"
+import type { MainTables } from "../store/tables.ts"
 
 /** The library's records have one length. */
 const RECORD_BYTES = 192
@@ -65,18 +67,16 @@ export const storeOpaqueRecord = async (
   return numUpdatedRows === 1n
 }
 
+const recordOf = statement<"accountId", Pick<MainTables["account"], "sealed_opaque_record" | "opaque_rev">>((db, $) =>
+  db.selectFrom("account").select(["sealed_opaque_record", "opaque_rev"]).where("id", "=", $("accountId")),
+)
+
 /** `undefined` where nobody registered. Errors: kms-unavailable. */
 export const readOpaqueRecord = async (
   ctx: StrongroomContext,
   accountId: Uint8Array,
 ): Promise<Result<{ readonly record: Uint8Array; readonly rev: number } | undefined, Failure>> => {
-  const row = await ctx.store.read((db) =>
-    db
-      .selectFrom("account")
-      .select(["sealed_opaque_record", "opaque_rev"])
-      .where("id", "=", accountId)
-      .executeTakeFirst(),
-  )
+  const [row] = await ctx.store.read((db) => recordOf.rows(db, { accountId }))
   if (row === undefined || row.sealed_opaque_record === null) return ok(undefined)
   const record = await ctx.atRest.decrypt(
     opaqueRecordPlace(ctx.primitives, accountId, row.opaque_rev),

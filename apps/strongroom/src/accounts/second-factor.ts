@@ -1,9 +1,11 @@
 import { bytesToCrockford, crockfordToBytes, err, lp, ok, type Result } from "@keyferry/base"
 import type { Primitives } from "@keyferry/crypto"
 import type { Failure } from "@keyferry/protocol"
+import type { Executing } from "@keyferry/store"
 
 import type { Change, StrongroomContext, Tx } from "../context.ts"
 import { factorSeedPlace } from "../places.ts"
+import { statement } from "../store/statement.ts"
 import { stepOfCode } from "./totp.ts"
 
 /*
@@ -22,23 +24,36 @@ export type FactorCode = { readonly kind: string; readonly code: string }
 export const openFactorKinds = (ctx: StrongroomContext, accountUuid: string): Promise<readonly string[]> =>
   ctx.store.read(async (db) => factorKinds(db, accountUuid))
 
-export const factorKinds = async (db: Pick<Tx, "selectFrom">, accountUuid: string): Promise<readonly string[]> => {
-  const factors = await db
+const kindsOf = statement<"accountUuid", { readonly kind: string; readonly has_code: number | boolean }>((db, $) =>
+  db
     .selectFrom("factor")
     .select("kind")
-    .where("account_uuid", "=", accountUuid)
-    .orderBy("kind")
-    .execute()
-  if (factors.length === 0) return []
-  const code = await db
-    .selectFrom("recovery_code")
-    .select("hash")
-    .where("account_uuid", "=", accountUuid)
-    .where("used_ms", "=", 0)
-    .limit(1)
-    .executeTakeFirst()
-  return [...factors.map((factor) => factor.kind), ...(code === undefined ? [] : ["recovery-code"])]
+    .select((e) =>
+      e
+        .exists(
+          e
+            .selectFrom("recovery_code")
+            .select("recovery_code.hash")
+            .whereRef("recovery_code.account_uuid", "=", "factor.account_uuid")
+            .where("recovery_code.used_ms", "=", 0),
+        )
+        .as("has_code"),
+    )
+    .where("factor.account_uuid", "=", $("accountUuid"))
+    .orderBy("kind"),
+)
+
+export const factorKinds = async (db: Executing, accountUuid: string): Promise<readonly string[]> => {
+  const rows = await kindsOf.rows(db, { accountUuid })
+  return openKinds(
+    rows.map(({ kind }) => kind),
+    Boolean(rows[0]?.has_code),
+  )
 }
+
+/** Recovery codes stand in for a factor; without one there is nothing to stand in for. */
+export const openKinds = (kinds: readonly string[], hasCode: boolean): readonly string[] =>
+  kinds.length === 0 || !hasCode ? kinds : [...kinds, "recovery-code"]
 
 /**
  * Checks a code and uses it up. Needs the account's row lock. Commit what it did also when it answers an error: that is

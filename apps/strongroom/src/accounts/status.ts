@@ -1,29 +1,56 @@
 import { bytesToBase64url, bytesToHex, err, formatId, ok, parseId } from "@keyferry/base"
 
 import type { Handler, Handlers } from "../execute.ts"
+import { statement } from "../store/statement.ts"
+import type { MainTables } from "../store/tables.ts"
 import { denyDevice } from "./confirmation.ts"
-import { lossAcceptedMs } from "./losses.ts"
+import { lossAcceptedMs, lossNoteName } from "./losses.ts"
+import { openKinds } from "./second-factor.ts"
 import { readWaiting, THAW_SUBJECT } from "./waiting-period.ts"
-import { factorKinds } from "./second-factor.ts"
+
+type StatusRow = Pick<
+  MainTables["account"],
+  "frozen" | "sync_suspended" | "confirmed_ms" | "head_seq" | "head_hash" | "sealed_opaque_record"
+> & {
+  readonly kind: string | null
+  readonly loss_note: Uint8Array | null
+  readonly thaw_ready_ms: number | null
+  readonly thaw_until_ms: number | null
+  readonly has_code: number | boolean
+}
+
+/** One row for each second factor, and one where there is none. One statement, so that all of it is of one moment. */
+const statusOf = statement<"accountUuid" | "lossNote", StatusRow>((db, $) =>
+  db
+    .selectFrom("account as a")
+    .leftJoin("factor as f", "f.account_uuid", "a.uuid")
+    .leftJoin("meta as m", (on) => on.on("m.name", "=", $("lossNote")))
+    .leftJoin("waiting_period as w", (on) =>
+      on.onRef("w.account_uuid", "=", "a.uuid").on("w.what", "=", "thaw").on("w.subject", "=", THAW_SUBJECT),
+    )
+    .select(["a.frozen", "a.sync_suspended", "a.confirmed_ms", "a.head_seq", "a.head_hash", "a.sealed_opaque_record"])
+    .select(["f.kind", "m.value as loss_note", "w.ready_ms as thaw_ready_ms", "w.open_until_ms as thaw_until_ms"])
+    .select((e) =>
+      e
+        .exists(
+          e
+            .selectFrom("recovery_code as r")
+            .select("r.hash")
+            .whereRef("r.account_uuid", "=", "a.uuid")
+            .where("r.used_ms", "=", 0),
+        )
+        .as("has_code"),
+    )
+    .where("a.uuid", "=", $("accountUuid"))
+    .orderBy("f.kind"),
+)
 
 /** What a device may know of its account without opening anything. */
 const status: Handler<"account.status"> = async (ctx, { device }) => {
-  const found = await ctx.store.snapshot(async (db) => {
-    const account = await db
-      .selectFrom("account")
-      .select(["frozen", "sync_suspended", "confirmed_ms", "head_seq", "head_hash", "sealed_opaque_record"])
-      .where("uuid", "=", device.accountUuid)
-      .executeTakeFirst()
-    const thaw = { accountUuid: device.accountUuid, what: "thaw", subject: THAW_SUBJECT } as const
-    return {
-      account,
-      factors: await factorKinds(db, device.accountUuid),
-      thaw: account?.frozen === 1 ? await readWaiting(db, thaw) : undefined,
-    }
-  })
-  const { account, factors, thaw } = found
+  const { accountUuid } = device
+  const rows = await ctx.store.read((db) => statusOf.rows(db, { accountUuid, lossNote: lossNoteName(accountUuid) }))
+  const [account] = rows
   const nowMs = ctx.clock.nowMs()
-  const lossMs = await lossAcceptedMs(ctx, device.accountUuid)
   const held = device.state === "lease-locked" ? await ctx.leases.attempts(device.deviceId) : undefined
   if (account === undefined || account.head_hash === null) return err({ code: "device-not-enrolled" })
   return ok({
@@ -32,14 +59,21 @@ const status: Handler<"account.status"> = async (ctx, { device }) => {
       state: device.state,
       frozen: account.frozen === 1,
       syncSuspended: account.sync_suspended === 1,
-      factors: [...factors],
+      factors: [
+        ...openKinds(
+          rows.flatMap(({ kind }) => kind ?? []),
+          Boolean(account.has_code),
+        ),
+      ],
       confirmed: account.confirmed_ms !== 0,
       seq: account.head_seq,
       head: bytesToBase64url(account.head_hash),
       serverTimeMs: nowMs,
-      ...(thaw === undefined || thaw.open_until_ms <= nowMs ? {} : { thawAtMs: thaw.ready_ms }),
+      ...(account.frozen === 0 || account.thaw_ready_ms === null || (account.thaw_until_ms ?? 0) <= nowMs
+        ? {}
+        : { thawAtMs: account.thaw_ready_ms }),
       ...(account.sealed_opaque_record === null ? { passwordLost: true } : {}),
-      ...(lossMs === undefined ? {} : { lossAcceptedAtMs: lossMs }),
+      ...(account.loss_note === null ? {} : { lossAcceptedAtMs: lossAcceptedMs(account.loss_note) }),
       ...(held === undefined ? {} : { leaseAttempt: held.attempts }),
     },
   })

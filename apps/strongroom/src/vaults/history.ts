@@ -7,7 +7,7 @@ import { behind, isBehind } from "./behind.ts"
 import { openRecords, readMoment } from "./pull.ts"
 import type { PushParts } from "./push.ts"
 import { type Reader, readLeaves } from "./rows.ts"
-import { statement } from "./statement.ts"
+import { statement } from "../store/statement.ts"
 
 /** How long a record is kept after a newer one, or a delete, took its place. */
 export const HISTORY_MS = 30 * 24 * 3600 * 1000

@@ -8,7 +8,7 @@ import { prevSealedPlace, recordPlace, wrapPlace } from "../places.ts"
 import type { MainTables } from "../store/tables.ts"
 import { RECORDS_IN_BLOCK } from "./record-blocks.ts"
 import { type VaultHead, vaultHeads, type VaultStates } from "./rows.ts"
-import { statement } from "./statement.ts"
+import { statement } from "../store/statement.ts"
 
 /*
  * What a device is missing, read at one moment: links after its cursors and the newest records of what they put, heads of

@@ -9,11 +9,11 @@ import {
   type TrieRow,
   type VaultState,
 } from "@keyferry/chain"
-import type { Store } from "@keyferry/store"
+import { chunked, type Store } from "@keyferry/store"
 
 import type { Tx } from "../context.ts"
 import type { MainTables, VaultTable } from "../store/tables.ts"
-import { chunked, inserter, statement } from "./statement.ts"
+import { inserter, statement } from "../store/statement.ts"
 
 /* The statements about vaults, one each. */
 export type Reader = Pick<Tx, "selectFrom" | "getExecutor">

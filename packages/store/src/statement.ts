@@ -1,10 +1,10 @@
 import { Defect } from "@keyferry/base"
-import { type CompiledQuery, type Executing, runCompiled } from "@keyferry/store"
+import type { CompiledQuery, Transaction } from "kysely"
 
-import type { Tx } from "../context.ts"
+import { type Executing, runCompiled } from "./compiled.ts"
 
 /*
- * Statements of the hot path: built and compiled once for each dialect, then run with other values. Building a query
+ * Statements that run often: built and compiled once for each dialect, then run with other values. Building a query
  * costs several times what SQLite needs to run it.
  */
 interface Compilable<R> {
@@ -13,6 +13,8 @@ interface Compilable<R> {
 
 /** Stands where a value will be. Of type `never`, so that it fits every column. */
 export type Place<N extends string> = (name: N) => never
+
+export type Insert<C extends string> = (db: Executing, rows: readonly Readonly<Record<C, unknown>>[]) => Promise<void>
 
 export interface Statement<N extends string, R> {
   readonly rows: (db: Executing, values: Readonly<Record<N, unknown>>) => Promise<readonly R[]>
@@ -30,13 +32,13 @@ interface Slot<S> {
 }
 
 /** Compiles once for each dialect. `mark` makes what stands where a value will be. */
-const compiledOnce = <S>(build: (db: Tx, mark: (slot: S) => never) => Compilable<unknown>) => {
+const compiledOnce = <DB, S>(build: (db: Transaction<DB>, mark: (slot: S) => never) => Compilable<unknown>) => {
   const compiledFor = new WeakMap<object, Compiled<S>>()
   return (db: Executing): Compiled<S> => {
     const { adapter } = db.getExecutor()
     const known = compiledFor.get(adapter)
     if (known !== undefined) return known
-    const query = build(db as Tx, ((slot: S) => ({ slot })) as (slot: S) => never).compile()
+    const query = build(db as Transaction<DB>, ((slot: S) => ({ slot })) as (slot: S) => never).compile()
     const order = query.parameters.map((value) => (isSlot<S>(value) ? value : { fixed: value }))
     const compiled = { query, order }
     compiledFor.set(adapter, compiled)
@@ -45,10 +47,10 @@ const compiledOnce = <S>(build: (db: Tx, mark: (slot: S) => never) => Compilable
 }
 
 /** `build` gets the query builder and `$`, which marks where the named values go. */
-export const statement = <N extends string, R = unknown>(
-  build: (db: Tx, $: Place<N>) => Compilable<R>,
+const statement = <DB, N extends string, R>(
+  build: (db: Transaction<DB>, $: Place<N>) => Compilable<R>,
 ): Statement<N, R> => {
-  const compile = compiledOnce<N>(build)
+  const compile = compiledOnce<DB, N>(build)
   const execute = (db: Executing, values: Readonly<Record<N, unknown>>) => {
     const { query, order } = compile(db)
     const parameters = order.map((one) => {
@@ -80,16 +82,16 @@ export const chunked = async <T>(
 }
 
 /** Writes rows of one table, many at a time. `build` gets rows of marks in the order of `columns`. */
-export const inserter = <const C extends string>(
+const inserter = <DB, const C extends string>(
   columns: readonly C[],
-  build: (db: Tx, rows: readonly Readonly<Record<C, never>>[]) => Compilable<unknown>,
-): ((db: Executing, rows: readonly Readonly<Record<C, unknown>>[]) => Promise<void>) => {
+  build: (db: Transaction<DB>, rows: readonly Readonly<Record<C, never>>[]) => Compilable<unknown>,
+): Insert<C> => {
   type RowSlot = readonly [row: number, column: C]
   const bySize = new Map<number, (db: Executing) => Compiled<RowSlot>>()
   const ofSize = (size: number): ((db: Executing) => Compiled<RowSlot>) => {
     const known = bySize.get(size)
     if (known !== undefined) return known
-    const made = compiledOnce<RowSlot>((db, mark) =>
+    const made = compiledOnce<DB, RowSlot>((db, mark) =>
       build(
         db,
         Array.from(
@@ -114,3 +116,15 @@ export const inserter = <const C extends string>(
       return runCompiled(db, query, parameters)
     })
 }
+
+/** What makes the statements of one store's tables. */
+export interface Statements<DB> {
+  readonly statement: <N extends string, R = unknown>(
+    build: (db: Transaction<DB>, $: Place<N>) => Compilable<R>,
+  ) => Statement<N, R>
+  readonly inserter: <const C extends string>(
+    columns: readonly C[],
+    build: (db: Transaction<DB>, rows: readonly Readonly<Record<C, never>>[]) => Compilable<unknown>,
+  ) => Insert<C>
+}
+export const statementsOf = <DB>(): Statements<DB> => ({ statement, inserter })
