@@ -38,7 +38,18 @@ if (values.table !== undefined) {
   process.stdout.write(tableOf((JSON.parse(readFileSync(values.table, "utf8")) as { rows: readonly Row[] }).rows))
   process.exit(0)
 }
-const families: readonly Family[] = [starts, cli, propagation, pushes, transfer, changes, logins, growth, memory, web]
+const families: readonly Family[] = [
+  starts,
+  cli,
+  propagation,
+  pushes,
+  transfer,
+  changes,
+  logins,
+  ...growth,
+  ...memory,
+  web,
+]
 
 const QUICK_LIMIT_MS = 5 * 60_000
 const FULL_LIMIT_MS = 10 * 60_000

@@ -193,9 +193,9 @@ const contended = async (
         }
         Object.assign(own, before)
         await takeOver(own, reply)
-        tries++
         // Spread by the golden ratio: no two of them wait alike, and every run does the same.
-        await pause(waitAfterRace(tries, ((i + 1) * 0.618 + tries * 0.382) % 1))
+        const wait = waitAfterRace(tries++, ((i + 1) * 0.618 + tries * 0.382) % 1)
+        await pause(wait)
       }
     }),
   )

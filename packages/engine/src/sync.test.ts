@@ -229,8 +229,9 @@ describe("the machine", () => {
       input: (pushId: number, random: number) => SyncInput<Body>,
       times: number,
       random: number,
+      from = run([edit("x", A1)]).state,
     ): number[] => {
-      let { state } = run([edit("x", A1)])
+      let state = from
       const waits: number[] = []
       for (let i = 0; i < times; i++) {
         const next = run([input(state.pushId, random), { type: "timer" }], state)
@@ -241,8 +242,10 @@ describe("the machine", () => {
     }
     const race = (pushId: number, random: number): SyncInput<Body> => conflict(pushId, {}, random)
     const silence = (pushId: number, random: number): SyncInput<Body> => ({ type: "failed", pushId, random })
-    expect(waitsOf(race, 4, 0)).toEqual([25, 50, 100, 200])
-    expect(waitsOf(race, 12, 0.999_999).at(-1)).toBe(10_000)
+    expect(waitsOf(race, 4, 0)).toEqual([25, 35, 43, 50])
+    expect(engine.waitAfterRace(100_000, 0.999_999)).toBe(10_000)
+    const failedRotation = (): SyncInput<Body> => ({ type: "rotation-failed", random: 0 })
+    expect(waitsOf(failedRotation, 4, 0, run([{ type: "rotation-due" }]).state)).toEqual([25, 50, 100, 200])
     expect(waitsOf(silence, 3, 0.5)).toEqual([750, 1500, 3000])
     expect(waitsOf(silence, 30, 0).at(-1)).toBe(150_000)
     expect([0, 1, 2].map((tries) => engine.waitAfterSilence(tries, 0.5))).toEqual([750, 1500, 3000])

@@ -42,9 +42,16 @@ interface Delay {
   readonly firstMs: number
   readonly capMs: number
   readonly isSilent: boolean
+  readonly growth: (tries: number) => number
 }
-const AFTER_RACE: Delay = { firstMs: 50, capMs: 10_000, isSilent: false }
-const AFTER_SILENCE: Delay = { firstMs: 1_000, capMs: 300_000, isSilent: true }
+const doubling = (tries: number): number => 2 ** tries
+/**
+ * A race is lost to somebody who got on and does not wait: a wait that doubled would have the loser lose again and again. This one
+ * grows slowly enough to come to its turn, and fast enough that a crowd spreads.
+ */
+const AFTER_RACE: Delay = { firstMs: 50, capMs: 10_000, isSilent: false, growth: (tries) => Math.sqrt(tries + 1) }
+const AFTER_ROTATION: Delay = { firstMs: 50, capMs: 10_000, isSilent: false, growth: doubling }
+const AFTER_SILENCE: Delay = { firstMs: 1_000, capMs: 300_000, isSilent: true, growth: doubling }
 
 export type SyncPhase = "idle" | "ready" | "pushing" | "rotating" | "waiting" | "refused" | "frozen"
 
@@ -159,7 +166,7 @@ export const syncStatus = <B>(
   return state.outbox.size === 0 && !state.rotationDue ? "up-to-date" : "waiting"
 }
 
-/** The wait after so many lost races in a row. Source   spec/sync.md, SY17 */
+/** The wait after a lost race, where so many were lost in a row before it. Source   spec/sync.md, SY17 */
 export const waitAfterRace = (tries: number, random: number): number => waitMs(AFTER_RACE, tries, random)
 
 /** The wait after so many attempts in a row that got no answer, for whoever asks a server again. Source   spec/sync.md, SY17 */
@@ -198,7 +205,7 @@ const apply = <B>(merge: MergeBodies<B>, state: SyncState<B>, input: SyncInput<B
     case "rotated":
       return only({ ...(state.phase === "rotating" ? ready(state) : state), rotationDue: false, tries: 0 })
     case "rotation-failed":
-      return state.phase === "rotating" ? retryLater(state, AFTER_RACE, input.random) : only(state)
+      return state.phase === "rotating" ? retryLater(state, AFTER_ROTATION, input.random) : only(state)
     case "timer":
       return only(state.phase === "waiting" ? ready(state) : state)
     case "froze":
@@ -259,9 +266,9 @@ const retryLater = <B>(state: SyncState<B>, delay: Delay, random: number): SyncS
   commands: [{ type: "wait", ms: waitMs(delay, state.tries, random) }],
 })
 
-/** Between half and all of a doubling delay, so that two devices that raced do not race again. */
+/** Between half and all of a growing delay, so that two devices that raced do not race again. */
 const waitMs = (delay: Delay, tries: number, random: number): number =>
-  Math.round(Math.min(delay.capMs, delay.firstMs * 2 ** tries) * (0.5 + random / 2))
+  Math.round(Math.min(delay.capMs, delay.firstMs * delay.growth(tries)) * (0.5 + random / 2))
 
 /** Starts what can start now: a rotation before any push, and a push only if nothing is under way. */
 const advance = <B>(state: SyncState<B>, limits: BatchLimits): SyncStep<B> => {
