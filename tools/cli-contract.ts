@@ -429,6 +429,7 @@ const misuse = async (): Promise<void> => {
       const name = `${what}${json ? " --json" : ""}`
       check(ended.exit === exit, `${name}: exit ${ended.exit} instead of ${exit}: ${ended.stderr.trim()}`)
       checkManners(name, ended, false)
+      // Control characters are what is looked for.
       // eslint-disable-next-line no-control-regex
       check(
         !/[\u0000-\u0009\u000b-\u001f\u007f]/.test(json ? "" : ended.stdout + ended.stderr),

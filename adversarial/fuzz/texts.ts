@@ -108,6 +108,7 @@ export const targets: readonly FuzzTarget[] = [
       maskAddress(textOf(input))
       if (!parsed.ok) return
       const { text, key } = parsed.value
+      // Control characters are what is looked for.
       // eslint-disable-next-line no-control-regex
       promise(!/[\u0000-\u001f\u007f<>,]/.test(text), "an address that could start another mail header")
       promise(text.split("@").length === 2 && key.length > 2, "not one mailbox")

@@ -39,6 +39,7 @@ export const makeFonts = async (): Promise<void> => {
   mkdirSync(FOLDER, { recursive: true })
   for (const { name, from, text, wght } of CUTS) {
     const target = join(FOLDER, `${name}.woff2`)
+    // One after the other: the wasm of the subsetter has one memory.
     // oxlint-disable-next-line no-await-in-loop
     const cut = await subsetFont(readFileSync(resolve(`${from}.woff2`)), text, {
       targetFormat: "woff2",

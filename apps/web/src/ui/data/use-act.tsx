@@ -72,6 +72,7 @@ export const useAct = (): Act => {
           if (code !== "reauth-required" && code !== "second-factor-needed") break
           // Confirmed password and still refused: it is the factor that is too old.
           const need = code === "second-factor-needed" || asked > 0 ? "factor" : "password"
+          // A person answers one question after the other.
           // oxlint-disable-next-line no-await-in-loop
           if (!(await askFor(need))) break
           // oxlint-disable-next-line no-await-in-loop
