@@ -61,7 +61,7 @@ const refuses = async (
 /** The folder's server starts, and the account that was there is there. */
 const startsAgain = async (stage: Stage, folder: string): Promise<void> => {
   const server = stage.startServer(folder)
-  await server.waitForLine(/^data kept: 1 account$/, 30_000)
+  await server.waitForLine(/^data kept: 1 account$/)
   await stage.ready(server)
   const code = await stage.stop(server)
   check(

@@ -169,7 +169,7 @@ export const createStages = async (): Promise<StageMaker> => {
       home: homeAt(join(root, "server-home")),
       environment,
     })
-  const ready = async (server: RunningProcess): Promise<void> => void (await server.waitForLine(/^ready in /, 30_000))
+  const ready = async (server: RunningProcess): Promise<void> => void (await server.waitForLine(/^ready in /))
   const stop = async (server: RunningProcess): Promise<number> => {
     server.signal("SIGTERM")
     return (await server.exited).code
@@ -186,7 +186,7 @@ export const createStages = async (): Promise<StageMaker> => {
 
   {
     const server = startServer(template.server)
-    const [, link = ""] = await server.waitForLine(/^First account: (\S+)/, 30_000)
+    const [, link = ""] = await server.waitForLine(/^First account: (\S+)/)
     await ready(server)
     const device = await open(profileOf(homeAt(template.home)))
     must(await device.signUp({ link, address: "ada@example.org", password: PASSWORD, deviceName: "laptop" }))

@@ -51,6 +51,10 @@ export const must = <T>(result: Result<T, Failure>): T => {
   throw new Error(`${result.error.code}${result.error.detail === undefined ? "" : `: ${result.error.detail}`}`)
 }
 
+const STEP_MS = 30_000
+/** What a slow machine takes from a code to the server's look at it. */
+const TO_ARRIVE_MS = 20_000
+
 /** Codes of an authenticator: each step once, from the step before now to the one after. */
 export const createAuthenticator = (otpauth: string, time: AuthenticatorTime = ownTime): (() => Promise<string>) => {
   const totp = URI.parse(otpauth)
@@ -58,9 +62,11 @@ export const createAuthenticator = (otpauth: string, time: AuthenticatorTime = o
   let step = 0
   return async () => {
     for (;;) {
-      const now = Math.floor(time.nowMs() / 30_000)
-      step = Math.max(step + 1, now - 1)
-      if (step <= now + 1) return totp.generate({ timestamp: step * 30_000 })
+      const nowMs = time.nowMs()
+      const now = Math.floor(nowMs / STEP_MS)
+      // The step before is taken until this one ends: not where the code might arrive after that.
+      step = Math.max(step + 1, STEP_MS - (nowMs % STEP_MS) >= TO_ARRIVE_MS ? now - 1 : now)
+      if (step <= now + 1) return totp.generate({ timestamp: step * STEP_MS })
       step--
       await time.nextStep()
     }

@@ -167,7 +167,7 @@ const createServerProcess = ({ folder, home, port, args, environment }: ServerPl
       logged = 0
       const words = [SERVER, "serve", "--data-dir", folder, "--listen", `127.0.0.1:${port}`, ...args]
       running = startProcess({ ...base, args: [...words, "--limits-rate-scale", "100"] })
-      await running.waitForLine(/ready in/, 30_000)
+      await running.waitForLine(/ready in/)
     },
     stop: async () => {
       now().signal("SIGINT")

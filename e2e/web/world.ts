@@ -87,7 +87,7 @@ export const createWorld = async (bundle: string, watch: Watch): Promise<World> 
       home,
       environment: { KF_TEST_WEB: bundle, KF_MAIL_URL: smtp.url, KF_CLOCK_FILE: clockFile },
     })
-    await server.waitForLine(/ready in/, 30_000)
+    await server.waitForLine(/ready in/)
     firstLink = /first (http\S+)/.exec(server.stdout())?.[1] ?? firstLink
   }
   const killServer = async (): Promise<void> => {
