@@ -82,6 +82,12 @@ const machine = {
 const report = (): string => JSON.stringify({ machine, load: loadavg(), rows }, undefined, 2)
 const began = performance.now()
 
+// What a family that broke or was given up on still does must not end the others.
+for (const event of ["unhandledRejection", "uncaughtException"] as const)
+  process.on(event, (error: unknown) =>
+    say(`too late to count: ${error instanceof Error ? error.message : String(error)}`),
+  )
+
 if (!areProgramsCurrent()) await buildPrograms()
 for (const family of families) {
   if (only !== undefined && !family.ids.some((id) => only.includes(id))) continue

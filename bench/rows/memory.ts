@@ -88,9 +88,17 @@ const streams = async (plan: Plan, folder: string): Promise<Row> => {
     sockets.push(socket)
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject)
-      socket.on("data", (chunk: Buffer) => {
-        if (chunk.includes("event: sync")) resolve()
-      })
+      socket.once("close", () => reject(new Error("a stream was closed")))
+      let said = ""
+      const look = (chunk: Buffer): void => {
+        said += chunk.toString("latin1")
+        if (!said.startsWith("HTTP/1.1 200")) reject(new Error(`a stream was refused: ${said.slice(0, 300)}`))
+        if (!said.includes("event: sync")) return
+        // Whoever stays open keeps nothing of this.
+        socket.off("data", look).resume()
+        resolve()
+      }
+      socket.on("data", look)
       socket.write(request)
     })
   }
