@@ -1,7 +1,7 @@
 /**
  * `npm run e2e [-- --browser chromium|firefox]`: the web app in real browsers, against a real server with its strongroom and
  * a mail server, with `kf` beside them. The browsers are those of Debian, installed where they are missing.
- * `--story devices|screens|troubles|journeys` tells one of them. Closes with `chromium N passed, firefox M passed, …` and the sum `N passed, N failed`.
+ * `--story devices|screens|troubles|camera|journeys|settings|recovery` tells one of them. Closes with `chromium N passed, firefox M passed, …` and the sum `N passed, N failed`.
  */
 import { spawnSync } from "node:child_process"
 import { rmSync } from "node:fs"
@@ -10,14 +10,18 @@ import process from "node:process"
 import { parseArgs } from "node:util"
 
 import type { BrowserName, Watch } from "../e2e/web/browsers.ts"
-import { type Resumed, tellJourneys } from "../e2e/web/journeys.ts"
+import { tellCamera } from "../e2e/web/camera.ts"
+import { tellJourneys } from "../e2e/web/journeys.ts"
 import { tellScreens } from "../e2e/web/screens.ts"
+import { tellRecovery } from "../e2e/web/recovery.ts"
+import { tellSettings } from "../e2e/web/settings.ts"
+import type { Resumed } from "../e2e/web/sitting.ts"
 import { tellStory } from "../e2e/web/story.ts"
 import { tellTroubles } from "../e2e/web/troubles.ts"
 import { createSuite, StoryStopped } from "../e2e/web/suite.ts"
 import { buildTestBundle } from "../e2e/web/world.ts"
 
-const STORIES = ["devices", "screens", "journeys", "troubles"] as const
+const STORIES = ["devices", "screens", "troubles", "camera", "journeys", "settings", "recovery"] as const
 const { values: options } = parseArgs({ options: { browser: { type: "string" }, story: { type: "string" } } })
 const isTold = (story: (typeof STORIES)[number]): boolean => options.story === undefined || options.story === story
 const names = (["chromium", "firefox"] as const).filter(
@@ -52,7 +56,11 @@ for (const name of names) {
   if (isTold("devices")) await told(tellStory(name, bundle, watch, suite))
   if (isTold("screens") && name === "chromium") await told(tellScreens(bundle, watch, suite))
   if (isTold("troubles")) await told(tellTroubles(name, bundle, watch, suite))
-  if (isTold("journeys")) await told(tellJourneys(name, bundle, watch, suite, reloads))
+  if (isTold("camera")) await told(tellCamera(name, bundle, watch, suite))
+  const sitting = { name, bundle, watch, suite, count: reloads }
+  if (isTold("journeys")) await told(tellJourneys(sitting))
+  if (isTold("settings")) await told(tellSettings(sitting))
+  if (isTold("recovery")) await told(tellRecovery(sitting))
   for (const text of [...watch.policyReports, ...watch.errors]) print(`  ${text}`)
   reports += watch.policyReports.length
   passed += suite.passed()

@@ -16,6 +16,8 @@ export interface Tab {
   readonly screenshot: (path: string) => Promise<void>
   /** Chromium only: an authenticator that verifies its person by itself. */
   readonly addAuthenticator: () => Promise<void>
+  /** Chromium only: the next request for such an address never gets an answer. */
+  readonly stallOnce: (address: RegExp) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -45,8 +47,17 @@ const noteLine = (watch: Watch, kind: string, text: string): void => {
     watch.errors.push(text)
 }
 
-export const startBrowser = (name: BrowserName, profile: string, watch: Watch): Promise<BrowserProcess> =>
-  name === "chromium" ? startChromium(profile, watch) : startFirefox(profile, watch)
+export interface BrowserWish {
+  /** Chromium only: a Y4M file that its camera shows, read anew whenever the camera is opened. Nobody is asked for leave. */
+  readonly camera?: string
+}
+
+export const startBrowser = (
+  name: BrowserName,
+  profile: string,
+  watch: Watch,
+  wish: BrowserWish = {},
+): Promise<BrowserProcess> => (name === "chromium" ? startChromium(profile, watch, wish) : startFirefox(profile, watch))
 
 /** Notes every request, report and error of all pages of a Chromium. */
 export const watchContext = (context: BrowserContext, watch: Watch): void => {
@@ -55,10 +66,15 @@ export const watchContext = (context: BrowserContext, watch: Watch): void => {
   context.on("weberror", (error) => noteLine(watch, "error", error.error().message))
 }
 
-const startChromium = async (profile: string, watch: Watch): Promise<BrowserProcess> => {
+const startChromium = async (profile: string, watch: Watch, { camera }: BrowserWish): Promise<BrowserProcess> => {
+  const film = [
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    `--use-file-for-fake-video-capture=${camera}`,
+  ]
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env["KF_CHROMIUM"] ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+    args: ["--no-sandbox", "--disable-dev-shm-usage", ...(camera === undefined ? [] : film)],
   })
   watchContext(context, watch)
   return {
@@ -90,6 +106,7 @@ const startChromium = async (profile: string, watch: Watch): Promise<BrowserProc
             },
           })
         },
+        stallOnce: async (address) => void (await page.route(address, () => undefined, { times: 1 })),
         close: () => page.close(),
       }
     },
@@ -121,6 +138,7 @@ const startFirefox = async (profile: string, watch: Watch): Promise<BrowserProce
         click: (x, y) => page.mouse.click(x, y),
         screenshot: async (path) => void (await page.screenshot({ path })),
         addAuthenticator: () => Promise.reject(new Error("Firefox has no authenticator for tests over BiDi")),
+        stallOnce: () => Promise.reject(new Error("BiDi holds up no single request here")),
         close: () => page.close(),
       }
     },

@@ -1,116 +1,22 @@
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-
 import { createAuthenticator } from "../devices/world.ts"
-import type { BrowserName, Tab, Watch } from "./browsers.ts"
-import { typistAt } from "./keyboard.ts"
 import type { Person } from "./person.ts"
-import { pointerAt } from "./pointer.ts"
-import { assert, equal, type Suite, until } from "./suite.ts"
-import { createWorld, type World } from "./world.ts"
+import { ADDRESS, PASSWORD, personAt, type Sitting, type SittingWish, stepUp, tellSitting } from "./sitting.ts"
+import { assert, equal, until } from "./suite.ts"
 
 /** The gallery says by this sentence which story reaches a state. */
 const KIT_FORGOTTEN = "an account is made by the first link, and a kit whose page was reloaded is not forgotten"
 const TYPED = "what was typed and not saved is there after a reload, until it is saved or given up"
 const SAME_NAME = "a second browser that came with the name of the first gets another one, at a press"
-const PASSWORD = "correct horse battery staple"
-const ADDRESS = "ada@example.org"
 const SECRET = "canary-5f0e1d2c3b4a59687-secret"
-
-/**
- * Chromium's person has no pointer. Headless Firefox loses the focus to its own bars when Tab leaves the page, and takes no
- * Enter for a button after that; its person has a pointer.
- */
-const personAt = (name: BrowserName, tab: Tab): Person => (name === "chromium" ? typistAt(tab) : pointerAt(tab))
-
-/** Places at which the page was reloaded, and how many of them were there again. */
-export interface Resumed {
-  steps: number
-  resumed: number
-}
 
 /**
  * The five main journeys on the screens, in Chromium with a keyboard and no pointer, in Firefox with a pointer. At every step the page is reloaded,
  * as after a crash: it comes back to that step with nothing lost.
  */
-export const tellJourneys = async (
-  name: BrowserName,
-  bundle: string,
-  watch: Watch,
-  suite: Suite,
-  count: Resumed,
-): Promise<void> => {
-  const world = await createWorld(bundle, watch)
-  const people: Person[] = []
-  const sit = async (profile: string): Promise<Person> => {
-    const typist = personAt(name, await (await world.browser(name, profile)).tab())
-    people.push(typist)
-    return typist
-  }
-  /** Reloads here, opens the vault where that locked it, and looks whether it is the same step. */
-  const reloaded = async (who: Person, shown: string): Promise<void> => {
-    count.steps++
-    await who.tab.reload()
-    await unlockIfLocked(who, shown)
-    await who.sees(shown)
-    count.resumed++
-  }
-  try {
-    await tellThem(world, { name, sit, reloaded, check: suite.check })
-  } catch (error) {
-    // What the person had before them tells more than the sentence.
-    for (const [at, { tab }] of people.entries())
-      await tab.screenshot(join(tmpdir(), `keyferry-journey-${name}-${at}.png`)).catch(() => undefined)
-    throw error
-  } finally {
-    await world.close()
-  }
-}
+export const tellJourneys = (wish: SittingWish): Promise<void> => tellSitting("journey", wish, tellThem)
 
-const unlockIfLocked = async (who: Person, shown: string): Promise<void> => {
-  for (let looks = 0; looks < 400; looks++) {
-    const text = await who.text()
-    if (text.includes(shown)) return
-    if (/^Locked$/m.test(text)) {
-      await who.fill("Password", PASSWORD)
-      await who.press("Unlock")
-      return
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
-
-/** The password and the second factor, once more, where they are asked for on the way to `shown`. */
-const stepUp = async (who: Person, shown: string, code: () => Promise<string>): Promise<void> => {
-  for (let asked = 0; asked < 3; asked++) {
-    let title = ""
-    await until(
-      async () => {
-        title = await who.textOf("[role=dialog] h2")
-        return /once more|second factor/i.test(title) || (await who.text()).includes(shown)
-      },
-      `${shown}, or a question`,
-      20_000,
-    )
-    if ((await who.text()).includes(shown)) return
-    if (/password/i.test(title)) await who.fill("Password", PASSWORD)
-    else await who.fill("Code", await code())
-    await who.press("Confirm")
-    await until(async () => (await who.textOf("[role=dialog] h2")) !== title, `“${title}” is answered`, 20_000)
-  }
-}
-
-const tellThem = async (
-  world: World,
-  tools: {
-    readonly name: BrowserName
-    readonly sit: (profile: string) => Promise<Person>
-    readonly reloaded: (who: Person, shown: string) => Promise<void>
-    readonly check: Suite["check"]
-  },
-): Promise<void> => {
-  const { name, sit, reloaded, check } = tools
-  const how = name === "chromium" ? "by keyboard" : "by pointer"
+const tellThem = async ({ world, name, how, check, sit: sitAt, reloaded }: Sitting): Promise<void> => {
+  const sit = async (profile: string): Promise<Person> => sitAt(await world.browser(name, profile))
   const ada = await sit("keys-first")
   let authenticator = (): Promise<string> => Promise.resolve("")
 

@@ -250,6 +250,8 @@ const tellThem = async (name: BrowserName, world: World, { check }: Suite, peopl
       await until(async () => (await side.status()).sync.conflicts === 1, "both sides know of it", 60_000)
     await bob.tab.goto(`${world.origin}/conflicts`)
     await bob.sees("changed in two places")
+    await bob.tab.reload()
+    await bob.sees("changed in two places")
     await bob.press("Show")
     await bob.sees("quay 8")
     await bob.sees("quay 9")
@@ -284,4 +286,22 @@ const tellThem = async (name: BrowserName, world: World, { check }: Suite, peopl
     await ada.sees("Add a key")
     assert(!(await ada.text()).includes(ADDRESS), "no address is left")
   })
+  if (name === "chromium")
+    await check(
+      "a worker that the browser never brings is begun again, and the page does not wait for ever",
+      async () => {
+        for (const [n, held] of [/\/device\.html$/, /\/assets\/main-[^/]*\.js$/].entries()) {
+          const tab = await (await world.browser(name, `trouble-held-${n}`)).tab()
+          await tab.stallOnce(held)
+          const eve = pointerAt(tab)
+          people.push(eve)
+          await tab.goto(`${world.origin}/add/note`)
+          await eve.fill("Text", "a line")
+          await eve.press("Save")
+          await eve.fill("Password", PASSWORD)
+          await eve.press("Seal and save")
+          await eve.sees("Local only", 60_000)
+        }
+      },
+    )
 }

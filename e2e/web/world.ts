@@ -8,7 +8,7 @@ import { createHome, type RunningProcess, type SmtpCatcher, startProcess, startS
 
 import { buildWebBundle, WEB_FOLDER } from "../../tools/web-bundle.ts"
 import { createProfile, type Profile } from "../story/profile.ts"
-import { type BrowserName, type BrowserProcess, startBrowser, type Watch } from "./browsers.ts"
+import { type BrowserName, type BrowserProcess, type BrowserWish, startBrowser, type Watch } from "./browsers.ts"
 
 const CLOCK = join(import.meta.dirname, "..", "..", "adversarial", "world", "moved-clock.mjs")
 
@@ -26,7 +26,7 @@ export interface World {
   readonly stopMail: () => Promise<void>
   /** At the same address as before. */
   readonly startMail: () => Promise<void>
-  readonly browser: (name: BrowserName, profile: string) => Promise<BrowserProcess>
+  readonly browser: (name: BrowserName, profile: string, wish?: BrowserWish) => Promise<BrowserProcess>
   readonly kf: (name: string) => Profile
   /** Posts the confirmation as the page behind the mailed link does; gives the HTTP status. */
   readonly confirm: (code: string) => Promise<number>
@@ -110,8 +110,8 @@ export const createWorld = async (bundle: string, watch: Watch): Promise<World> 
     firstLink: () => firstLink,
     start,
     killServer,
-    browser: async (name, profile) => {
-      const browser = await startBrowser(name, join(folder, `${name}-${profile}`), watch)
+    browser: async (name, profile, wish) => {
+      const browser = await startBrowser(name, join(folder, `${name}-${profile}`), watch, wish)
       browsers.push(browser)
       return browser
     },

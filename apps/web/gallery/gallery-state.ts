@@ -1,3 +1,4 @@
+import type { RecordedCamera } from "./recorded-camera.ts"
 import type { DeviceRecord } from "./recorded-device.ts"
 
 /** What is done on the page before it is photographed; names are accessible names. */
@@ -22,4 +23,5 @@ export interface GalleryState {
   readonly width?: number
   readonly density?: "compact"
   readonly offersDensity?: boolean
+  readonly camera?: RecordedCamera
 }

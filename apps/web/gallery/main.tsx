@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client"
 import { chooseLocale } from "../src/i18n/locale.ts"
 import { App } from "../src/ui/app.tsx"
 import { applyLook, setPreferences } from "../src/ui/data/preferences.ts"
+import { recordCamera } from "./recorded-camera.ts"
 import { recordedDevice } from "./recorded-device.ts"
 import { HOSTILE_STATES } from "./states-hostile.ts"
 import { STATES } from "./states.ts"
@@ -27,4 +28,5 @@ setPreferences({
   revealWarned: false,
 })
 applyLook()
+if (state.camera !== undefined) recordCamera(state.camera)
 createRoot(root).render(<App bridge={recordedDevice(state.record)} />)

@@ -21,6 +21,20 @@ const TOO_OLD =
   "a link that is too old: its page refuses it, the waiting browser says that it expired, and a new mail works"
 const KIT_FORGOTTEN = "an account is made by the first link, and a kit whose page was reloaded is not forgotten"
 const KEYS_LOST = "a browser's keys are lost while its rows are there: the page says so, and the way on is open"
+const NO_CAMERA = "where there is no camera, the page says so and names what is typed instead"
+const DEVICE_SEEN = "a new browser is approved by its code before the camera, with nothing typed but two words"
+const RECOVERED =
+  "the password is lost: the kit, the mailbox and the second factor bring the account back, with a reload at each step"
+const PASSWORD_CHANGED = "the password is changed; a reload comes back to the question"
+const ADDRESS_CHANGED = "the address is changed by the link in the new mailbox; both mailboxes are told"
+const KIT_REPLACED = "the kit is replaced, and the new one is checked after a reload lost its page"
+const PASSKEY_ADDED = "a passkey is added, and removed again"
+const SWITCHES =
+  "sync of this browser, of one item and of the whole account is stopped, each after its question, and goes on"
+const BIN = "an item goes into the bin and comes back"
+const RENAMED = "a device gets another name"
+const SIGN_OUT = "signing out stands where it stood, and nothing is cleared before it is typed"
+const CONFLICT = "the same secret changed on both sides: both values are kept, and a person picks one"
 
 /** State → the sentence of the story that reaches it. */
 export const REACHED: Readonly<Record<string, string>> = {
@@ -77,6 +91,32 @@ export const REACHED: Readonly<Record<string, string>> = {
   "editor:draft": TYPED,
   "screen:unlock-lost": KEYS_LOST,
   "dialog:start-again": KEYS_LOST,
+  "dialog:scan": DEVICE_SEEN,
+  "dialog:scan-none": NO_CAMERA,
+  "screen:approve": DEVICE_SEEN,
+  "screen:approve-reply": DEVICE_SEEN,
+  "screen:recover": RECOVERED,
+  "screen:recover-password": RECOVERED,
+  "dialog:change-password": PASSWORD_CHANGED,
+  "dialog:change-address": ADDRESS_CHANGED,
+  "dialog:kit-replace": KIT_REPLACED,
+  "dialog:kit-check": KIT_REPLACED,
+  "dialog:passkey-add": PASSKEY_ADDED,
+  "dialog:passkey-remove": PASSKEY_ADDED,
+  "dialog:sync-off": SWITCHES,
+  "sync:sync-off": SWITCHES,
+  "dialog:keep-local": SWITCHES,
+  "dialog:sync": SWITCHES,
+  "dialog:whole-account": SWITCHES,
+  "sync:sync-suspended": SWITCHES,
+  "dialog:remove-item": BIN,
+  "screen:bin": BIN,
+  "dialog:rename-device": RENAMED,
+  "screen:sign-out": SIGN_OUT,
+  "screen:sign-out-last": SIGN_OUT,
+  "screen:conflicts": CONFLICT,
+  "screen:conflicts-none": CONFLICT,
+  "sync:conflicts": CONFLICT,
 }
 
 /** Why no story goes there. */
@@ -110,6 +150,7 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
       [
         OTHER_BROWSER,
         [
+          "dialog:scan-refused",
           "sync:insecure-context",
           "page:insecure-context",
           "page:browser-lacks",
@@ -128,12 +169,9 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
           "device:retired",
         ],
       ],
-      [
-        ELSEWHERE,
-        ["device:rejected", "device:expired", "sync:device-unknown", "sync:account-frozen", "sync:sync-suspended"],
-      ],
-      [ELSEWHERE, ["sync:conflicts", "screen:conflicts", "custody:not-here", "custody:closed", "screen:standard-only"]],
-      [ELSEWHERE, ["banner:device-waits", "screen:approve", "screen:approve-reply"]],
+      [ELSEWHERE, ["device:rejected", "device:expired", "sync:device-unknown", "sync:account-frozen"]],
+      [ELSEWHERE, ["custody:not-here", "custody:closed", "screen:standard-only"]],
+      [ELSEWHERE, ["banner:device-waits"]],
       [ELSEWHERE, ["sync:offline", "screen:unlock-offline", "screen:sign-out-offline", "screen:unlock-holder-closed"]],
       [
         BRIEF,
@@ -152,10 +190,7 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
         BY_HAND,
         ["editor:swapped", "editor:split", "editor:trimmed", "editor:withdraw", "editor:problem", "screen:choose-kind"],
       ],
-      [
-        BY_HAND,
-        ["screen:rescue", "screen:recover", "screen:recover-password", "screen:security", "screen:about-vaults"],
-      ],
+      [BY_HAND, ["screen:rescue", "screen:security", "screen:about-vaults"]],
       [
         BY_HAND,
         [
@@ -167,44 +202,16 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
           "screen:add-env",
         ],
       ],
-      [
-        BY_HAND,
-        ["screen:history", "screen:conflicts-none", "screen:bin", "screen:no-page", "screen:turn-on-no-account"],
-      ],
-      [
-        BY_HAND,
-        [
-          "screen:turn-on-device",
-          "screen:retrieve-paused",
-          "sync:retrieve-paused",
-          "screen:sign-out",
-          "screen:sign-out-last",
-        ],
-      ],
+      [BY_HAND, ["screen:history", "screen:no-page", "screen:turn-on-no-account"]],
+      [BY_HAND, ["screen:turn-on-device", "screen:retrieve-paused", "sync:retrieve-paused"]],
       [
         BY_HAND,
         ["screen:devices-one", "screen:devices-no-account", "screen:replace-none", "screen:activity-no-account"],
       ],
-      [
-        BY_HAND,
-        ["sync:sync-off", "screen:settings-accounts-sync", "dialog:keep-local", "dialog:sync", "dialog:remove-item"],
-      ],
-      [
-        BY_HAND,
-        ["dialog:trouble", "dialog:add-device", "dialog:rename-device", "dialog:sync-off", "dialog:credential-switch"],
-      ],
-      [BY_HAND, ["dialog:sync-existing", "dialog:whole-account", "dialog:change-password", "dialog:change-address"]],
-      [
-        BY_HAND,
-        [
-          "dialog:factor-off",
-          "dialog:kit-check",
-          "dialog:kit-replace",
-          "dialog:passkey-add",
-          "dialog:passkey-remove",
-          "dialog:freeze",
-        ],
-      ],
+      [BY_HAND, ["screen:settings-accounts-sync"]],
+      [BY_HAND, ["dialog:trouble", "dialog:add-device", "dialog:credential-switch"]],
+      [BY_HAND, ["dialog:sync-existing"]],
+      [BY_HAND, ["dialog:factor-off", "dialog:freeze"]],
     ] as const
   ).flatMap(([reason, states]) => states.map((state) => [state, reason] as const)),
 )

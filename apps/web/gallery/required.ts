@@ -117,5 +117,8 @@ export const REQUIRED: readonly string[] = [
     "passkey-add",
     "passkey-remove",
     "freeze",
+    "scan",
+    "scan-none",
+    "scan-refused",
   ].map((dialog) => `dialog:${dialog}`),
 ]

@@ -104,6 +104,22 @@ export const DEVICE_GALLERY_STATES: readonly GalleryState[] = [
     steps: [{ fill: "The three words on its screen", text: "copper violin walnut" }, { click: "Add this device" }],
   },
   {
+    id: "approve-scan",
+    path: "/devices/approve/dev_waits",
+    shows: ["dialog:scan"],
+    record: { ...inside, devices: f.waitingDevices },
+    steps: [{ click: "Scan" }],
+    camera: "shows",
+  },
+  {
+    id: "approve-scan-none",
+    path: "/devices/approve/dev_waits",
+    shows: ["dialog:scan-none"],
+    record: { ...inside, devices: f.waitingDevices },
+    steps: [{ click: "Scan" }],
+    camera: "none",
+  },
+  {
     id: "approve-reply",
     path: "/devices/approve/dev_waits",
     shows: ["screen:approve-reply"],

@@ -95,6 +95,15 @@ export const SETTINGS_STATES: readonly GalleryState[] = [
     steps: [{ click: "Check the kit" }],
   },
   {
+    id: "settings-kit-scan-refused",
+    path: "/settings/sign-in",
+    shows: ["dialog:scan-refused"],
+    record: inside,
+    steps: [{ click: "Check the kit" }, { click: "Scan" }],
+    camera: "refused",
+    width: 360,
+  },
+  {
     id: "settings-kit-replace",
     path: "/settings/sign-in",
     shows: ["dialog:kit-replace"],

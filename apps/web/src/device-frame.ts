@@ -4,6 +4,9 @@
  */
 const worker = new Worker(new URL("./worker/main.ts", import.meta.url), { type: "module", name: "keyferry" })
 
+// Once it runs, and not before: the page gives its line to a worker that is there.
+worker.addEventListener("message", () => parent.postMessage("up", location.origin), { once: true })
+
 addEventListener("message", (event) => {
   if (event.source !== parent || event.origin !== location.origin) return
   if (event.data === "keep") keepApp()

@@ -1,6 +1,7 @@
 import { createBrowserDevice } from "./browser-device.ts"
 import type { BrowserDevice } from "./contract.ts"
 import { readEnvironment } from "./environment.ts"
+import { firstUp, type Try } from "./first-up.ts"
 import type { Reply, Request } from "./messages.ts"
 import { PROFILE } from "./profile.ts"
 import { type Line, portLine } from "./proxy.ts"
@@ -23,21 +24,27 @@ export interface WorkerFrame {
 }
 
 /**
- * The worker is started by a frame of this origin; it waits for the line as long as that takes. In a browser that has no
+ * The worker is started by a frame of this origin, which says when it is up and gets the line then. In a browser that has no
  * store yet it starts when the page stands, or with the first thing that is asked of it.
  */
 const openFrame = (): WorkerFrame => {
   const { port1, port2 } = new MessageChannel()
   const line = portLine<Request, Reply>(port1)
-  const frame = document.createElement("iframe")
-  frame.src = "/device.html"
-  frame.hidden = true
-  frame.title = ""
-  frame.addEventListener("load", () => frame.contentWindow?.postMessage("line", location.origin, [port2]), {
-    once: true,
-  })
+  let isStarted = false
+  let isEnded = false
+  let current: HTMLIFrameElement | undefined
   const start = (): void => {
-    if (!frame.isConnected) document.body.append(frame)
+    if (isStarted) return
+    isStarted = true
+    // Browsers sometimes never bring a worker that is started while the page before this one still goes away.
+    void firstUp(beginFrame).then(({ frame }) => {
+      if (isEnded) {
+        frame.remove()
+        return
+      }
+      current = frame
+      frame.contentWindow?.postMessage("line", location.origin, [port2])
+    })
   }
   const hasStore = indexedDB.databases().then(
     (found) => found.some(({ name }) => name === PROFILE),
@@ -54,8 +61,38 @@ const openFrame = (): WorkerFrame => {
       listen: line.listen,
     },
     hasStore,
-    keepApp: () => frame.contentWindow?.postMessage("keep", location.origin),
-    end: () => frame.remove(),
+    keepApp: () => current?.contentWindow?.postMessage("keep", location.origin),
+    end: () => {
+      isEnded = true
+      current?.remove()
+    },
+  }
+}
+
+interface FrameTry extends Try {
+  readonly frame: HTMLIFrameElement
+}
+
+const beginFrame = (): FrameTry => {
+  const frame = document.createElement("iframe")
+  frame.src = "/device.html"
+  frame.hidden = true
+  frame.title = ""
+  const { promise: up, resolve } = Promise.withResolvers<void>()
+  const hear = (event: MessageEvent): void => {
+    if (event.source !== frame.contentWindow || event.origin !== location.origin || event.data !== "up") return
+    removeEventListener("message", hear)
+    resolve()
+  }
+  addEventListener("message", hear)
+  document.body.append(frame)
+  return {
+    frame,
+    up,
+    drop: () => {
+      removeEventListener("message", hear)
+      frame.remove()
+    },
   }
 }
 

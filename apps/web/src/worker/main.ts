@@ -1,4 +1,5 @@
 /// <reference lib="webworker" />
+import { err } from "@keyferry/base"
 import { openBrowserKeyferry } from "@keyferry/sdk/browser"
 
 import type { Reply, Request } from "../bridge/messages.ts"
@@ -20,6 +21,8 @@ addEventListener("message", (event) => {
   const [port] = event.ports
   if (port !== undefined) handed.resolve(port)
 })
+// The frame waits for it.
+globalThis.postMessage("up")
 
 const page = portLine<Reply, Request>(await handed.promise)
 const router = createRouter(page)
@@ -42,7 +45,15 @@ const leave = joinLobby((channel) => {
 
 whenLeading(async () => {
   const asker = createAsker()
-  const opened = await openBrowserKeyferry({ client: "web/0.1.0", profile: PROFILE, passkeys: asker.authenticator })
+  const opened = await openBrowserKeyferry({
+    client: "web/0.1.0",
+    profile: PROFILE,
+    passkeys: asker.authenticator,
+  }).catch((error: unknown) => {
+    // A defect, said where it is looked for; the page says that nothing opens, instead of waiting for ever.
+    reportError(error)
+    return err({ code: "internal" as const })
+  })
   leave()
   if (!opened.ok) {
     const failed: Reply = { kind: "failed", failure: opened.error }

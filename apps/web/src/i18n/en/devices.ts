@@ -91,6 +91,8 @@ export const devices = {
     "Read them from its own screen, never from a message or a call. If they don’t match, somebody sits in between.",
   "approve.do": "Add this device",
   "approve.scan": "Scan its code",
+  "approve.scan-type": "Type the three words that stand beside the code instead.",
+  "approve.scan-foreign": "That code is not of a device that waits. Scan the one beside the three words.",
   "approve.type-there": "Now type these two words on “{device}”.",
   "approve.waiting": "Waiting for the words to be typed there",
   "approve.done": "“{device}” is added",

@@ -79,6 +79,8 @@ export const joining = {
   "kit.group-wrong": "That is not what the kit says. Look at the paper again.",
   "kit.check": "Check",
   "kit.scan": "Scan the printed code",
+  "kit.scan-groups": "Type two groups from the paper instead.",
+  "kit.scan-type": "Type the code from the paper instead; capitals and dashes do not matter.",
   "kit.later": "Without a checked kit, a lost browser is a lost account.",
   "kit.skip": "I saved it, skip the check",
   "kit.card": "Recovery kit",
@@ -96,7 +98,7 @@ export const joining = {
   "enrolment.step-second-factor": "Second factor",
   "enrolment.step-confirm": "Confirm this browser",
   "enrolment.step-keys": "Get your keys",
-  "enrolment.step-password": "New password",
+  "enrolment.step-password": "New keys",
   "enrolment.ended": "This confirmation ended",
   "enrolment.start-again": "Start again",
   "enrolment.new-mail": "Mail me a new link",
@@ -167,14 +169,17 @@ export const joining = {
     "The old password and this kit stop working, and you get a new kit. Devices that you don’t name as yours are removed.",
   "recover.do": "Start",
   "recover.know-password": "I know my password",
-  "recover.new-password": "Choose a new password",
-  "recover.new-password-lead": "For the account and for this browser.",
+  "recover.ready": "Ready to recover",
+  "recover.ready-lead":
+    "The account and this browser get the password that you chose; the account gets new keys and a new kit.",
   "recover.finish": "Recover",
   "recover.working": "Making new keys",
 
   "scan.camera": "What the camera sees",
   "scan.stays": "The picture stays in this page.",
-  "scan.refused": "The camera is not available here. Type it instead.",
+  "scan.none": "There is no camera here.",
+  "scan.refused": "The camera was refused. The browser’s address bar allows it again.",
+  "scan.failed": "The camera gives no picture. Another program may be using it.",
 
   "state.insecure-context": "This page needs HTTPS",
   "state.insecure-context-more":

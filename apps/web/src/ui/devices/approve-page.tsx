@@ -14,7 +14,7 @@ import { Button } from "../kit/button.tsx"
 import { Field } from "../kit/field.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { PageHead, ProgressBar } from "../kit/pieces.tsx"
-import { canScan, Scanner } from "../shared/scanner.tsx"
+import { ScanButton } from "../shared/scanner.tsx"
 
 /** A five-second task: the three words from the other screen, typed or scanned; two words go back. */
 export const ApprovePage = ({ id }: { readonly id: string }) => {
@@ -26,7 +26,7 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
   const begin = useAct()
   const act = useAct()
   const [words, setWords] = useState("")
-  const [scanning, setScanning] = useState(false)
+  const [foreign, setForeign] = useState(false)
   const [reply, setReply] = useState<readonly string[]>()
   const [outcome, setOutcome] = useState<Result<void, Failure>>()
   const device = devices?.find((candidate) => candidate.id === id)
@@ -88,15 +88,24 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
               label={t("approve.words")}
               hint={t("approve.words-hint")}
               value={words}
-              onChange={setWords}
+              onChange={(typed) => {
+                setForeign(false)
+                setWords(typed)
+              }}
               mono
               focused
+              error={foreign ? t("approve.scan-foreign") : undefined}
               after={
-                canScan() ? (
-                  <Button icon="qr" onPress={() => setScanning(true)}>
-                    {t("field.scan")}
-                  </Button>
-                ) : undefined
+                <ScanButton
+                  name={t("field.scan")}
+                  label={t("approve.scan")}
+                  instead={t("approve.scan-type")}
+                  onText={(text) => {
+                    const isDevice = deviceOfScan(text) !== undefined
+                    setForeign(!isDevice)
+                    if (isDevice) void approve(text)
+                  }}
+                />
               }
             />
             <Notice tone="warn">{t("approve.own-screen")}</Notice>
@@ -133,16 +142,6 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
           </div>
         )}
       </div>
-      {scanning ? (
-        <Scanner
-          label={t("approve.scan")}
-          onClose={() => setScanning(false)}
-          onText={(text) => {
-            setScanning(false)
-            if (deviceOfScan(text) !== undefined) void approve(text)
-          }}
-        />
-      ) : null}
     </div>
   )
 }

@@ -8,6 +8,7 @@ import { type MessageId, t } from "../../i18n/translate.ts"
 import { useItems, useKeyferry, useSnapshot, useStatus } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
 import { useNow } from "../data/use-now.ts"
+import { useOpen, useStep } from "../data/use-step.ts"
 import { Button, ButtonLink } from "../kit/button.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { Field } from "../kit/field.tsx"
@@ -31,7 +32,7 @@ const HOW: Readonly<Record<DeviceInfo["how"], MessageId>> = {
 export const DevicesPage = () => {
   const status = useStatus()
   const { devices } = useSnapshot()
-  const [adding, setAdding] = useState(false)
+  const [adding, setAdding] = useOpen("device-add")
   if (status.account === undefined) {
     return (
       <div className="page">
@@ -169,9 +170,8 @@ const DeviceRow = ({
   readonly betterName?: string | undefined
 }) => {
   const items = useItems()
-  const [open, setOpen] = useState(false)
-  const [renaming, setRenaming] = useState(false)
-  const [removing, setRemoving] = useState(false)
+  const [open, setOpen] = useOpen(`details ${device.id}`)
+  const [asking, setAsking] = useStep(`device ${device.id}`)
   const [, go] = useLocation()
   const name = device.name.slice(0, 80)
   const state = deviceStateOf(device, nowMs)
@@ -223,7 +223,7 @@ const DeviceRow = ({
                 icon: "edit",
                 label: t("device.rename"),
                 text: t("device.rename"),
-                onAction: () => setRenaming(true),
+                onAction: () => setAsking("rename"),
               },
               device.isThis
                 ? {
@@ -241,7 +241,7 @@ const DeviceRow = ({
                     separated: true,
                     label: t("device.remove", { device: name }),
                     text: t("device.remove", { device: name }),
-                    onAction: () => setRemoving(true),
+                    onAction: () => setAsking("remove"),
                   },
             ]}
           />
@@ -260,8 +260,10 @@ const DeviceRow = ({
         </Details>
       ) : null}
       {betterName === undefined ? null : <SameName device={device} betterName={betterName} />}
-      {renaming ? <RenameDialog device={device} onClose={() => setRenaming(false)} /> : null}
-      {removing ? <RemoveDeviceDialog device={device} has={has} onClose={() => setRemoving(false)} /> : null}
+      {asking === "rename" ? <RenameDialog device={device} onClose={() => setAsking(undefined)} /> : null}
+      {asking === "remove" ? (
+        <RemoveDeviceDialog device={device} has={has} onClose={() => setAsking(undefined)} />
+      ) : null}
     </li>
   )
 }

@@ -5,6 +5,7 @@ import { t } from "../../i18n/translate.ts"
 import { useKeyferry } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
 import { useNow } from "../data/use-now.ts"
+import { useOpen } from "../data/use-step.ts"
 import { Button } from "../kit/button.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
@@ -52,7 +53,7 @@ export const FreezeCard = () => {
   const act = useAct()
   const stop = useAct()
   const [stopped, setStopped] = useState<boolean>()
-  const [asking, setAsking] = useState(false)
+  const [asking, setAsking] = useOpen("freeze")
   return (
     <Card title={t("frozen.card")}>
       <p>{t("frozen.card-what")}</p>

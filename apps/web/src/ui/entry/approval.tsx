@@ -8,6 +8,7 @@ import { Field } from "../kit/field.tsx"
 import { FailureNotice } from "../kit/notice.tsx"
 import { ProgressBar } from "../kit/pieces.tsx"
 import { QrCode } from "../kit/qr.tsx"
+import { JoinAgain, JoinFailure } from "./join-failure.tsx"
 
 /** The new device's half: three words to be typed on a device that has the keys, then two words from there. */
 export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
@@ -29,9 +30,15 @@ export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
         <FailureNotice
           failure={start.failure}
           actions={
-            <Button onPress={() => void run(() => keyferry.approvalWords()).then((answer) => setShown(answer?.value))}>
-              {t("button.again")}
-            </Button>
+            start.failure?.code === "signed-out" ? (
+              <JoinAgain />
+            ) : (
+              <Button
+                onPress={() => void run(() => keyferry.approvalWords()).then((answer) => setShown(answer?.value))}
+              >
+                {t("button.again")}
+              </Button>
+            )
           }
         />
       </div>
@@ -66,7 +73,7 @@ export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
         </figure>
       </div>
       <Field label={t("approval.reply")} hint={t("approval.reply-hint")} value={reply} onChange={setReply} mono />
-      <FailureNotice failure={finish.failure} />
+      <JoinFailure failure={finish.failure} />
       {finish.pending ? <ProgressBar label={t("approval.getting")} /> : null}
       <div className="form-actions">
         <Button tone="primary" submit pending={finish.pending} disabled={reply.trim().split(/[\s-]+/).length < 2}>

@@ -1,23 +1,23 @@
 import { useEffect, useState } from "react"
 import { useLocation } from "wouter"
 
-import type { EnrolmentState, Kit } from "@keyferry/sdk"
+import type { EnrolmentState } from "@keyferry/sdk"
 
 import { t } from "../../i18n/translate.ts"
 import { useKeyferry, useRefresh, useStatus } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
+import { useStep } from "../data/use-step.ts"
 import { Button, LinkButton } from "../kit/button.tsx"
 import { RadioChoice } from "../kit/choice.tsx"
 import { Field } from "../kit/field.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { PageHead, ProgressBar } from "../kit/pieces.tsx"
-import { KitSheet } from "../kit-sheet/kit-sheet.tsx"
-import { keepKit, takeKit } from "../kit-sheet/unsaved-kit.ts"
-import { isPasswordReady, NewPassword } from "../shared/new-password.tsx"
-import { canScan, Scanner } from "../shared/scanner.tsx"
+import { keepKit } from "../kit-sheet/unsaved-kit.ts"
+import { KitCodeField } from "../shared/kit-code-field.tsx"
 import { ConfirmByMail, usePoll } from "../sync/confirm-device.tsx"
 import { ApprovalHere } from "./approval.tsx"
 import { EntryFrame } from "./entry-frame.tsx"
+import { JoinAgain, JoinFailure } from "./join-failure.tsx"
 
 /*
  * A device on its way into an account. Where it stands is kept by the SDK: a reload, a crash or a closed tab comes back
@@ -26,17 +26,11 @@ import { EntryFrame } from "./entry-frame.tsx"
 export const Enrolment = ({ inside = false }: { readonly inside?: boolean }) => {
   const status = useStatus()
   const { enrolment } = status
-  const [kit, setKit] = useState<Kit | undefined>(() => takeKit())
-  const [, go] = useLocation()
-  if (kit !== undefined) {
-    const sheet = <KitSheet kit={kit} onDone={() => go("/turn-on-sync")} />
-    return inside ? <div className="page">{sheet}</div> : <EntryFrame wide>{sheet}</EntryFrame>
-  }
   if (enrolment === undefined) return null
   const body = (
     <>
       <Steps state={enrolment} />
-      <Step state={enrolment} onKit={setKit} />
+      <Step state={enrolment} />
     </>
   )
   return inside ? <div className="page">{body}</div> : <EntryFrame>{body}</EntryFrame>
@@ -58,7 +52,7 @@ const Steps = ({ state }: { readonly state: EnrolmentState }) => {
   )
 }
 
-const Step = ({ state, onKit }: { readonly state: EnrolmentState; readonly onKit: (kit: Kit) => void }) => {
+const Step = ({ state }: { readonly state: EnrolmentState }) => {
   if (state.reason !== undefined) return <Ended state={state} />
   switch (state.step) {
     case "second-factor":
@@ -66,7 +60,7 @@ const Step = ({ state, onKit }: { readonly state: EnrolmentState; readonly onKit
     case "confirm":
       return <Confirm state={state} />
     case "keys":
-      return state.purpose === "recovery" ? <NewAccountPassword onKit={onKit} /> : <GetKeys state={state} />
+      return state.purpose === "recovery" ? <FinishRecovery /> : <GetKeys state={state} />
     case "done":
       return <ProgressBar label={t("enrolment.almost")} />
   }
@@ -74,7 +68,6 @@ const Step = ({ state, onKit }: { readonly state: EnrolmentState; readonly onKit
 
 /** The server said why this ended; the way on is a new start. */
 const Ended = ({ state }: { readonly state: EnrolmentState }) => {
-  const [, go] = useLocation()
   const keyferry = useKeyferry()
   const refresh = useRefresh()
   const act = useAct()
@@ -98,12 +91,7 @@ const Ended = ({ state }: { readonly state: EnrolmentState }) => {
             {t("enrolment.new-mail")}
           </Button>
         ) : null}
-        <Button
-          tone={canMail ? "plain" : "primary"}
-          onPress={() => go(`/sign-in?address=${encodeURIComponent(state.address)}`)}
-        >
-          {t("enrolment.start-again")}
-        </Button>
+        <JoinAgain tone={canMail ? "plain" : "primary"} />
       </div>
     </div>
   )
@@ -152,7 +140,7 @@ const SecondFactor = ({ state }: { readonly state: EnrolmentState }) => {
         autoComplete="one-time-code"
         name="code"
       />
-      <FailureNotice failure={act.failure ?? passkey.failure ?? lost.failure} />
+      <JoinFailure failure={act.failure ?? passkey.failure ?? lost.failure} />
       <div className="form-actions">
         <Button tone="primary" submit pending={act.pending} disabled={code.trim() === ""}>
           {t("button.continue")}
@@ -193,9 +181,10 @@ const Confirm = ({ state }: { readonly state: EnrolmentState }) => {
   const arrive = useArrive()
   const refresh = useRefresh()
   const canApprove = state.purpose === "login"
-  const [chosen, setWay] = useState<"approve" | "mail">()
+  const [chosen, setWay] = useStep("confirm")
   const [approver, setApprover] = useState(state.approver)
-  const way = chosen ?? (approver && canApprove && state.mail === undefined ? "approve" : "mail")
+  const usual = approver && canApprove && state.mail === undefined ? "approve" : "mail"
+  const way = chosen === "mail" || (chosen === "approve" && canApprove) ? chosen : usual
   useEffect(() => {
     // Whether another device could approve is the server's to say, and it may have changed since the last visit.
     void keyferry.confirmation().then((now) => setApprover(now.ok && now.value.approver))
@@ -243,7 +232,7 @@ const Confirm = ({ state }: { readonly state: EnrolmentState }) => {
           />
         )}
       </div>
-      <FailureNotice failure={failure} />
+      <JoinFailure failure={failure} />
     </div>
   )
 }
@@ -261,9 +250,9 @@ const useArrive = (): (() => void) => {
 const GetKeys = ({ state }: { readonly state: EnrolmentState }) => {
   const arrive = useArrive()
   const byPasskey = state.factors.includes("passkey")
-  const [way, setWay] = useState<"approve" | "passkey" | "kit">(
-    state.approver ? "approve" : byPasskey ? "passkey" : "kit",
-  )
+  const [chosen, setWay] = useStep("keys")
+  const usual = state.approver ? "approve" : byPasskey ? "passkey" : "kit"
+  const way = chosen === "approve" || chosen === "kit" || (chosen === "passkey" && byPasskey) ? chosen : usual
   return (
     <div className="stack">
       <PageHead title={t("keys.title")} lead={t("keys.lead")} />
@@ -303,7 +292,7 @@ const PasskeyForm = ({ onDone }: { readonly onDone: () => void }) => {
   return (
     <div className="stack">
       <p>{t("keys.passkey-what")}</p>
-      <FailureNotice failure={act.failure} />
+      <JoinFailure failure={act.failure} />
       {act.pending ? <ProgressBar label={t("approval.getting")} /> : null}
       <div>
         <Button
@@ -325,7 +314,6 @@ const KitForm = ({ onDone }: { readonly onDone: () => void }) => {
   const keyferry = useKeyferry()
   const act = useAct()
   const [code, setCode] = useState("")
-  const [scanning, setScanning] = useState(false)
   const finish = (text: string): void => {
     void act.run(() => keyferry.finishWithKit(text)).then((done) => (done === undefined ? undefined : onDone()))
   }
@@ -337,85 +325,42 @@ const KitForm = ({ onDone }: { readonly onDone: () => void }) => {
         finish(code)
       }}
     >
-      <KitCodeField value={code} onChange={setCode} onScan={canScan() ? () => setScanning(true) : undefined} />
-      <FailureNotice failure={act.failure} />
+      <KitCodeField value={code} onChange={setCode} onScanned={finish} />
+      <JoinFailure failure={act.failure} />
       {act.pending ? <ProgressBar label={t("keys.opening")} /> : null}
       <div className="form-actions">
         <Button tone="primary" submit pending={act.pending} disabled={code.trim() === ""}>
           {t("keys.do")}
         </Button>
       </div>
-      {scanning ? (
-        <Scanner
-          label={t("kit.scan")}
-          onClose={() => setScanning(false)}
-          onText={(text) => {
-            setScanning(false)
-            setCode(text)
-            finish(text)
-          }}
-        />
-      ) : null}
     </form>
   )
 }
 
-/** Typed with or without dashes, pasted, or scanned. */
-export const KitCodeField = ({
-  value,
-  onChange,
-  onScan,
-}: {
-  readonly value: string
-  readonly onChange: (code: string) => void
-  readonly onScan?: (() => void) | undefined
-}) => (
-  <Field
-    label={t("field.kit-code")}
-    hint={t("field.kit-code-hint")}
-    value={value}
-    onChange={onChange}
-    mono
-    lines={2}
-    after={
-      onScan === undefined ? undefined : (
-        <Button icon="qr" onPress={onScan}>
-          {t("field.scan")}
-        </Button>
-      )
-    }
-  />
-)
-
-const NewAccountPassword = ({ onKit }: { readonly onKit: (kit: Kit) => void }) => {
+/** The password was chosen at the start, so that what came of it survives a reload. */
+const FinishRecovery = () => {
   const keyferry = useKeyferry()
+  const [, go] = useLocation()
   const act = useAct()
-  const [password, setPassword] = useState("")
+  const finish = async (): Promise<void> => {
+    const done = await act.run(async () => {
+      const kit = await keyferry.recoverFinish()
+      if (kit.ok) keepKit(kit.value)
+      return kit
+    })
+    // The device is in now and this page gone; the new kit is shown where kits are looked after.
+    if (done !== undefined) go("/settings/sign-in")
+  }
   return (
-    <form
-      className="form"
-      onSubmit={(event) => {
-        event.preventDefault()
-        void act
-          .run(async () => {
-            const kit = await keyferry.recoverFinish(password)
-            if (kit.ok) keepKit(kit.value)
-            return kit
-          })
-          .then((done) => {
-            if (done !== undefined) onKit(done.value)
-          })
-      }}
-    >
-      <PageHead title={t("recover.new-password")} lead={t("recover.new-password-lead")} focus={false} />
-      <NewPassword label={t("field.new-password")} value={password} onChange={setPassword} focused />
-      <FailureNotice failure={act.failure} />
+    <div className="form">
+      <PageHead title={t("recover.ready")} lead={t("recover.ready-lead")} />
+      <JoinFailure failure={act.failure} />
       <div className="form-actions">
-        <Button tone="primary" submit pending={act.pending} disabled={!isPasswordReady(password)}>
+        <Button tone="primary" pending={act.pending} onPress={() => void finish()}>
           {t("recover.finish")}
         </Button>
       </div>
       {act.pending ? <ProgressBar label={t("recover.working")} /> : null}
-    </form>
+    </div>
   )
 }

@@ -7,8 +7,8 @@ import { useAct } from "../data/use-act.tsx"
 import { Button } from "../kit/button.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { PageHead, ProgressBar } from "../kit/pieces.tsx"
+import { KitCodeField } from "../shared/kit-code-field.tsx"
 import { isPasswordReady, NewPassword } from "../shared/new-password.tsx"
-import { KitCodeField } from "./enrolment.tsx"
 import { EntryFrame } from "./entry-frame.tsx"
 
 /** Opens what is on this browser with the kit alone: no server, no password. */

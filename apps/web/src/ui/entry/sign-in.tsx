@@ -1,5 +1,5 @@
 import { useState } from "react"
-import { Link, useSearch } from "wouter"
+import { Link, useLocation, useSearch } from "wouter"
 
 import { t } from "../../i18n/translate.ts"
 import { useKeyferry, useStatus, useSurroundings } from "../data/app-context.tsx"
@@ -17,6 +17,7 @@ export const SignIn = ({ inside = false }: { readonly inside?: boolean }) => {
   const status = useStatus()
   const surroundings = useSurroundings()
   const given = new URLSearchParams(useSearch())
+  const [, go] = useLocation()
   const act = useAct()
   const [address, setAddress] = useState(given.get("address") ?? "")
   const [password, setPassword] = useState("")
@@ -30,14 +31,17 @@ export const SignIn = ({ inside = false }: { readonly inside?: boolean }) => {
         className="form"
         onSubmit={(event) => {
           event.preventDefault()
-          void act.run(() =>
-            keyferry.loginStart({
-              server: surroundings.origin,
-              address: address.trim(),
-              password,
-              deviceName: deviceName.trim(),
-            }),
-          )
+          void act
+            .run(() =>
+              keyferry.loginStart({
+                server: surroundings.origin,
+                address: address.trim(),
+                password,
+                deviceName: deviceName.trim(),
+              }),
+            )
+            // The steps of joining stand there; here it begins, also anew.
+            .then((done) => (done === undefined ? undefined : go("/", { replace: true })))
         }}
       >
         <Field

@@ -41,6 +41,9 @@ export const Frame = () => {
   const [palette, setPalette] = useState(false)
   const [help, setHelp] = useState(false)
   useShortcuts({ openPalette: () => setPalette(true), openHelp: () => setHelp(true) })
+  const [location] = useLocation()
+  // A sign-in that ended begins anew from its page.
+  const joining = status.enrolment !== undefined && status.mode === "local" && location !== "/sign-in"
   const lock = (): void => void keyferry.lockEverywhere()
   return (
     <AriaLocale>
@@ -76,7 +79,7 @@ export const Frame = () => {
         <main className="main" id="main" tabIndex={-1}>
           <Banner />
           <Suspense fallback={<div className="waiting" role="status" />}>
-            {status.enrolment !== undefined && status.mode === "local" ? <Enrolment inside /> : <Pages />}
+            {joining ? <Enrolment inside /> : <Pages />}
           </Suspense>
         </main>
         <BottomBar onLock={lock} onHelp={() => setHelp(true)} />

@@ -44,7 +44,7 @@ const World = () => {
   if (status === undefined) return <Waiting />
   // A sign-in makes the browser's store before it has keys; with nothing of one's own in it, there is only one thing to do.
   const joining = status.enrolment !== undefined && status.mode !== "account" && status.lock !== "locked"
-  if (joining && status.sync.localOnly === 0) return <Enrolment />
+  if (joining && status.sync.localOnly === 0) return <Joining />
   if (status.mode === "none") {
     return (
       <Switch>
@@ -78,6 +78,21 @@ const World = () => {
   }
   return <Frame />
 }
+
+/** Where it ended, or the server does not know the sign-in any more, it begins anew from the same two pages. */
+const Joining = () => (
+  <Switch>
+    <Route path="/sign-in">
+      <SignIn />
+    </Route>
+    <Route path="/recover">
+      <Recover />
+    </Route>
+    <Route>
+      <Enrolment />
+    </Route>
+  </Switch>
+)
 
 const Waiting = () => (
   <div className="waiting" role="status">

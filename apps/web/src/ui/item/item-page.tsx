@@ -10,6 +10,7 @@ import { useDevices, useItems, useKeyferry, useStatus } from "../data/app-contex
 import { useAct } from "../data/use-act.tsx"
 import { useAsk } from "../data/use-ask.ts"
 import { useNow } from "../data/use-now.ts"
+import { useStep } from "../data/use-step.ts"
 import { ButtonLink } from "../kit/button.tsx"
 import { Icon } from "../kit/icon.tsx"
 import { MoreMenu } from "../kit/menu.tsx"
@@ -31,7 +32,7 @@ import {
 import { useCommands } from "../palette/commands.ts"
 import { CopyText } from "../shared/copy-button.tsx"
 import { CustodyLegend } from "../shared/custody-strip.tsx"
-import { PolicyDialog, type PolicyQuestion } from "../sync/policy-dialog.tsx"
+import { PolicyDialog } from "../sync/policy-dialog.tsx"
 import { PlainField, SecretField } from "./reveal.tsx"
 
 const DAY_MS = 86_400_000
@@ -66,8 +67,7 @@ const ItemDetails = ({ item, summary }: { readonly item: ItemView; readonly summ
   const nowMs = useNow()
   const act = useAct()
   const [commanded, setCommanded] = useState(0)
-  const [question, setQuestion] = useState<PolicyQuestion>()
-  const [removing, setRemoving] = useState(false)
+  const [asking, setAsking] = useStep("item")
   const values = useMemo(() => Object.fromEntries(item.fields.map((field) => [field.name, field.value])), [item.fields])
   const title = item.title.slice(0, 200)
   const label = (name: string): string => labelOfField(item.kind, name, values)
@@ -150,14 +150,14 @@ const ItemDetails = ({ item, summary }: { readonly item: ItemView; readonly summ
                           icon: "browser" as const,
                           label: t("item.keep-local"),
                           text: t("item.keep-local"),
-                          onAction: () => setQuestion({ to: "local-only", items: [summary] }),
+                          onAction: () => setAsking("local-only"),
                         }
                       : {
                           id: "sync",
                           icon: "cloud" as const,
                           label: t("item.sync"),
                           text: t("item.sync"),
-                          onAction: () => setQuestion({ to: "synced", items: [summary] }),
+                          onAction: () => setAsking("synced"),
                         },
                   ]
                 : []),
@@ -183,7 +183,7 @@ const ItemDetails = ({ item, summary }: { readonly item: ItemView; readonly summ
                 separated: true,
                 label: t("list.move-to-bin"),
                 text: t("list.move-to-bin"),
-                onAction: () => setRemoving(true),
+                onAction: () => setAsking("remove"),
               },
             ]}
           />
@@ -299,15 +299,17 @@ const ItemDetails = ({ item, summary }: { readonly item: ItemView; readonly summ
           </dl>
         </section>
       </div>
-      {question === undefined ? null : <PolicyDialog question={question} onClose={() => setQuestion(undefined)} />}
-      {removing ? (
+      {asking === "synced" || asking === "local-only" ? (
+        <PolicyDialog question={{ to: asking, items: [summary] }} onClose={() => setAsking(undefined)} />
+      ) : null}
+      {asking === "remove" ? (
         <RemoveDialog
           items={[summary]}
           elsewhere={Math.max(0, inOrder.length - 1)}
-          onClose={() => setRemoving(false)}
+          onClose={() => setAsking(undefined)}
           onRemove={async () => {
             const done = await act.run(() => keyferry.remove(item.id))
-            setRemoving(false)
+            setAsking(undefined)
             if (done !== undefined) go(`/kind/${item.kind}`)
           }}
         />

@@ -11,7 +11,7 @@ import { QrCode } from "../kit/qr.tsx"
 import { useKeyferry } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
-import { canScan, Scanner } from "../shared/scanner.tsx"
+import { ScanButton } from "../shared/scanner.tsx"
 import { dropKit } from "./unsaved-kit.ts"
 
 /** Case, spaces and dashes do not matter; O is 0, I and L are 1. */
@@ -26,7 +26,6 @@ export const KitSheet = ({ kit, onDone }: { readonly kit: Kit; readonly onDone: 
   const [first, second] = useMemo(() => twoOf(groups.length), [groups.length])
   const [typed, setTyped] = useState(["", ""])
   const [wrong, setWrong] = useState(false)
-  const [scanning, setScanning] = useState(false)
 
   const finish = (): void => {
     dropKit()
@@ -43,7 +42,6 @@ export const KitSheet = ({ kit, onDone }: { readonly kit: Kit; readonly onDone: 
     if (right) proven()
   }
   const scanned = (text: string): void => {
-    setScanning(false)
     if (plain(text) === plain(kit.code)) proven()
     else setWrong(true)
   }
@@ -87,14 +85,9 @@ export const KitSheet = ({ kit, onDone }: { readonly kit: Kit; readonly onDone: 
           <Button tone="primary" submit pending={act.pending} disabled={typed.some((text) => text.trim() === "")}>
             {t("kit.check")}
           </Button>
-          {canScan() ? (
-            <Button icon="qr" onPress={() => setScanning(true)}>
-              {t("kit.scan")}
-            </Button>
-          ) : null}
+          <ScanButton name={t("kit.scan")} label={t("kit.scan")} instead={t("kit.scan-groups")} onText={scanned} />
         </div>
         <FailureNotice failure={act.failure} />
-        {scanning ? <Scanner label={t("kit.scan")} onText={scanned} onClose={() => setScanning(false)} /> : null}
       </form>
       <Notice tone="info">{t("kit.later")}</Notice>
       <div>

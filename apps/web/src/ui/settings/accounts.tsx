@@ -1,10 +1,11 @@
-import { useMemo, useState } from "react"
+import { useMemo } from "react"
 import { useLocation } from "wouter"
 
 import type { ItemSummary } from "@keyferry/sdk"
 
 import { t } from "../../i18n/translate.ts"
 import { useItems, useStatus } from "../data/app-context.tsx"
+import { useStep } from "../data/use-step.ts"
 import { ButtonLink } from "../kit/button.tsx"
 import { Switch } from "../kit/choice.tsx"
 import { Card, PageHead } from "../kit/pieces.tsx"
@@ -62,11 +63,18 @@ const CredentialsTab = () => {
 
 const SHOWN_AT_ONCE = 100
 
+const questionOf = (items: readonly ItemSummary[], asked: string | undefined): PolicyQuestion | undefined => {
+  const [to, id] = asked?.split(" ") ?? []
+  const item = items.find((one) => one.id === id)
+  return item === undefined ? undefined : { to: to === "synced" ? to : "local-only", items: [item] }
+}
+
 /** Each credential with its own switch, by kind. Turning one asks what becomes of the copies elsewhere. */
 export const ChoiceByKind = () => {
   const items = useItems()
   const { sync } = useStatus()
-  const [question, setQuestion] = useState<PolicyQuestion>()
+  const [asked, setAsked] = useStep("policy")
+  const question = questionOf(items, asked)
   const byKind = useMemo(() => {
     const groups = new Map<string, ItemSummary[]>()
     for (const item of items) groups.set(item.kind, [...(groups.get(item.kind) ?? []), item])
@@ -91,7 +99,7 @@ export const ChoiceByKind = () => {
                   <Switch
                     on={item.policy === "synced"}
                     disabled={stopped}
-                    onChange={(on) => setQuestion({ to: on ? "synced" : "local-only", items: [item] })}
+                    onChange={(on) => setAsked(`${on ? "synced" : "local-only"} ${item.id}`)}
                     hint={
                       <>
                         {t(item.policy === "synced" ? "policy.synced" : "policy.local")}
@@ -112,7 +120,7 @@ export const ChoiceByKind = () => {
           </Card>
         )
       })}
-      {question === undefined ? null : <PolicyDialog question={question} onClose={() => setQuestion(undefined)} />}
+      {question === undefined ? null : <PolicyDialog question={question} onClose={() => setAsked(undefined)} />}
     </>
   )
 }

@@ -4,6 +4,7 @@ import { t } from "../../i18n/translate.ts"
 import { useKeyferry, useStatus } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
 import { useAsk } from "../data/use-ask.ts"
+import { useOpen } from "../data/use-step.ts"
 import { Button } from "../kit/button.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { Field } from "../kit/field.tsx"
@@ -18,7 +19,7 @@ export const AddressSetting = () => {
   const { account } = useStatus()
   const known = useAsk(() => keyferry.address(), "address")
   const act = useAct()
-  const [asking, setAsking] = useState(false)
+  const [asking, setAsking] = useOpen("address")
   const [typed, setTyped] = useState("")
   const [sentTo, setSentTo] = useState<string>()
   if (account === undefined) return null

@@ -3,6 +3,7 @@ import { useMemo, useState } from "react"
 import { t } from "../../i18n/translate.ts"
 import { useDevices, useItems, useKeyferry, useStatus } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
+import { useOpen } from "../data/use-step.ts"
 import { Button } from "../kit/button.tsx"
 import { Switch } from "../kit/choice.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
@@ -18,7 +19,7 @@ export const AutomaticSync = () => {
   const { sync } = useStatus()
   const others = useDevices().filter((device) => holdsKeys(device) && !device.isThis).length
   const act = useAct()
-  const [asking, setAsking] = useState(false)
+  const [asking, setAsking] = useOpen("sync-existing")
   return (
     <Card title={t("automatic.title")}>
       <Switch

@@ -8,6 +8,7 @@ import { useKeyferry } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
 import { useAsk } from "../data/use-ask.ts"
 import { useNow } from "../data/use-now.ts"
+import { useOpen, useStep } from "../data/use-step.ts"
 import { Button } from "../kit/button.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { Field } from "../kit/field.tsx"
@@ -19,8 +20,9 @@ export const PasskeysCard = () => {
   const keyferry = useKeyferry()
   const passkeys = useAsk(() => keyferry.passkeys(), "passkeys")
   const nowMs = useNow()
-  const [adding, setAdding] = useState(false)
-  const [removing, setRemoving] = useState<PasskeyInfo>()
+  const [adding, setAdding] = useOpen("passkey-add")
+  const [removingId, setRemoving] = useStep("passkey-remove")
+  const removing = passkeys.value?.find((passkey) => passkey.id === removingId)
   const [added, setAdded] = useState<"signs-in" | "unlocks">()
   return (
     <Card title={t("passkeys.title")}>
@@ -60,7 +62,7 @@ export const PasskeysCard = () => {
             <Button
               tone="quiet-danger"
               name={t("passkeys.remove-name", { name: passkey.label.slice(0, 80) })}
-              onPress={() => setRemoving(passkey)}
+              onPress={() => setRemoving(passkey.id)}
             >
               {t("passkeys.remove")}
             </Button>

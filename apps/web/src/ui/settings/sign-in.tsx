@@ -6,7 +6,8 @@ import type { Kit } from "@keyferry/sdk"
 import { t } from "../../i18n/translate.ts"
 import { useDevices, useKeyferry, useRefresh, useStatus } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
-import { KitCodeField } from "../entry/enrolment.tsx"
+import { useOpen, useStep } from "../data/use-step.ts"
+import { KitCodeField } from "../shared/kit-code-field.tsx"
 import { Button } from "../kit/button.tsx"
 import { Checkbox } from "../kit/choice.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
@@ -43,8 +44,8 @@ const FactorCard = () => {
   const codes = useAct()
   const off = useAct()
   const [shown, setShown] = useState<readonly string[]>()
-  const [setUp, setSetUp] = useState(false)
-  const [asking, setAsking] = useState(false)
+  const [setUp, setSetUp] = useOpen("factor-set-up")
+  const [asking, setAsking] = useOpen("factor-off")
   const [password, setPassword] = useState("")
   const on = (account?.factors.length ?? 0) > 0
   return (
@@ -133,7 +134,7 @@ const FactorCard = () => {
 const PasswordCard = ({ account }: { readonly account: boolean }) => {
   const keyferry = useKeyferry()
   const act = useAct()
-  const [which, setWhich] = useState<"account" | "device">()
+  const [which, setWhich] = useStep("password")
   const [password, setPassword] = useState("")
   const [next, setNext] = useState("")
   const [exposed, setExposed] = useState(false)
@@ -217,13 +218,15 @@ const KitCard = ({ onKit }: { readonly onKit: (kit: Kit) => void }) => {
   const check = useAct()
   const replace = useAct()
   const wanted = new URLSearchParams(useSearch()).get("kit")
-  const [asking, setAsking] = useState<"check" | "replace" | undefined>(
-    wanted === "new" ? "replace" : wanted === "check" ? "check" : undefined,
-  )
+  const [asking, setAsking] = useStep("kit")
   const [, go] = useLocation()
-  // Asked for once: the page that comes back after the kit, or after a reload, asks nothing.
+  // Asked for once: the page that comes back after the kit asks nothing.
   useEffect(() => {
-    if (wanted !== null) go("/sign-in", { replace: true })
+    if (wanted === null) return
+    go("/sign-in", { replace: true })
+    setAsking(wanted === "new" ? "replace" : "check")
+    // What sets it is a new function at every draw.
+    // oxlint-disable-next-line react-hooks/exhaustive-deps
   }, [wanted, go])
   const [code, setCode] = useState("")
   const [password, setPassword] = useState("")
@@ -298,7 +301,11 @@ const KitCard = ({ onKit }: { readonly onKit: (kit: Kit) => void }) => {
                 if (kit.ok) keepKit(kit.value)
                 return kit
               })
-              .then((done) => (done === undefined ? undefined : onKit(done.value)))
+              .then((done) => {
+                if (done === undefined) return
+                setAsking(undefined)
+                onKit(done.value)
+              })
           }}
         >
           <p>{t("kit.replace-body")}</p>

@@ -1,9 +1,9 @@
-import { useState } from "react"
 import { useLocation } from "wouter"
 
 import { t } from "../../i18n/translate.ts"
 import { useKeyferry, useStatus } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
+import { useOpen } from "../data/use-step.ts"
 import { Button } from "../kit/button.tsx"
 import { Switch } from "../kit/choice.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
@@ -14,7 +14,7 @@ export const SyncSwitch = () => {
   const keyferry = useKeyferry()
   const { sync } = useStatus()
   const [, go] = useLocation()
-  const [asking, setAsking] = useState(false)
+  const [asking, setAsking] = useOpen("sync-off")
   const act = useAct()
   return (
     <>

@@ -3,6 +3,7 @@ import { useState } from "react"
 import { t } from "../../i18n/translate.ts"
 import { useDevices, useItems, useKeyferry, useStatus, useSurroundings } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
+import { useOpen } from "../data/use-step.ts"
 import { Button, ButtonLink } from "../kit/button.tsx"
 import { RadioChoice, Switch } from "../kit/choice.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
@@ -49,7 +50,7 @@ const CredentialSwitch = () => {
   const items = useItems()
   const surroundings = useSurroundings()
   const act = useAct()
-  const [asking, setAsking] = useState(false)
+  const [asking, setAsking] = useOpen("credential-switch")
   const [elsewhere, setElsewhere] = useState<"keep" | "delete">("keep")
   const leaving = items.filter((item) => item.policy === "synced" && isCredential(item.kind)).length
   return (
@@ -112,7 +113,7 @@ const WholeAccount = () => {
   const devices = useDevices().filter(holdsKeys).length
   const act = useAct()
   const resume = useAct()
-  const [asking, setAsking] = useState(false)
+  const [asking, setAsking] = useOpen("whole-account")
   const [password, setPassword] = useState("")
   const suspended = account?.syncSuspended === true
   return (

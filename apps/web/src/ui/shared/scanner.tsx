@@ -5,70 +5,99 @@ import { Button } from "../kit/button.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { Notice } from "../kit/notice.tsx"
 
-interface Detector {
-  readonly detect: (source: HTMLVideoElement) => Promise<readonly { readonly rawValue: string }[]>
-}
-type DetectorMaker = new (options: { readonly formats: readonly string[] }) => Detector
-
-const detectorMaker = (): DetectorMaker | undefined =>
-  (globalThis as { BarcodeDetector?: DetectorMaker }).BarcodeDetector
-
-/** Only where the browser itself reads codes; elsewhere the same thing is typed. */
-export const canScan = (): boolean => detectorMaker() !== undefined && navigator.mediaDevices !== undefined
-
 const LOOK_EVERY_MS = 250
 
-/** The camera, until a code is seen. The picture stays in this page. */
-export const Scanner = ({
-  label,
-  onText,
-  onClose,
-}: {
+type Trouble = "none" | "refused" | "failed"
+
+/** By the names of https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia. */
+const troubleOf = (error: unknown): Trouble => {
+  const name = error instanceof DOMException ? error.name : ""
+  if (name === "NotFoundError" || name === "OverconstrainedError") return "none"
+  return name === "NotAllowedError" || name === "SecurityError" ? "refused" : "failed"
+}
+
+interface ScanProps {
   readonly label: string
+  /** What is typed where nothing can be scanned. */
+  readonly instead: string
   readonly onText: (text: string) => void
-  readonly onClose: () => void
-}) => {
+}
+
+/** The button, and the camera behind it until a code is seen. */
+export const ScanButton = ({ name, ...scan }: ScanProps & { readonly name: string }) => {
+  const [open, setOpen] = useState(false)
+  const seen = (text: string): void => {
+    setOpen(false)
+    scan.onText(text)
+  }
+  return (
+    <>
+      <Button icon="qr" onPress={() => setOpen(true)}>
+        {name}
+      </Button>
+      {open ? <Scanner {...scan} onText={seen} onClose={() => setOpen(false)} /> : null}
+    </>
+  )
+}
+
+/** Looks through the camera. The picture stays in this page. */
+const Scanner = ({ label, instead, onText, onClose }: ScanProps & { readonly onClose: () => void }) => {
   const video = useRef<HTMLVideoElement>(null)
-  const [refused, setRefused] = useState(false)
+  const [trouble, setTrouble] = useState<Trouble>()
   const answer = useRef(onText)
   answer.current = onText
   useEffect(() => {
-    const Maker = detectorMaker()
-    if (Maker === undefined) return undefined
-    const detector = new Maker({ formats: ["qr_code"] })
     let stream: MediaStream | undefined
     let ended = false
     let timer: ReturnType<typeof setTimeout> | undefined
-    const look = async (): Promise<void> => {
-      const [code] = video.current === null ? [] : await detector.detect(video.current).catch(() => [])
-      if (ended) return
-      if (code !== undefined) answer.current(code.rawValue)
-      else timer = setTimeout(() => void look(), LOOK_EVERY_MS)
+    const watch = async (): Promise<void> => {
+      // Not every browser reads codes by itself, and those that do differ; so the same reader looks in all of them.
+      const [opened, { BarcodeDetector }] = await Promise.all([
+        navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } }),
+        import("qr/decode.js"),
+      ])
+      stream = opened
+      if (ended || video.current === null) {
+        stop()
+        return
+      }
+      video.current.srcObject = opened
+      await video.current.play()
+      const detector = new BarcodeDetector({ formats: ["qr_code"] })
+      const look = async (): Promise<void> => {
+        // A picture that is not there yet is looked for again.
+        const [code] = video.current === null ? [] : await detector.detect(video.current).catch(() => [])
+        if (ended) return
+        if (code !== undefined) answer.current(code.rawValue)
+        else timer = setTimeout(() => void look(), LOOK_EVERY_MS)
+      }
+      await look()
     }
-    navigator.mediaDevices
-      .getUserMedia({ video: { facingMode: "environment" } })
-      .then(async (opened) => {
-        stream = opened
-        if (ended || video.current === null) return
-        video.current.srcObject = opened
-        await video.current.play()
-        await look()
-      })
-      .catch(() => setRefused(true))
+    const stop = (): void => {
+      for (const track of stream?.getTracks() ?? []) track.stop()
+    }
+    watch().catch((error: unknown) => {
+      stop()
+      if (!ended) setTrouble(troubleOf(error))
+    })
     return () => {
       ended = true
       clearTimeout(timer)
-      for (const track of stream?.getTracks() ?? []) track.stop()
+      stop()
     }
   }, [])
   return (
     <Dialog title={label} open onClose={onClose}>
-      {refused ? (
-        <Notice tone="warn">{t("scan.refused")}</Notice>
+      {trouble === undefined ? (
+        <>
+          <video ref={video} className="camera" muted playsInline aria-label={t("scan.camera")} />
+          <p className="muted">{t("scan.stays")}</p>
+        </>
       ) : (
-        <video ref={video} className="camera" muted playsInline aria-label={t("scan.camera")} />
+        <Notice tone="warn" title={t(`scan.${trouble}`)} live>
+          {instead}
+        </Notice>
       )}
-      <p className="muted">{t("scan.stays")}</p>
       <DialogActions>
         <Button onPress={onClose}>{t("button.cancel")}</Button>
       </DialogActions>

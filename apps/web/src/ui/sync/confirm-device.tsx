@@ -8,7 +8,8 @@ import { t } from "../../i18n/translate.ts"
 import { useKeyferry } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
 import { Button } from "../kit/button.tsx"
-import { FailureNotice, Notice } from "../kit/notice.tsx"
+import { JoinFailure } from "../entry/join-failure.tsx"
+import { Notice } from "../kit/notice.tsx"
 
 export interface Mailed {
   readonly mail: "queued" | "off" | "failed"
@@ -84,7 +85,7 @@ export const ConfirmByMail = ({
     return (
       <div className="stack-tight">
         <p>{t("confirm.mail-what", { address })}</p>
-        <FailureNotice failure={act.failure} />
+        <JoinFailure failure={act.failure} />
         <div>
           <Button tone="primary" icon="mail" pending={act.pending} onPress={() => void ask()}>
             {t("confirm.mail")}
@@ -117,7 +118,7 @@ export const ConfirmByMail = ({
           {t("confirm.waiting")}
         </p>
       ) : null}
-      <FailureNotice failure={act.failure} />
+      <JoinFailure failure={act.failure} />
       <p className="muted">
         {t("confirm.nothing-yet")}{" "}
         {left > 0 ? (

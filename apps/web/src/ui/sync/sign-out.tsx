@@ -5,7 +5,8 @@ import { t } from "../../i18n/translate.ts"
 import { useKeyferry, useStatus, useSurroundings } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
 import { useAsk } from "../data/use-ask.ts"
-import { KitCodeField } from "../entry/enrolment.tsx"
+import { useOpen } from "../data/use-step.ts"
+import { KitCodeField } from "../shared/kit-code-field.tsx"
 import { Button } from "../kit/button.tsx"
 import { RadioChoice } from "../kit/choice.tsx"
 import { Field } from "../kit/field.tsx"
@@ -21,7 +22,7 @@ export const SignOut = () => {
   const [, go] = useLocation()
   const leaving = useAsk(() => keyferry.leaving(), "leaving")
   const act = useAct()
-  const [clearing, setClearing] = useState(false)
+  const [clearing, setClearing] = useOpen("clear")
   const [sentence, setSentence] = useState("")
   const [proof, setProof] = useState<"kit" | "address">("kit")
   const [kitCode, setKitCode] = useState("")

@@ -1,0 +1,150 @@
+import { createAuthenticator } from "../devices/world.ts"
+import { openDeviceTab } from "./device-tab.ts"
+import type { Person } from "./person.ts"
+import { ADDRESS, PASSWORD, personAt, type Sitting, type SittingWish, tellSitting } from "./sitting.ts"
+import { until } from "./suite.ts"
+
+const NEW_PASSWORD = "another horse battery staple"
+const HOUR_MS = 3_600_000
+/** The gallery says by these sentences which story reaches a state. */
+const RECOVERED =
+  "the password is lost: the kit, the mailbox and the second factor bring the account back, with a reload at each step"
+const SESSION_OVER = "a sign-in that the server has forgotten meanwhile begins anew from the page that waited for it"
+const FACTOR_LOST =
+  "the second factor is lost as well: after 72 hours the kit recovers without it, in a page that was closed meanwhile"
+
+/** Ways back into an account, each with a reload at every step. */
+export const tellRecovery = (wish: SittingWish): Promise<void> => tellSitting("recovery", wish, tellThem)
+
+const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Promise<void> => {
+  let kit = ""
+  let code = (): Promise<string> => Promise.resolve("")
+  const mailbox = await world.browser(name, "recovery-mailbox")
+
+  /** The mailed link, opened where the mail is read, with the code that the waiting page shows. */
+  const confirm = async (who: Person): Promise<void> => {
+    const digits = (await who.textOf(".big-code")).replaceAll(/\s/g, "")
+    const mail = await world.smtp.waitForMail(({ links }) => links.some((link) => link.includes("/v/#")))
+    world.smtp.clear()
+    const page = personAt(name, await mailbox.tab())
+    await page.tab.goto(mail.links.find((link) => link.includes("/v/#")) ?? "")
+    await page.fill("The six digits that this device shows", digits)
+    await page.press("Confirm this device")
+    await page.sees("Confirmed. Go on at the device.")
+    await page.tab.close()
+  }
+  /** The mail is asked for by a person, or went out with the second factor. */
+  const mailed = async (who: Person): Promise<void> => {
+    await until(async () => /Email me|Nothing yet\?/.test(await who.text()), "a mail, or the button for it", 30_000)
+    if (!(await who.text()).includes("Nothing yet?")) await who.press("Email me")
+    await who.sees("Nothing yet?")
+  }
+
+  await check(`${how}: an account with one item is made`, async () => {
+    const a = await openDeviceTab(await world.browser(name, "recovery-first"), world.origin)
+    await a.must("createLocal", PASSWORD)
+    await a.must("add", { kind: "note", title: "Harbour", fields: [{ name: "text", value: "quay 7", secret: true }] })
+    const made = await a.must<{ readonly code: string }>("signUp", {
+      link: world.firstLink(),
+      address: ADDRESS,
+      password: PASSWORD,
+      deviceName: "First browser",
+    })
+    kit = made.code
+    const { otpauth } = await a.must<{ readonly otpauth: string }>("twoFactorStart")
+    code = createAuthenticator(otpauth, { nowMs: world.nowMs, nextStep: () => Promise.resolve(world.moveBy(30_000)) })
+    await a.must("twoFactorConfirm", await code())
+    await a.must("syncOn", { items: "all", autoNew: true })
+    await a.tab.close()
+  })
+
+  const bob = await sit(await world.browser(name, "recovery-second"))
+  await check(`${how}: ${SESSION_OVER}`, async () => {
+    await bob.tab.goto(`${world.origin}/sign-in`)
+    await bob.fill("Email", ADDRESS)
+    await bob.fill("Password", PASSWORD)
+    await bob.press("Sign in")
+    await bob.sees("No app and no code left?")
+    world.moveBy(HOUR_MS)
+    await reloaded(bob, "No app and no code left?")
+    await bob.fill("Code", await code())
+    await bob.sees("signed-out")
+    await bob.press("Start again")
+    await bob.sees("Name of this browser")
+    await reloaded(bob, "Name of this browser")
+    await bob.fill("Password", PASSWORD)
+    await bob.press("Sign in")
+    await bob.sees("No app and no code left?")
+    await bob.fill("Code", await code())
+    await bob.sees("With a mail")
+    world.moveBy(HOUR_MS)
+    await bob.choose("With a mail")
+    await bob.press("Email me")
+    await bob.sees("signed-out")
+    await bob.press("Start again")
+    await bob.sees("Name of this browser")
+  })
+
+  const carol = await sit(await world.browser(name, "recovery-third"))
+  await check(`${how}: ${RECOVERED}`, async () => {
+    await carol.tab.goto(world.origin)
+    await carol.press("Sign in")
+    await carol.press("I lost my password")
+    await carol.sees("Recover the account")
+    await reloaded(carol, "Recover the account")
+    await carol.fill("Code of your recovery kit", kit)
+    await carol.fill("New password", NEW_PASSWORD)
+    await carol.press("Start")
+    await carol.sees("No app and no code left?")
+    await reloaded(carol, "No app and no code left?", NEW_PASSWORD)
+    await carol.fill("Code", await code())
+    await mailed(carol)
+    await reloaded(carol, "Nothing yet?", NEW_PASSWORD)
+    await confirm(carol)
+    await carol.sees("Ready to recover")
+    await reloaded(carol, "Ready to recover", NEW_PASSWORD)
+    await carol.press("Recover")
+    await carol.sees("Check what you printed", 60_000)
+    const printed = (await carol.textOf(".kit-code")).split(/\s+/).filter((part) => /^(?:KF1|[0-9A-Z]{4})$/.test(part))
+    kit = printed.join("-")
+    await carol.press("I saved it, skip the check")
+    await carol.sees("Replace the kit")
+    await reloaded(carol, "Replace the kit", NEW_PASSWORD)
+    await carol.press("Continue")
+    await carol.sees("Choose what syncs")
+    await reloaded(carol, "Choose what syncs", NEW_PASSWORD)
+    await carol.press("Turn on sync, upload nothing")
+    await carol.sees("Sync is on")
+    await carol.press("Credentials")
+    await carol.sees("Harbour")
+  })
+
+  const dave = await sit(await world.browser(name, "recovery-fourth"))
+  await check(`${how}: ${FACTOR_LOST}`, async () => {
+    await dave.tab.goto(`${world.origin}/recover`)
+    await dave.fill("Code of your recovery kit", kit)
+    await dave.fill("New password", PASSWORD)
+    await dave.press("Start")
+    await dave.press("Wait 72 hours instead")
+    await dave.sees("recovery-waiting")
+    world.moveBy(73 * HOUR_MS)
+    await reloaded(dave, "No app and no code left?")
+    await dave.press("Wait 72 hours instead")
+    await dave.sees("signed-out")
+    await dave.press("Start again")
+    await dave.fill("Code of your recovery kit", kit)
+    await dave.fill("New password", PASSWORD)
+    await dave.press("Start")
+    await dave.press("Wait 72 hours instead")
+    await mailed(dave)
+    await reloaded(dave, "Nothing yet?")
+    await confirm(dave)
+    await dave.sees("Ready to recover")
+    await reloaded(dave, "Ready to recover")
+    await dave.press("Recover")
+    await dave.sees("Check what you printed", 60_000)
+    await dave.press("I saved it, skip the check")
+    await dave.sees("Replace the kit")
+    await reloaded(dave, "Replace the kit")
+  })
+}

@@ -1,0 +1,122 @@
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+import type { BrowserName, BrowserProcess, Tab, Watch } from "./browsers.ts"
+import { typistAt } from "./keyboard.ts"
+import type { Person } from "./person.ts"
+import { pointerAt } from "./pointer.ts"
+import { type Suite, until } from "./suite.ts"
+import { createWorld, type World } from "./world.ts"
+
+/** Places at which a page was reloaded or locked, and how many of them were there again. */
+export interface Resumed {
+  steps: number
+  resumed: number
+}
+
+/** People before the screens of one world, and what happens to them there. */
+export interface Sitting {
+  readonly world: World
+  readonly name: BrowserName
+  readonly how: "by keyboard" | "by pointer"
+  readonly check: Suite["check"]
+  readonly sit: (browser: BrowserProcess) => Promise<Person>
+  /** Reloads, opens the vault where that locked it, and looks whether it is the same step. */
+  readonly reloaded: (who: Person, shown: string, password?: string) => Promise<void>
+}
+
+export const PASSWORD = "correct horse battery staple"
+export const ADDRESS = "ada@example.org"
+
+/**
+ * Chromium's person has no pointer. Headless Firefox loses the focus to its own bars when Tab leaves the page, and takes no
+ * Enter for a button after that; its person has a pointer.
+ */
+export const personAt = (name: BrowserName, tab: Tab): Person => (name === "chromium" ? typistAt(tab) : pointerAt(tab))
+
+export interface SittingWish {
+  readonly name: BrowserName
+  readonly bundle: string
+  readonly watch: Watch
+  readonly suite: Suite
+  readonly count: Resumed
+}
+
+/** Tells a story before the screens of a new world. Where it fails, pictures say what the people had before them. */
+export const tellSitting = async (
+  story: string,
+  { name, bundle, watch, suite, count }: SittingWish,
+  tell: (sitting: Sitting) => Promise<void>,
+): Promise<void> => {
+  const world = await createWorld(bundle, watch)
+  const people: Person[] = []
+  try {
+    await tell({
+      world,
+      name,
+      how: name === "chromium" ? "by keyboard" : "by pointer",
+      check: suite.check,
+      sit: async (browser) => {
+        const person = personAt(name, await browser.tab())
+        people.push(person)
+        return person
+      },
+      reloaded: async (who, shown, password = PASSWORD) => {
+        count.steps++
+        await who.tab.reload()
+        await unlockIfLocked(who, shown, password)
+        await who.sees(shown, 30_000)
+        count.resumed++
+      },
+    })
+  } catch (error) {
+    // What the person had before them tells more than the sentence.
+    for (const [at, { tab }] of people.entries())
+      await tab.screenshot(join(tmpdir(), `keyferry-${story}-${name}-${at}.png`)).catch(() => undefined)
+    throw error
+  } finally {
+    await world.close()
+  }
+}
+
+/** Types the password where it is asked for on the way to `shown`. */
+export const unlockIfLocked = async (who: Person, shown: string, password = PASSWORD): Promise<void> => {
+  let isLocked = false
+  await until(
+    async () => {
+      const text = await who.text()
+      isLocked = /^Locked$/m.test(text)
+      return isLocked || text.includes(shown)
+    },
+    `${shown}, or “Locked”`,
+    30_000,
+  )
+  if (!isLocked) return
+  await who.fill("Password", password)
+  await who.press("Unlock")
+}
+
+/** The password and the second factor, once more, where they are asked for on the way to `shown`. */
+export const stepUp = async (
+  who: Person,
+  shown: string,
+  code: () => Promise<string>,
+  password = PASSWORD,
+): Promise<void> => {
+  for (let asked = 0; asked < 3; asked++) {
+    let title = ""
+    await until(
+      async () => {
+        title = await who.textOf("[role=dialog] h2")
+        return /once more|second factor/i.test(title) || (await who.text()).includes(shown)
+      },
+      `${shown}, or a question`,
+      30_000,
+    )
+    if ((await who.text()).includes(shown)) return
+    if (/password/i.test(title)) await who.fill("Password", password)
+    else await who.fill("Code", await code())
+    await who.press("Confirm")
+    await until(async () => (await who.textOf("[role=dialog] h2")) !== title, `“${title}” is answered`, 30_000)
+  }
+}
