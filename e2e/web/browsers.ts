@@ -76,6 +76,7 @@ const startChromium = async (profile: string, watch: Watch, { camera }: BrowserW
     executablePath: process.env["KF_CHROMIUM"] ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-dev-shm-usage", ...(camera === undefined ? [] : film)],
   })
+  context.setDefaultTimeout(60_000)
   watchContext(context, watch)
   return {
     name: "chromium",
@@ -162,7 +163,7 @@ const leaveFor = async (page: FirefoxPage, url: string | undefined): Promise<voi
     Object.assign(globalThis, { isLeft: true })
     setTimeout(() => (to === undefined ? location.reload() : location.assign(to)))
   }, url)
-  for (let looks = 0; looks < 400; looks++) {
+  for (let looks = 0; looks < 1200; looks++) {
     // Between two documents there is nobody to ask.
     const isOther = await page
       .evaluate(() => !("isLeft" in globalThis) && document.readyState === "complete")

@@ -64,7 +64,7 @@ const tellThem = async (name: BrowserName, world: World, { check }: Suite, peopl
     await ada.sees("Your recovery kit")
     await filmCode(ada.tab, film)
     await ada.press("Scan the printed code")
-    await until(async () => !(await ada.text()).includes("Your recovery kit"), "the kit is put away", 20_000)
+    await until(async () => !(await ada.text()).includes("Your recovery kit"), "the kit is put away")
     await ada.sees("Turn on sync")
     assert((await hook.status()).account?.kitUnchecked !== true, "the kit counts as checked")
   })

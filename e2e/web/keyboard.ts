@@ -66,7 +66,7 @@ export const typistAt = (tab: Tab): Person => {
         if (at.role === "page" && steps > 3) break
         await tab.key("Tab")
       }
-      if (performance.now() - startedMs > 15_000)
+      if (performance.now() - startedMs > 45_000)
         throw new Error(`Tab never came to ${what}; it came to: ${met.join(" | ").slice(0, 1200)}`)
     }
   }
@@ -116,7 +116,7 @@ export const typistAt = (tab: Tab): Person => {
       throw new Error(`no entry “${entry}” in any menu “${menu}”`)
     },
     key: tab.key,
-    sees: async (wanted, withinMs = 20_000) => {
+    sees: async (wanted, withinMs = 45_000) => {
       const seen = await until(async () => (await text()).includes(wanted), wanted, withinMs).catch(() => undefined)
       if (seen === undefined)
         throw new Error(`never seen: ${wanted}; on the screen: ${(await text()).replaceAll(/\s+/g, " ").slice(0, 600)}`)

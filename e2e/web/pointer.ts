@@ -93,7 +93,7 @@ export const pointerAt = (tab: Tab): Person => {
         return place !== undefined && before?.x === place.x && before.y === place.y
       },
       `the ${wanted.kind} “${wanted.name}”`,
-      20_000,
+      45_000,
     )
     if (place === undefined) throw new Error(wanted.name)
     await tab.click(place.x, place.y)
@@ -129,7 +129,7 @@ export const pointerAt = (tab: Tab): Person => {
       throw new Error(`no entry “${entry}” in any menu “${menu}”`)
     },
     key: tab.key,
-    sees: async (wanted, withinMs = 20_000) => {
+    sees: async (wanted, withinMs = 45_000) => {
       const seen = await until(async () => (await text()).includes(wanted), wanted, withinMs).catch(() => undefined)
       if (seen === undefined)
         throw new Error(`never seen: ${wanted}; on the screen: ${(await text()).replaceAll(/\s+/g, " ").slice(0, 600)}`)

@@ -22,7 +22,7 @@ export const tellScreens = async (bundle: string, watch: Watch, suite: Suite): P
       executablePath: process.env["KF_CHROMIUM"] ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-dev-shm-usage"],
     })
-    context.setDefaultTimeout(30_000)
+    context.setDefaultTimeout(60_000)
     watchContext(context, watch)
     contexts.push(context)
     return personAt(context.pages()[0] ?? (await context.newPage()))
@@ -159,10 +159,10 @@ export const tellScreens = async (bundle: string, watch: Watch, suite: Suite): P
         .getByRole("dialog")
         .getByRole("button", { name: /^Remove / })
         .click()
-      await ada.stepUp(PASSWORD, authenticator)
+      await ada.stepUp("Now make its copies useless", PASSWORD, authenticator)
       await ada.sees("Now make its copies useless")
       await ada.sees("OKX renamed")
-      await bob.sees("This browser was removed", 15_000)
+      await bob.sees("This browser was removed")
     })
   } catch (error) {
     // What the person had before them tells more than the sentence.
@@ -185,7 +185,7 @@ interface Person {
   readonly text: () => Promise<string>
   readonly unlock: () => Promise<void>
   readonly go: (name: string) => Promise<void>
-  readonly stepUp: (password: string, code: () => Promise<string>) => Promise<void>
+  readonly stepUp: (shown: string, password: string, code: () => Promise<string>) => Promise<void>
 }
 
 const personAt = (page: Page): Person => {
@@ -203,7 +203,7 @@ const personAt = (page: Page): Person => {
         .or(page.getByLabel(label, { exact: true }).and(page.locator("input, textarea")))
         .first()
         .fill(text),
-    sees: (text, withinMs = 30_000) => page.getByText(text).first().waitFor({ timeout: withinMs }),
+    sees: (text, withinMs = 60_000) => page.getByText(text).first().waitFor({ timeout: withinMs }),
     text: () => page.locator("body").innerText(),
     unlock: async () => {
       await person.sees("Locked")
@@ -216,18 +216,18 @@ const personAt = (page: Page): Person => {
         .getByRole("link", { name: new RegExp(`^${name}`) })
         .first()
         .click(),
-    stepUp: async (password, code) => {
+    stepUp: async (shown, password, code) => {
+      const answered = page.getByText(shown).first()
       // Each is asked only where it is not fresh.
       for (let asked = 0; asked < 2; asked++) {
         const dialog = page.getByRole("dialog").filter({ has: page.locator("input[name=password], input[name=code]") })
-        const met = await dialog.waitFor({ timeout: 3000 }).then(
-          () => true,
-          () => false,
-        )
-        if (!met) return
+        await dialog.or(answered).first().waitFor()
+        if (!(await dialog.isVisible())) return
         const field = dialog.locator("input").first()
-        await field.fill((await field.getAttribute("name")) === "password" ? password : await code())
+        const name = await field.getAttribute("name")
+        await field.fill(name === "password" ? password : await code())
         await dialog.getByRole("button").first().click()
+        await dialog.locator(`input[name=${name}]`).waitFor({ state: "detached" })
       }
     },
   }

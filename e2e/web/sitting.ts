@@ -65,7 +65,7 @@ export const tellSitting = async (
         count.steps++
         await who.tab.reload()
         await unlockIfLocked(who, shown, password)
-        await who.sees(shown, 30_000)
+        await who.sees(shown)
         count.resumed++
       },
     })
@@ -82,15 +82,11 @@ export const tellSitting = async (
 /** Types the password where it is asked for on the way to `shown`. */
 export const unlockIfLocked = async (who: Person, shown: string, password = PASSWORD): Promise<void> => {
   let isLocked = false
-  await until(
-    async () => {
-      const text = await who.text()
-      isLocked = /^Locked$/m.test(text)
-      return isLocked || text.includes(shown)
-    },
-    `${shown}, or “Locked”`,
-    30_000,
-  )
+  await until(async () => {
+    const text = await who.text()
+    isLocked = /^Locked$/m.test(text)
+    return isLocked || text.includes(shown)
+  }, `${shown}, or “Locked”`)
   if (!isLocked) return
   await who.fill("Password", password)
   await who.press("Unlock")
@@ -105,18 +101,14 @@ export const stepUp = async (
 ): Promise<void> => {
   for (let asked = 0; asked < 3; asked++) {
     let title = ""
-    await until(
-      async () => {
-        title = await who.textOf("[role=dialog] h2")
-        return /once more|second factor/i.test(title) || (await who.text()).includes(shown)
-      },
-      `${shown}, or a question`,
-      30_000,
-    )
+    await until(async () => {
+      title = await who.textOf("[role=dialog] h2")
+      return /once more|second factor/i.test(title) || (await who.text()).includes(shown)
+    }, `${shown}, or a question`)
     if ((await who.text()).includes(shown)) return
     if (/password/i.test(title)) await who.fill("Password", password)
     else await who.fill("Code", await code())
     await who.press("Confirm")
-    await until(async () => (await who.textOf("[role=dialog] h2")) !== title, `“${title}” is answered`, 30_000)
+    await until(async () => (await who.textOf("[role=dialog] h2")) !== title, `“${title}” is answered`)
   }
 }

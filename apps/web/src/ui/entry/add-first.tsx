@@ -68,6 +68,10 @@ export const AddFirst = ({ kind: name }: { readonly kind: string }) => {
             onCancel={() => go("/")}
             onSave={(built) => setInput({ kind: name, ...built })}
           />
+          {/* Nothing seals it before there is a vault. */}
+          <p className="muted" role="status">
+            {draft === EMPTY_DRAFT ? "" : t("draft.not-kept")}
+          </p>
         </>
       )}
       <Dialog
