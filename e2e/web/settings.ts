@@ -23,13 +23,11 @@ const PASSWORD_CHANGED = "the password is changed; a reload comes back to the qu
 const ADDRESS_CHANGED = "the address is changed by the link in the new mailbox; both mailboxes are told"
 const KIT_REPLACED = "the kit is replaced, and the new one is checked after a reload lost its page"
 const PASSKEY_ADDED = "a passkey is added, and removed again"
-const SWITCHES =
-  "sync of this browser, of one item and of the whole account is stopped, each after its question, and goes on"
+const SWITCHES = "sync of this browser and of one item is stopped, each after its question, and goes on"
 const BIN = "an item goes into the bin and comes back"
 const RENAMED = "a device gets another name"
 const IMPORTED = "an archive is imported"
 const LEFT_OPEN = "a tab that another one locks in the middle of a question comes back to it"
-const SIGN_OUT = "signing out stands where it stood, and nothing is cleared before it is typed"
 
 /** What a person changes about an account, each with a reload at every step. */
 export const tellSettings = (wish: SittingWish): Promise<void> => tellSitting("settings", wish, tellThem)
@@ -249,24 +247,5 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await reload("Sync “Beta”?")
     await ada.press("Sync it")
     await gone("Local only")
-    await ada.press("Stop sync for the account")
-    await ada.sees("Stop sync for the whole account?")
-    await reload("Stop sync for the whole account?")
-    await ada.fill("Password", password)
-    await ada.press("Stop sync for the account")
-    await stepUp(ada, "Sync is stopped on every device.", code, password)
-    await reload("Sync is stopped on every device.")
-  })
-
-  await check(`${how}: ${SIGN_OUT}`, async () => {
-    await open("/sign-out", "Before you sign out of this browser")
-    await reload("Before you sign out of this browser")
-    await ada.press("Sign out and clear this browser")
-    await ada.sees("Clear this browser")
-    await reload("This is the last device of the account")
-    await ada.fill("Code of your recovery kit", kit)
-    await ada.press("Sign out and clear")
-    await ada.sees("Add a key")
-    await reload("Add a key")
   })
 }

@@ -29,11 +29,9 @@ const PASSWORD_CHANGED = "the password is changed; a reload comes back to the qu
 const ADDRESS_CHANGED = "the address is changed by the link in the new mailbox; both mailboxes are told"
 const KIT_REPLACED = "the kit is replaced, and the new one is checked after a reload lost its page"
 const PASSKEY_ADDED = "a passkey is added, and removed again"
-const SWITCHES =
-  "sync of this browser, of one item and of the whole account is stopped, each after its question, and goes on"
+const SWITCHES = "sync of this browser and of one item is stopped, each after its question, and goes on"
 const BIN = "an item goes into the bin and comes back"
 const RENAMED = "a device gets another name"
-const SIGN_OUT = "signing out stands where it stood, and nothing is cleared before it is typed"
 const CONFLICT = "the same secret changed on both sides: both values are kept, and a person picks one"
 
 /** State → the sentence of the story that reaches it. */
@@ -107,13 +105,9 @@ export const REACHED: Readonly<Record<string, string>> = {
   "sync:sync-off": SWITCHES,
   "dialog:keep-local": SWITCHES,
   "dialog:sync": SWITCHES,
-  "dialog:whole-account": SWITCHES,
-  "sync:sync-suspended": SWITCHES,
   "dialog:remove-item": BIN,
   "screen:bin": BIN,
   "dialog:rename-device": RENAMED,
-  "screen:sign-out": SIGN_OUT,
-  "screen:sign-out-last": SIGN_OUT,
   "screen:conflicts": CONFLICT,
   "screen:conflicts-none": CONFLICT,
   "sync:conflicts": CONFLICT,
@@ -191,6 +185,7 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
         ["editor:swapped", "editor:split", "editor:trimmed", "editor:withdraw", "editor:problem", "screen:choose-kind"],
       ],
       [BY_HAND, ["screen:rescue", "screen:security", "screen:about-vaults"]],
+      [BY_HAND, ["dialog:whole-account", "sync:sync-suspended", "screen:sign-out", "screen:sign-out-last"]],
       [
         BY_HAND,
         [
