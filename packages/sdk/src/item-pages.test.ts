@@ -9,7 +9,15 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest"
 
 import { createDevice, type LocalKeys } from "./device.ts"
 import { type LocalItem, POLICY_SYNCED } from "./formats.ts"
-import { createPagedStore, type ItemRow, NO_PAGES, PAGE_BYTES, type PagesHolder, readItems } from "./item-pages.ts"
+import {
+  createPagedStore,
+  type ItemRow,
+  NO_PAGES,
+  PAGE_BYTES,
+  type PagesHolder,
+  readItems,
+  readSealedPages,
+} from "./item-pages.ts"
 import { itemRow, newLocalItem } from "./items.ts"
 import { createFileStore } from "./node/file-store.ts"
 import { openNodeKeyferry, storeFailure } from "./node/index.ts"
@@ -77,7 +85,7 @@ const world = (): World => {
     file,
     store: createPagedStore(ports, () => holder),
     holder,
-    read: (keys = KEYS) => readItems(ports, keys),
+    read: (keys = KEYS) => readSealedPages(ports).then((sealed) => readItems(ports, keys, sealed)),
     written: () => last.toSorted(),
   }
 }

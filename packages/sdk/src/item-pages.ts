@@ -208,15 +208,28 @@ export interface LoadedItems {
   readonly pages: ItemPages | "rows"
 }
 
+/** The pages of both classes as they lie there, sealed. */
+export type SealedPages = readonly (readonly { readonly key: string; readonly value: Uint8Array }[])[]
+
+/** Reads them ahead of the keys; `undefined` where the store has a row for each item. */
+export const readSealedPages = async ({ store }: SdkPorts): Promise<SealedPages | undefined> =>
+  (await store.format()) === 1 ? undefined : Promise.all([STANDARD, STRICT].map((table) => store.list(table)))
+
 /** Reads every item that the keys open. Errors: store-corrupt, if something that must open and be there is not. */
-export const readItems = async (ports: SdkPorts, keys: LocalKeys): Promise<Result<LoadedItems, Failure>> =>
-  (await ports.store.format()) === 1 ? readSingleRows(ports, keys) : readPages(ports, keys)
+export const readItems = async (
+  ports: SdkPorts,
+  keys: LocalKeys,
+  sealed: SealedPages | undefined,
+): Promise<Result<LoadedItems, Failure>> =>
+  sealed === undefined ? readSingleRows(ports, keys) : readPages(ports, keys, sealed)
 
 const corrupt = (detail: string) => err({ code: "store-corrupt", detail } as const)
 
-const readPages = async (ports: SdkPorts, keys: LocalKeys): Promise<Result<LoadedItems, Failure>> => {
-  const { primitives, store } = ports
-  const rows = await Promise.all([STANDARD, STRICT].map((table) => store.list(table)))
+const readPages = async (
+  { primitives }: SdkPorts,
+  keys: LocalKeys,
+  rows: SealedPages,
+): Promise<Result<LoadedItems, Failure>> => {
   const valueByPlace = new Map<string, Uint8Array>()
   for (const [n, table] of [STANDARD, STRICT].entries())
     for (const { key, value } of rows[n] ?? []) valueByPlace.set(`${table}/${key}`, value)

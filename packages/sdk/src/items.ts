@@ -26,7 +26,7 @@ import type { ItemChange, ItemInput, ItemSummary, ItemView, SyncPolicy } from ".
 import type { Device, LocalKeys } from "./device.ts"
 import { HELD_BY_CHOICE, HELD_BY_SWITCH, type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
 import { cardOf } from "./item-card.ts"
-import { type ItemRow, moveIntoPages, readItems } from "./item-pages.ts"
+import { type ItemRow, moveIntoPages, readItems, type SealedPages } from "./item-pages.ts"
 import { withEdit } from "./outbox-rows.ts"
 
 /** Items that belong to no vault of an account yet. */
@@ -44,8 +44,12 @@ export const itemRow = (keys: LocalKeys, item: LocalItem): ItemRow => ({
 export const removedItemRow = (item: LocalItem): ItemRow => ({ table: "item", key: bytesToHex(item.itemId) })
 
 /** Reads every item that the keys open; with both classes open, a store of the older format becomes one of pages. */
-export const loadItems = async (device: Device, keys: LocalKeys): Promise<Result<void, Failure>> => {
-  const read = await readItems(device.ports, keys)
+export const loadItems = async (
+  device: Device,
+  keys: LocalKeys,
+  sealed: SealedPages | undefined,
+): Promise<Result<void, Failure>> => {
+  const read = await readItems(device.ports, keys, sealed)
   if (!read.ok) return read
   device.items = read.value.items
   device.closedItems = read.value.closed

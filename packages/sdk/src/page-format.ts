@@ -135,7 +135,8 @@ export interface ReadPage {
 
 /** Errors: malformed, for anything that `encodePage` does not write. */
 export const decodePage = (bytes: Uint8Array, strict: boolean): Result<ReadPage, "malformed"> => {
-  const decoded = pageStruct.decode(bytes, MAX_PAGE)
+  // Just opened, and nobody else's: the bodies stay where they are.
+  const decoded = pageStruct.decode(bytes, MAX_PAGE, "shared")
   if (!decoded.ok) return decoded
   const page = decoded.value
   const count = page.bodies.length

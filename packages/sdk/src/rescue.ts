@@ -6,6 +6,7 @@ import type { Failure } from "@keyferry/protocol"
 import { type Device, deviceSecret, recordRow } from "./device.ts"
 import { type DeviceRecord, localBundle, MODE_LOCAL, POLICY_LOCAL } from "./formats.ts"
 import { parseKit } from "./kit-code.ts"
+import { readSealedPages } from "./item-pages.ts"
 import { loadItems, NO_VAULT } from "./items.ts"
 import { moveToVault } from "./merge-item.ts"
 import type { Row } from "./ports.ts"
@@ -48,7 +49,7 @@ export const rescue = async (
     standard: secret<"StandardKey">(local.slice(0, 32)),
     strict: secret<"StrictKey">(local.slice(32, 64)),
   }
-  const loaded = await loadItems(device, device.local)
+  const loaded = await loadItems(device, device.local, await readSealedPages(device.ports))
   if (!loaded.ok) return loaded
 
   const d = await deviceSecret(ports, true)

@@ -35,7 +35,7 @@ export const openRow = async (
   rowKey: string,
   bytes: Uint8Array,
 ): Promise<Result<Uint8Array, "cannot-open">> => {
-  const sealed = sealedStruct.decode(bytes, 80 * 1024 * 1024)
+  const sealed = sealedStruct.decode(bytes, 80 * 1024 * 1024, "shared")
   if (!sealed.ok) return err("cannot-open")
   return openCommitting(p, {
     key,

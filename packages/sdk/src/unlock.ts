@@ -48,7 +48,7 @@ import {
   MODE_LOCAL,
   settingsRow,
 } from "./formats.ts"
-import { noItems } from "./item-pages.ts"
+import { noItems, readSealedPages, type SealedPages } from "./item-pages.ts"
 import { loadItems } from "./items.ts"
 import { retryable, type Row } from "./ports.ts"
 import { localKey, openRow, sealRow } from "./sealing.ts"
@@ -119,19 +119,36 @@ export const unlock = async (device: Device, password: string): Promise<Result<U
   if (record.removed !== undefined) return err({ code: "device-removed" })
   const d = await deviceSecret(device.ports, false)
   if (d === undefined) return err({ code: "store-corrupt", detail: "The device secret is missing." })
+  // Sealed, and nothing else: they come while the password is stretched and the server is asked.
+  const reading = readSealedPages(device.ports)
+  // Where it fails, whoever awaits it below is told.
+  reading.catch(() => undefined)
   const opened =
     record.account === undefined
       ? await openLocal(device, password, d)
       : await openWithAccount(device, password, d, record.account)
   if (!opened.ok) return opened
-  const loaded = await loadAll(device)
+  const sealed = await reading
+  // A store that becomes one of pages is copied whole: nothing else is written then.
+  if (sealed === undefined) await opened.value.keepLease()
+  const [loaded] = await Promise.all([
+    loadAll(device, sealed),
+    sealed === undefined ? undefined : opened.value.keepLease(),
+  ])
   if (!loaded.ok) {
     forget(device)
     return loaded
   }
   afterUnlock(device)
-  return opened
+  const { keepLease: _, ...unlocked } = opened.value
+  return ok(unlocked)
 }
+
+interface Opened extends Unlocked {
+  /** Tells the server that its answer opened this device, and keeps the lease that came with it. */
+  readonly keepLease: () => Promise<void>
+}
+const NO_LEASE = { keepLease: () => Promise.resolve() } as const
 
 export const afterUnlock = (device: Device): void => {
   device.openedAt = instantOf(device)
@@ -158,7 +175,7 @@ export const instantOf = (device: Device): Instant => ({
 export const unlockMaxS = (device: Device): number => (device.account?.policy ?? DEFAULT_POLICY).unlockMaxS
 
 /** Reads settings, vaults and items with the keys that are open now. */
-export const loadAll = async (device: Device): Promise<Result<void, Failure>> => {
+const loadAll = async (device: Device, sealed: SealedPages | undefined): Promise<Result<void, Failure>> => {
   const keys = device.local
   if (keys === undefined) return err({ code: "locked" })
   const settings = await readState(device, keys, "settings")
@@ -167,11 +184,11 @@ export const loadAll = async (device: Device): Promise<Result<void, Failure>> =>
     if (!decoded.ok) return err({ code: "store-corrupt" })
     device.settings = decoded.value
   }
-  const items = await loadItems(device, keys)
+  const items = await loadItems(device, keys, sealed)
   return items.ok ? loadVaults(device, keys) : items
 }
 
-const openLocal = async (device: Device, password: string, d: DeviceSecret): Promise<Result<Unlocked, Failure>> => {
+const openLocal = async (device: Device, password: string, d: DeviceSecret): Promise<Result<Opened, Failure>> => {
   const { ports, record } = device
   const row = await ports.store.read("bundle", "local")
   if (row === undefined || record === undefined) return err({ code: "store-corrupt" })
@@ -190,7 +207,7 @@ const openLocal = async (device: Device, password: string, d: DeviceSecret): Pro
     standard: secret<"StandardKey">(bundle.value.standardKey),
     strict: secret<"StrictKey">(bundle.value.strictKey),
   }
-  return ok({ lock: "unlocked" })
+  return ok({ lock: "unlocked", ...NO_LEASE })
 }
 
 const openWithAccount = async (
@@ -198,7 +215,7 @@ const openWithAccount = async (
   password: string,
   d: DeviceSecret,
   account: AccountRecord,
-): Promise<Result<Unlocked, Failure>> => {
+): Promise<Result<Opened, Failure>> => {
   const record = device.record
   if (record === undefined) return err({ code: "store-corrupt" })
   const uOn = await unlockFactor(device.ports.primitives, password, record.saltOn)
@@ -216,13 +233,18 @@ const openWithAccount = async (
     setFull(device, bundle.value, onKey)
     device.grace?.key.wipe()
     device.grace = undefined
-    await reportUnlocked(device, account, answer.value.attempt)
-    await storeLease(device, answer.value.token, answer.value.tokenBytes)
-    return ok({ lock: "unlocked" })
+    const { attempt, token, tokenBytes } = answer.value
+    return ok({
+      lock: "unlocked",
+      keepLease: async () => {
+        await reportUnlocked(device, account, attempt)
+        await storeLease(device, token, tokenBytes)
+      },
+    })
   }
   if (!retryable(answer.error)) return answer
   const offline = await openOffline(device, password, d, account, record.saltOff)
-  return offline.ok ? ok({ lock: "standard-only", notice: answer.error }) : offline
+  return offline.ok ? ok({ lock: "standard-only", notice: answer.error, ...NO_LEASE }) : offline
 }
 
 /** The links beside the store are in clear: an older copy of them, put in their place, would forget a removal. */

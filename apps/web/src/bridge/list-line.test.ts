@@ -30,8 +30,8 @@ const line = () => {
       const id = ++last
       const parts: number[] = []
       const end = teller.tell(items, (part) => {
-        parts.push(part.length)
-        hearer.part(id, structuredClone(part))
+        parts.push((JSON.parse(part) as readonly unknown[]).length)
+        hearer.part(id, part)
       })
       return { heard: hearer.end(id, structuredClone(end)), parts }
     },

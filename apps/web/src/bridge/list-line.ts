@@ -2,7 +2,8 @@ import type { ItemSummary } from "@keyferry/sdk"
 
 /*
  * The list of all items crosses the line as its changes, in parts: copying ten thousand summaries at once would hold the page
- * up for longer than a person waits, and one edit changes one of them.
+ * up for longer than a person waits, and one edit changes one of them. A part is one text: objects would be taken apart and put
+ * together at every end of the line, with each of their names, and a tab that does not lead has one end more.
  */
 const IN_PART = 500
 
@@ -15,7 +16,7 @@ export interface ListEnd {
 
 /** The sending end: knows what it told. */
 export interface ListTeller {
-  readonly tell: (items: readonly ItemSummary[], part: (items: readonly ItemSummary[]) => void) => ListEnd
+  readonly tell: (items: readonly ItemSummary[], part: (text: string) => void) => ListEnd
   readonly forget: () => void
 }
 
@@ -27,7 +28,7 @@ export const createListTeller = (): ListTeller => {
       const changed = items.filter((item) => told.get(item.id) !== item)
       const now = new Map(items.map((item) => [item.id, item]))
       const gone = [...told.keys()].filter((id) => !now.has(id))
-      for (let at = 0; at < changed.length; at += IN_PART) part(changed.slice(at, at + IN_PART))
+      for (let at = 0; at < changed.length; at += IN_PART) part(JSON.stringify(changed.slice(at, at + IN_PART)))
       told = now
       return { fresh, gone }
     },
@@ -37,7 +38,7 @@ export const createListTeller = (): ListTeller => {
 
 /** The receiving end. The summary of an item that did not change is the same object as before. */
 export interface ListHearer {
-  readonly part: (id: number, items: readonly ItemSummary[]) => void
+  readonly part: (id: number, text: string) => void
   readonly end: (id: number, end: ListEnd) => readonly ItemSummary[]
   readonly forget: () => void
 }
@@ -46,9 +47,10 @@ export const createListHearer = (): ListHearer => {
   let known = new Map<string, ItemSummary>()
   const parts = new Map<number, ItemSummary[]>()
   return {
-    part: (id, items) => {
+    part: (id, text) => {
+      const items = JSON.parse(text) as ItemSummary[]
       const sofar = parts.get(id)
-      if (sofar === undefined) parts.set(id, [...items])
+      if (sofar === undefined) parts.set(id, items)
       else sofar.push(...items)
     },
     end: (id, { fresh, gone }) => {

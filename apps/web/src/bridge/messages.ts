@@ -1,4 +1,4 @@
-import type { ItemSummary, Keyferry } from "@keyferry/sdk"
+import type { Keyferry } from "@keyferry/sdk"
 import type { Failure } from "@keyferry/sdk/errors"
 
 import type { Role } from "./contract.ts"
@@ -110,7 +110,7 @@ export type Request =
 export type Reply =
   | { readonly kind: "answer"; readonly id: number; readonly value: unknown; readonly hasLate: boolean }
   /** Part of an answer to `list`: what changed since the last one on this line. The answer itself says what is gone. */
-  | { readonly kind: "listed"; readonly id: number; readonly items: readonly ItemSummary[] }
+  | { readonly kind: "listed"; readonly id: number; readonly text: string }
   | { readonly kind: "late"; readonly id: number; readonly value: unknown }
   | { readonly kind: "progress"; readonly id: number; readonly value: unknown }
   /** A defect: the call threw. Its message never holds a value that was given. */

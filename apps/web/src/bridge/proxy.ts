@@ -51,7 +51,7 @@ export const createRemote = (
       return
     }
     if (reply.kind === "listed") {
-      list.part(reply.id, reply.items)
+      list.part(reply.id, reply.text)
       return
     }
     const call = waiting.get(reply.id)

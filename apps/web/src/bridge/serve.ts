@@ -18,7 +18,7 @@ export const serveKeyferry = (keyferry: Keyferry, line: Line<Reply, Request>, on
       const run = keyferry[method] as (...given: readonly unknown[]) => Promise<unknown>
       const { value, late } = splitLate(await run(...args))
       if (method === "list" && isListed(value)) {
-        const end = list.tell(value.value, (items) => line.send({ kind: "listed", id, items }))
+        const end = list.tell(value.value, (text) => line.send({ kind: "listed", id, text }))
         line.send({ kind: "answer", id, value: { ok: true, value: end }, hasLate: false })
         return
       }

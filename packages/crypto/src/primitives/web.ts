@@ -18,19 +18,19 @@ export const webPrimitives = (subtle: SubtleCrypto, hasEd25519: boolean): Primit
     hmacSha256: async (key, bytes) => {
       const algorithm = { name: "HMAC", hash: "SHA-256" }
       // WebCrypto refuses an empty key; HMAC fills keys up with zeros, so one zero byte is the same key.
-      const raw = copy(key.length === 0 ? new Uint8Array(1) : key)
+      const raw = unshared(key.length === 0 ? new Uint8Array(1) : key)
       const imported = await subtle.importKey("raw", raw, algorithm, false, ["sign"])
-      return new Uint8Array(await subtle.sign("HMAC", imported, copy(bytes)))
+      return new Uint8Array(await subtle.sign("HMAC", imported, unshared(bytes)))
     },
     hkdfSha512: async (ikm, salt, info, length) => {
-      const imported = await subtle.importKey("raw", copy(ikm), "HKDF", false, ["deriveBits"])
-      const algorithm = { name: "HKDF", hash: "SHA-512", salt: copy(salt), info: copy(info) }
+      const imported = await subtle.importKey("raw", unshared(ikm), "HKDF", false, ["deriveBits"])
+      const algorithm = { name: "HKDF", hash: "SHA-512", salt: unshared(salt), info: unshared(info) }
       return new Uint8Array(await subtle.deriveBits(algorithm, imported, length * 8))
     },
     aesGcmSeal: async (key, nonce, aad, plaintext) => {
-      const imported = await subtle.importKey("raw", copy(key), "AES-GCM", false, ["encrypt"])
-      const algorithm = { name: "AES-GCM", iv: copy(nonce), additionalData: copy(aad) }
-      return new Uint8Array(await subtle.encrypt(algorithm, imported, copy(plaintext)))
+      const imported = await subtle.importKey("raw", unshared(key), "AES-GCM", false, ["encrypt"])
+      const algorithm = { name: "AES-GCM", iv: unshared(nonce), additionalData: unshared(aad) }
+      return new Uint8Array(await subtle.encrypt(algorithm, imported, unshared(plaintext)))
     },
     argon2id: async (password, salt, options) => {
       const { argon2id } = await import("hash-wasm")
@@ -46,10 +46,10 @@ export const webPrimitives = (subtle: SubtleCrypto, hasEd25519: boolean): Primit
     },
     aesGcmOpen: async (key, nonce, aad, ct) => {
       if (ct.length < 16) return undefined
-      const imported = await subtle.importKey("raw", copy(key), "AES-GCM", false, ["decrypt"])
-      const algorithm = { name: "AES-GCM", iv: copy(nonce), additionalData: copy(aad) }
+      const imported = await subtle.importKey("raw", unshared(key), "AES-GCM", false, ["decrypt"])
+      const algorithm = { name: "AES-GCM", iv: unshared(nonce), additionalData: unshared(aad) }
       try {
-        return new Uint8Array(await subtle.decrypt(algorithm, imported, copy(ct)))
+        return new Uint8Array(await subtle.decrypt(algorithm, imported, unshared(ct)))
       } catch (error) {
         // WebCrypto names a tag that does not match an OperationError; anything else is a defect.
         if (error instanceof Error && error.name === "OperationError") return undefined
@@ -75,18 +75,18 @@ const webEd25519 = (subtle: SubtleCrypto): Pick<Primitives, "ed25519Sign" | "ed2
   ed25519Sign: async (seed, message) => {
     const pkcs8 = new Uint8Array([...PKCS8_ED25519, ...seed])
     const key = await subtle.importKey("pkcs8", pkcs8, "Ed25519", false, ["sign"])
-    return new Uint8Array(await subtle.sign("Ed25519", key, copy(message)))
+    return new Uint8Array(await subtle.sign("Ed25519", key, unshared(message)))
   },
   ed25519Verify: async (publicKey, message, signature) => {
     if (signature.length !== 64 || !isAcceptableEd25519Key(publicKey)) return false
     const key = await importVerifyKey(subtle, publicKey)
-    return key !== undefined && (await subtle.verify("Ed25519", key, copy(signature), copy(message)))
+    return key !== undefined && (await subtle.verify("Ed25519", key, unshared(signature), unshared(message)))
   },
 })
 
 const importVerifyKey = async (subtle: SubtleCrypto, publicKey: Uint8Array): Promise<CryptoKey | undefined> => {
   try {
-    return await subtle.importKey("raw", copy(publicKey), "Ed25519", false, ["verify"])
+    return await subtle.importKey("raw", unshared(publicKey), "Ed25519", false, ["verify"])
   } catch (error) {
     // Some hosts check at import that the point is on the curve.
     if (error instanceof Error && error.name === "DataError") return undefined
@@ -94,5 +94,6 @@ const importVerifyKey = async (subtle: SubtleCrypto, publicKey: Uint8Array): Pro
   }
 }
 
-/** WebCrypto takes no view of shared memory, which the type of a Uint8Array allows. */
-const copy = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(bytes)
+/** WebCrypto takes no view of shared memory, which the type of a Uint8Array allows. What it takes it copies before it answers. */
+const unshared = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => (isUnshared(bytes) ? bytes : new Uint8Array(bytes))
+const isUnshared = (bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> => bytes.buffer instanceof ArrayBuffer

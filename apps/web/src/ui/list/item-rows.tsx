@@ -1,5 +1,14 @@
 import { useVirtualizer } from "@tanstack/react-virtual"
-import { type KeyboardEvent, memo, type Ref, useCallback, useImperativeHandle, useRef, useState } from "react"
+import {
+  type KeyboardEvent,
+  memo,
+  type Ref,
+  useCallback,
+  useEffect,
+  useImperativeHandle,
+  useRef,
+  useState,
+} from "react"
 import { Link, useLocation } from "wouter"
 
 import type { DeviceInfo, ItemSummary } from "@keyferry/sdk"
@@ -26,6 +35,7 @@ export interface RowsHandle {
 
 const TITLE_SHOWN = 200
 
+/** As the style sheet says: each row is as high as the next, so none is measured. */
 const useRowHeight = (): number => {
   const { density } = usePreferences()
   const coarse = matchMedia("(pointer: coarse)").matches
@@ -59,6 +69,12 @@ export const ItemRows = ({
     overscan: 8,
     getItemKey: (index) => items[index]?.id ?? index,
   })
+  const drawnHeight = useRef(rowHeight)
+  useEffect(() => {
+    if (drawnHeight.current === rowHeight) return
+    drawnHeight.current = rowHeight
+    virtual.measure()
+  }, [virtual, rowHeight])
 
   const focusRow = useCallback(
     (index: number): void => {
@@ -147,7 +163,6 @@ export const ItemRows = ({
           return (
             <li
               key={item.id}
-              ref={virtual.measureElement}
               data-index={row.index}
               className="row"
               data-selected={selected.has(item.id) ? "" : undefined}

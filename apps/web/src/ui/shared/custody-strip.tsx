@@ -1,8 +1,7 @@
-import { Button as AriaButton, Tooltip, TooltipTrigger } from "react-aria-components"
-
 import type { DeviceInfo, ItemSummary } from "@keyferry/sdk"
 
 import { t } from "../../i18n/translate.ts"
+import { Hint } from "../kit/hint.tsx"
 import { type CustodyMark, type CustodyEntry, custodyLine, custodyOf, custodySentence } from "../model/custody.ts"
 
 const MOST = 6
@@ -43,21 +42,14 @@ export const CustodyStrip = ({
   const entries = custodyOf(item, devices)
   const shown = entries.length > MOST ? entries.slice(0, MOST - 1) : entries
   const more = entries.length - shown.length
+  const lines = entries.map((entry) => custodyLine(entry, nowMs))
   return (
-    <TooltipTrigger delay={150} closeDelay={100}>
-      <AriaButton
-        className="custody"
-        aria-label={`${custodySentence(entries)} ${entries.map((entry) => custodyLine(entry, nowMs)).join("; ")}`}
-      >
-        {shown.map((entry) => (
-          <CustodyGlyph key={entry.deviceId} mark={entry.mark} />
-        ))}
-        {more > 0 ? <span className="numbers">+{more}</span> : null}
-      </AriaButton>
-      <Tooltip className="tooltip" offset={6}>
-        {entries.map((entry) => custodyLine(entry, nowMs)).join("\n")}
-      </Tooltip>
-    </TooltipTrigger>
+    <Hint className="custody" name={`${custodySentence(entries)} ${lines.join("; ")}`} words={lines.join("\n")}>
+      {shown.map((entry) => (
+        <CustodyGlyph key={entry.deviceId} mark={entry.mark} />
+      ))}
+      {more > 0 ? <span className="numbers">+{more}</span> : null}
+    </Hint>
   )
 }
 
