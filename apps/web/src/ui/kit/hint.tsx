@@ -1,5 +1,5 @@
 import { type ReactNode, type RefObject, useEffect, useRef, useState } from "react"
-import { Tooltip } from "react-aria-components"
+import { Tooltip, TooltipTriggerStateContext } from "react-aria-components"
 
 const OPEN_AFTER_MS = 150
 const CLOSE_AFTER_MS = 100
@@ -92,19 +92,17 @@ const Words = ({
       until.abort()
     }
   }, [of, afterMs])
+  const state = {
+    isOpen: open,
+    shouldSkipAnimation: false,
+    open: stay,
+    close: (atOnce?: boolean) => (atOnce === true ? onGone() : leave()),
+  }
   return (
-    <Tooltip
-      className="tooltip"
-      offset={6}
-      triggerRef={of}
-      isOpen={open}
-      onOpenChange={(is) => {
-        if (!is) onGone()
-      }}
-      onPointerEnter={stay}
-      onPointerLeave={leave}
-    >
-      {children}
-    </Tooltip>
+    <TooltipTriggerStateContext value={state}>
+      <Tooltip className="tooltip" offset={6} triggerRef={of} onPointerEnter={stay} onPointerLeave={leave}>
+        {children}
+      </Tooltip>
+    </TooltipTriggerStateContext>
   )
 }
