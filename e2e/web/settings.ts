@@ -24,6 +24,9 @@ const ADDRESS_CHANGED = "the address is changed by the link in the new mailbox; 
 const KIT_REPLACED = "the kit is replaced, and the new one is checked after a reload lost its page"
 const PASSKEY_ADDED = "a passkey is added, and removed again"
 const SWITCHES = "sync of this browser and of one item is stopped, each after its question, and goes on"
+const WHOLE_ACCOUNT = "sync of the whole account is stopped, after its question"
+const SIGNED_OUT =
+  "the last device signs out and clears, after what is only here was named and the kit was shown to be there"
 const BIN = "an item goes into the bin and comes back"
 const RENAMED = "a device gets another name"
 const IMPORTED = "an archive is imported"
@@ -228,7 +231,7 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
   await check(`${how}: ${SWITCHES}`, async () => {
     await reload("Turn sync off on this browser?")
     await ada.press("Turn sync off here")
-    await ada.sees("changes from other devices don’t arrive.")
+    await gone("Turn sync off on this browser?")
     await reload("Sync on this browser")
     await ada.press("Sync on this browser")
     await ada.sees("Choose what syncs")
@@ -240,12 +243,38 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await ada.sees("Keep “Beta” only on this browser?")
     await reload("Keep “Beta” only on this browser?")
     await ada.press("Keep only here")
+    await gone("Keep “Beta” only on this browser?")
     await ada.sees("Local only")
     await reload("Local only")
     await ada.press("Beta")
     await ada.sees("Sync “Beta”?")
     await reload("Sync “Beta”?")
     await ada.press("Sync it")
+    await gone("Sync “Beta”?")
     await gone("Local only")
+  })
+
+  await check(`${how}: ${WHOLE_ACCOUNT}`, async () => {
+    await ada.press("Stop sync for the account")
+    await ada.sees("Stop sync for the whole account?")
+    await reload("Stop sync for the whole account?")
+    await ada.fill("Password", password)
+    await ada.press("Stop sync for the account")
+    await stepUp(ada, "Sync is stopped on every device", code, password)
+    await gone("Stop sync for the whole account?")
+    await ada.sees("Sync is stopped on every device")
+    await reload("Sync is stopped on every device")
+  })
+
+  await check(`${how}: ${SIGNED_OUT}`, async () => {
+    await open("/sign-out", "Before you sign out of this browser")
+    await reload("Before you sign out of this browser")
+    await ada.press("Sign out and clear")
+    await ada.sees("This is the last device of the account")
+    await reload("This is the last device of the account")
+    await ada.fill("Code of your recovery kit", kit)
+    await ada.press("Sign out and clear")
+    await ada.sees("Your keys, on your machines.")
+    await reloaded(ada, "Your keys, on your machines.")
   })
 }

@@ -100,15 +100,18 @@ export const stepUp = async (
   password = PASSWORD,
 ): Promise<void> => {
   for (let asked = 0; asked < 3; asked++) {
-    let title = ""
+    let question: string | undefined
     await until(async () => {
-      title = await who.textOf("[role=dialog] h2")
-      return /once more|second factor/i.test(title) || (await who.text()).includes(shown)
+      const text = await who.text()
+      // On top of the dialog that it is asked for.
+      question = /Your (?:password|second factor), once more/.exec(text)?.[0]
+      return question !== undefined || text.includes(shown)
     }, `${shown}, or a question`)
-    if ((await who.text()).includes(shown)) return
-    if (/password/i.test(title)) await who.fill("Password", password)
+    const asking = question
+    if (asking === undefined) return
+    if (asking.includes("password")) await who.fill("Password", password)
     else await who.fill("Code", await code())
     await who.press("Confirm")
-    await until(async () => (await who.textOf("[role=dialog] h2")) !== title, `“${title}” is answered`)
+    await until(async () => !(await who.text()).includes(asking), `“${asking}” is answered`)
   }
 }

@@ -103,9 +103,10 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     return result
   }
   const changing = async <T>(work: () => Done<T>): Done<T> => accountChanged(await online(work))
-  /** The account changed through this device: what the server says of it is asked again when somebody looks. */
+  /** The account changed through this device: what the server says of it is asked again when somebody looks, who is told to. */
   const accountChanged = <T>(result: T): T => {
     remote = undefined
+    changed()
     return result
   }
   const afterOpen = (): void => {

@@ -48,6 +48,7 @@ const withKnown = (status: Status, before: Status | undefined): Status => {
 
 export const createAppStore = (keyferry: BrowserDevice): AppStore => {
   let snapshot = EMPTY
+  let isLearning = false
   let running: Promise<void> | undefined
   let next: { readonly fresh: boolean; readonly answer: PromiseWithResolvers<void> } | undefined
   const listeners = new Set<() => void>()
@@ -57,8 +58,21 @@ export const createAppStore = (keyferry: BrowserDevice): AppStore => {
     for (const listener of listeners) listener()
   }
 
+  /**
+   * A change of the account makes the device forget what only the server knows: it is asked for once more, also if nobody did. A server that
+   * is slow to say holds nothing up, and one that says nothing is asked no second time for the same.
+   */
+  const learn = (): void => {
+    if (isLearning) return
+    isLearning = true
+    void keyferry.status({ fresh: true }).then(() => refresh())
+  }
+
   const load = async (fresh: boolean): Promise<void> => {
-    const status = withKnown(await keyferry.status({ fresh }), snapshot.status)
+    const said = await keyferry.status({ fresh })
+    if (said.account?.deviceState !== "unknown") isLearning = false
+    else if (!fresh && said.lock === "unlocked") learn()
+    const status = withKnown(said, snapshot.status)
     const version = snapshot.version + 1
     if (status.lock !== "unlocked" && status.lock !== "standard-only") {
       set({ ...EMPTY, version, status })
@@ -85,17 +99,10 @@ export const createAppStore = (keyferry: BrowserDevice): AppStore => {
     })
   }
 
-  const run = async (fresh: boolean): Promise<void> => {
-    await load(fresh)
-    // A change of the account makes the device forget what only the server knows: asked for once more, also if nobody did.
-    const { status } = snapshot
-    if (!fresh && status?.lock === "unlocked" && status.account?.deviceState === "unknown") await load(true)
-  }
-
   /** Whoever asks while an answer is under way gets the next one, which is as fresh as any of them wanted. */
   const refresh = (fresh = false): Promise<void> => {
     if (running === undefined) {
-      running = run(fresh).finally(() => {
+      running = load(fresh).finally(() => {
         running = undefined
         const waiting = next
         next = undefined

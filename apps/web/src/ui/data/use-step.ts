@@ -15,9 +15,18 @@ const write = (place: string, step: string | undefined): void => {
   history.replaceState({ ...state, steps: { ...state.steps, [place]: step } }, "")
 }
 
-/** `place` names the question among those of one page. */
-export const useStep = (place: string): readonly [string | undefined, (step: string | undefined) => void] => {
-  const [step, setStep] = useState(() => read(place))
+/**
+ * `place` names the question among those of one page. `isOpen`: whether a question that a reload comes back to still is one; its
+ * answer may have been carried out by then.
+ */
+export const useStep = (
+  place: string,
+  isOpen: (step: string) => boolean = () => true,
+): readonly [string | undefined, (step: string | undefined) => void] => {
+  const [step, setStep] = useState(() => {
+    const found = read(place)
+    return found === undefined || isOpen(found) ? found : undefined
+  })
   return [
     step,
     (next) => {
@@ -28,7 +37,7 @@ export const useStep = (place: string): readonly [string | undefined, (step: str
 }
 
 /** The same for what is either open or not. */
-export const useOpen = (place: string): readonly [boolean, (open: boolean) => void] => {
-  const [step, setStep] = useStep(place)
+export const useOpen = (place: string, isOpen = true): readonly [boolean, (open: boolean) => void] => {
+  const [step, setStep] = useStep(place, () => isOpen)
   return [step !== undefined, (open) => setStep(open ? "open" : undefined)]
 }

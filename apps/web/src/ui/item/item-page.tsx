@@ -67,7 +67,7 @@ const ItemDetails = ({ item, summary }: { readonly item: ItemView; readonly summ
   const nowMs = useNow()
   const act = useAct()
   const [commanded, setCommanded] = useState(0)
-  const [asking, setAsking] = useStep("item")
+  const [asking, setAsking] = useStep("item", (step) => step !== summary.policy)
   const values = useMemo(() => Object.fromEntries(item.fields.map((field) => [field.name, field.value])), [item.fields])
   const title = item.title.slice(0, 200)
   const label = (name: string): string => labelOfField(item.kind, name, values)

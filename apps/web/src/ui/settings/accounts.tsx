@@ -73,7 +73,10 @@ const questionOf = (items: readonly ItemSummary[], asked: string | undefined): P
 export const ChoiceByKind = () => {
   const items = useItems()
   const { sync } = useStatus()
-  const [asked, setAsked] = useStep("policy")
+  const [asked, setAsked] = useStep("policy", (step) => {
+    const found = questionOf(items, step)
+    return found !== undefined && found.items.every((item) => item.policy !== found.to)
+  })
   const question = questionOf(items, asked)
   const byKind = useMemo(() => {
     const groups = new Map<string, ItemSummary[]>()

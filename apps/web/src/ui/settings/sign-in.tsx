@@ -44,10 +44,10 @@ const FactorCard = () => {
   const codes = useAct()
   const off = useAct()
   const [shown, setShown] = useState<readonly string[]>()
-  const [setUp, setSetUp] = useOpen("factor-set-up")
-  const [asking, setAsking] = useOpen("factor-off")
-  const [password, setPassword] = useState("")
   const on = (account?.factors.length ?? 0) > 0
+  const [setUp, setSetUp] = useOpen("factor-set-up")
+  const [asking, setAsking] = useOpen("factor-off", on)
+  const [password, setPassword] = useState("")
   return (
     <Card
       title={t("factor.card")}

@@ -14,7 +14,7 @@ export const SyncSwitch = () => {
   const keyferry = useKeyferry()
   const { sync } = useStatus()
   const [, go] = useLocation()
-  const [asking, setAsking] = useOpen("sync-off")
+  const [asking, setAsking] = useOpen("sync-off", sync.on)
   const act = useAct()
   return (
     <>

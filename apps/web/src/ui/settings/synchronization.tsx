@@ -50,7 +50,7 @@ const CredentialSwitch = () => {
   const items = useItems()
   const surroundings = useSurroundings()
   const act = useAct()
-  const [asking, setAsking] = useOpen("credential-switch")
+  const [asking, setAsking] = useOpen("credential-switch", sync.credentials)
   const [elsewhere, setElsewhere] = useState<"keep" | "delete">("keep")
   const leaving = items.filter((item) => item.policy === "synced" && isCredential(item.kind)).length
   return (
@@ -113,9 +113,9 @@ const WholeAccount = () => {
   const devices = useDevices().filter(holdsKeys).length
   const act = useAct()
   const resume = useAct()
-  const [asking, setAsking] = useOpen("whole-account")
-  const [password, setPassword] = useState("")
   const suspended = account?.syncSuspended === true
+  const [asking, setAsking] = useOpen("whole-account", !suspended)
+  const [password, setPassword] = useState("")
   return (
     <Card title={t("whole-account.title")}>
       <p>{t(suspended ? "whole-account.suspended" : "whole-account.body", { n: devices })}</p>

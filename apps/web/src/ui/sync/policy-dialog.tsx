@@ -33,7 +33,8 @@ export const PolicyDialog = ({
   const act = useAct()
   const [elsewhere, setElsewhere] = useState<"keep" | "delete">("keep")
   const { to, items } = question
-  const changing = items.filter((item) => item.policy !== to)
+  // What was asked stays what it was while the answer is carried out, which changes the items themselves.
+  const [changing] = useState(() => items.filter((item) => item.policy !== to))
   const name = changing[0]?.title.slice(0, 80) ?? ""
   const n = changing.length
 
