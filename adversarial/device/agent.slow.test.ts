@@ -58,6 +58,7 @@ const open = (): Promise<Socket> =>
     socket.once("connect", () => resolve(socket))
   })
 /** What comes back, and whether the agent ended the connection. */
+/** Until the agent has answered each frame or ended the connection. */
 const talk = async (
   ...frames: readonly Uint8Array[]
 ): Promise<{ readonly messages: readonly unknown[]; readonly ended: boolean }> => {
@@ -65,15 +66,19 @@ const talk = async (
   const reader = createFrameReader()
   const messages: unknown[] = []
   let ended = false
-  socket.on("data", (chunk: Buffer) => messages.push(...reader.push(chunk)))
-  const closed = new Promise<void>((resolve) =>
-    socket.once("close", () => {
-      ended = true
-      resolve()
-    }),
-  )
+  const settled = Promise.withResolvers<void>()
+  socket.on("data", (chunk: Buffer) => {
+    messages.push(...reader.push(chunk))
+    if (messages.length >= frames.length) settled.resolve()
+  })
+  socket.once("close", () => {
+    ended = true
+    settled.resolve()
+  })
   for (const frame of frames) socket.write(frame)
-  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 150))])
+  const limit = setTimeout(settled.resolve, 20_000)
+  await settled.promise
+  clearTimeout(limit)
   socket.destroy()
   return { messages, ended }
 }
