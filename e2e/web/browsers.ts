@@ -41,10 +41,13 @@ const POLICY = /Content.Security.Policy|Trusted(?:Script|HTML|Types)/i
 const noteRequest = (watch: Watch, url: string): void => {
   if (/^(?:https?|wss?):/.test(url)) watch.origins.add(new URL(url).origin)
 }
+/** What a reload broke off, or a server that is gone: NS_BINDING_ABORTED and NS_ERROR_CONNECTION_REFUSED for Firefox's fonts. */
+const BROKEN_OFF =
+  /Failed to load resource|ERR_CONNECTION|NetworkError|download failed.*status=(?:2152398850|2152398861)/i
+
 const noteLine = (watch: Watch, kind: string, text: string): void => {
   if (POLICY.test(text)) watch.policyReports.push(text)
-  else if (kind === "error" && !/Failed to load resource|ERR_CONNECTION|NetworkError/i.test(text))
-    watch.errors.push(text)
+  else if (kind === "error" && !BROKEN_OFF.test(text)) watch.errors.push(text)
 }
 
 export interface BrowserWish {
