@@ -108,7 +108,9 @@ const originals = new Map<string, string>()
 /** Why the test did not notice, or `undefined` if it did. */
 const whySurvived = async (folder: string, { killer }: Sabotage): Promise<string | undefined> => {
   if ("tool" in killer) {
-    const { code, output } = await run(folder, [killer.tool])
+    let { code, output } = await run(folder, [killer.tool])
+    // It ended before it came to a verdict, such as a database that did not start: that says nothing either way.
+    if (code !== 0 && !output.includes(killer.says)) ({ code, output } = await run(folder, [killer.tool]))
     return code !== 0 && output.includes(killer.says)
       ? undefined
       : `${killer.tool} ended with ${code} and does not say “${killer.says}”`
