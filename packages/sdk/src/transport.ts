@@ -18,6 +18,7 @@ import {
   type SignatureTag,
 } from "@keyferry/protocol"
 
+import { createEventReader } from "./event-stream.ts"
 import type { HttpReply, HttpRequest, SdkPorts } from "./ports.ts"
 import { isDiscovery, isReply } from "./replies.ts"
 
@@ -56,8 +57,6 @@ export interface Transport {
 }
 
 const TIMEOUT_MS = 30_000
-/** base64url of the largest event that a server of ours sends. */
-const MAX_EVENT_CHARACTERS = 32 * 1024 * 1024
 
 export const createTransport = (ports: SdkPorts, origin: string): Transport => {
   const url = new URL(origin)
@@ -146,29 +145,11 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
     },
     cbor: (route, body, as, query = "") => send(route, body, as, query),
     events: async (route, body, as, onEvent) => {
-      let buffered = ""
       let stop: (() => void) | undefined
+      const take = createEventReader(onEvent)
+      // An event that never ends would fill the memory of the device: such a server is hung up on.
       const onChunk = (chunk: Uint8Array): void => {
-        // An event that never ends would fill the memory of the device: such a server is hung up on.
-        if (buffered.length > MAX_EVENT_CHARACTERS) {
-          buffered = ""
-          stop?.()
-          return
-        }
-        const searchedTo = Math.max(0, buffered.length - 1)
-        buffered += utf8ToText(chunk) ?? ""
-        if (!buffered.includes("\n\n", searchedTo)) return
-        for (let end = buffered.indexOf("\n\n"); end >= 0; end = buffered.indexOf("\n\n")) {
-          const block = buffered.slice(0, end)
-          buffered = buffered.slice(end + 2)
-          const event = block
-            .split("\n")
-            .filter((l) => l.startsWith("data:"))
-            .map((l) => l.slice(5).trim())
-            .join("")
-          const name = /^event:\s*(\S+)/m.exec(block)?.[1] ?? "message"
-          if (event !== "" || name === "closed") onEvent(event, name)
-        }
+        if (!take(chunk)) stop?.()
       }
       for (let attempt = 0; ; attempt++) {
         const opened = await ports.http.stream(await build(route, body, as, ""), onChunk)
