@@ -13,13 +13,13 @@ export const DATA_FOLDER = process.env["KF_DATA_DIR"] ?? join(ROOT, ".keyferry")
  * Turns this process into another program of the repository: same process id, same terminal, its exit code is ours.
  * Where the system cannot do that, the program runs as a child and gets our signals.
  */
-export const become = (program: string, args: readonly string[], preload: readonly string[] = []): void => {
+export const become = (program: string, args: readonly string[], runtimeArgs: readonly string[] = []): void => {
   const main = join(ROOT, program)
   if (!existsSync(main)) {
     process.stderr.write(`${program} is missing from this checkout.\n`)
     process.exit(1)
   }
-  const line = [...preload.flatMap((name) => ["--import", join(import.meta.dirname, name)]), main, ...args]
+  const line = [...runtimeArgs, main, ...args]
   if (process.execve !== undefined && process.platform !== "win32") {
     process.execve(process.execPath, [process.execPath, ...line], process.env)
   }

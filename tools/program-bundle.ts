@@ -13,6 +13,12 @@ const ROOT = join(import.meta.dirname, "..")
 const APPS = ["server", "strongroom"] as const
 export type BundledApp = (typeof APPS)[number]
 
+/**
+ * How Node runs the server, as the server runs the strongroom: room for young objects of three times 8 MiB at most. By
+ * itself it takes 52 MiB under load and never gives it back; pushes are as fast with less (M3, S2).
+ */
+export const RUNTIME_ARGS = ["--max-semi-space-size=8"] as const
+
 /** The file that Node is given; relative to the checkout. */
 export const programOf = (app: BundledApp): string => `apps/${app}/dist/main.mjs`
 const folderOf = (app: BundledApp): string => join(ROOT, "apps", app, "dist")

@@ -4,9 +4,10 @@
  * makes what is missing or older than its sources, chooses the data folder and hands over. KEYFERRY_STARTED_AT_MS carries the moment the command began, so that
  * `ready in N s` counts what a person waited.
  */
+import { join } from "node:path"
 import process from "node:process"
 import { become, withDataFolder } from "./become.ts"
-import { areProgramsCurrent, buildPrograms, programOf } from "./program-bundle.ts"
+import { areProgramsCurrent, buildPrograms, programOf, RUNTIME_ARGS } from "./program-bundle.ts"
 import { buildWebBundle, isBundleCurrent } from "./web-bundle.ts"
 
 if (!isBundleCurrent()) {
@@ -19,4 +20,8 @@ if (!areProgramsCurrent()) {
   await buildPrograms()
 }
 
-become(programOf("server"), withDataFolder(["serve", ...process.argv.slice(2)]), ["one-signal.ts"])
+become(programOf("server"), withDataFolder(["serve", ...process.argv.slice(2)]), [
+  ...RUNTIME_ARGS,
+  "--import",
+  join(import.meta.dirname, "one-signal.ts"),
+])

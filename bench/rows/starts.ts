@@ -62,7 +62,7 @@ const weights = async (folder: string): Promise<readonly Row[]> => {
     "apps/web/dist",
   ])
     if (existsSync(join(ROOT, part))) cpSync(join(ROOT, part), join(installed, part), { recursive: true })
-  const product = await startProduct(join(folder, "light"), [], installed)
+  const product = await startProduct(join(folder, "light"), installed)
   const connection = await openConnection(product.port)
   const { status } = await connection.send(READY)
   connection.close()

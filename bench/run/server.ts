@@ -2,7 +2,7 @@ import { spawn } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
-import { programOf } from "../../tools/program-bundle.ts"
+import { programOf, RUNTIME_ARGS } from "../../tools/program-bundle.ts"
 import { endWithFamily } from "./programs.ts"
 
 /** The product's server and its strongroom as `npm start` runs them, on a data folder that may have been seeded. */
@@ -22,16 +22,12 @@ export interface RunningProduct {
 const ROOT = join(import.meta.dirname, "..", "..")
 
 /** `installed`: another place where the programs lie. */
-export const startProduct = async (
-  folder: string,
-  runtimeArgs: readonly string[] = [],
-  installed = ROOT,
-): Promise<RunningProduct> => {
+export const startProduct = async (folder: string, installed = ROOT): Promise<RunningProduct> => {
   const began = performance.now()
   const child = spawn(
     process.execPath,
     [
-      ...runtimeArgs,
+      ...RUNTIME_ARGS,
       join(installed, programOf("server")),
       "serve",
       "--data-dir",
