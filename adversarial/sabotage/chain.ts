@@ -7,8 +7,8 @@ const ACCOUNT_STATE = "packages/chain/src/account-state.ts"
 const VAULT = "packages/chain/src/vault-chain.ts"
 const VAULT_RULES = "packages/chain/src/vault-rules.ts"
 const KNOWN = "packages/chain/src/known.ts"
-const ACCOUNT_TEST = "packages/chain/src/account-chain.test.ts"
-const VAULT_TEST = "packages/chain/src/vault-chain.test.ts"
+
+const testOf = (name: string): string => `packages/chain/src/${name}.test.ts`
 
 export const sabotages: readonly Sabotage[] = [
   {
@@ -21,7 +21,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "",
       },
     ],
-    killer: { file: ACCOUNT_TEST, title: "[CH5] every added holder proves its key" },
+    killer: { file: testOf("account-links"), title: "[CH5] every added holder proves its key" },
     fast: true,
   },
   {
@@ -34,7 +34,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "    if (signature === undefined) continue\n",
       },
     ],
-    killer: { file: ACCOUNT_TEST, title: "[CH5] every added holder proves its key" },
+    killer: { file: testOf("account-links"), title: "[CH5] every added holder proves its key" },
   },
   {
     name: "countersignature-of-slots",
@@ -46,7 +46,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "",
       },
     ],
-    killer: { file: ACCOUNT_TEST, title: "[CH24] a chain forged around a real slot's public keys" },
+    killer: { file: testOf("account-slots"), title: "[CH24] a chain forged around a real slot's public keys" },
   },
   {
     name: "slot-keys-compared",
@@ -59,7 +59,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "): boolean => entry.holder.sigPk.length === keys.sigPk.length",
       },
     ],
-    killer: { file: ACCOUNT_TEST, title: "[CH24] derived keys must be those of the newest slot" },
+    killer: { file: testOf("account-slots"), title: "[CH24] derived keys must be those of the newest slot" },
   },
   {
     name: "floor-checked",
@@ -72,7 +72,10 @@ export const sabotages: readonly Sabotage[] = [
         replace: "",
       },
     ],
-    killer: { file: VAULT_TEST, title: "[CH33] after the rotation a removed device cannot date its links back" },
+    killer: {
+      file: testOf("vault-rotation"),
+      title: "[CH33] after the rotation a removed device cannot date its links back",
+    },
     fast: true,
   },
   {
@@ -85,7 +88,10 @@ export const sabotages: readonly Sabotage[] = [
         replace: "    floors: state.floors,\n",
       },
     ],
-    killer: { file: VAULT_TEST, title: "[CH33] after the rotation a removed device cannot date its links back" },
+    killer: {
+      file: testOf("vault-rotation"),
+      title: "[CH33] after the rotation a removed device cannot date its links back",
+    },
   },
   {
     name: "trie-root",
@@ -97,7 +103,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "  if (after.value !== count) return",
       },
     ],
-    killer: { file: VAULT_TEST, title: "[CH42] root and count are what the ops make of them" },
+    killer: { file: testOf("vault-items"), title: "[CH42] root and count are what the ops make of them" },
     fast: true,
   },
   {
@@ -110,7 +116,10 @@ export const sabotages: readonly Sabotage[] = [
         replace: "",
       },
     ],
-    killer: { file: VAULT_TEST, title: "[CH40] an item left out, brought back, changed or doubled does not add up" },
+    killer: {
+      file: testOf("vault-bootstrap"),
+      title: "[CH40] an item left out, brought back, changed or doubled does not add up",
+    },
   },
   {
     name: "epoch-check-at-commit",
@@ -139,7 +148,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "  if (signer === undefined || (isGone && seenSeq < 0))\n",
       },
     ],
-    killer: { file: VAULT_TEST, title: "[CH41] at the commit a removed device writes nothing" },
+    killer: { file: testOf("vault-rotation"), title: "[CH41] at the commit a removed device writes nothing" },
   },
   {
     name: "epoch-of-ops",
@@ -151,7 +160,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "",
       },
     ],
-    killer: { file: VAULT_TEST, title: "[CH34] refuses other revisions, epochs and shapes" },
+    killer: { file: testOf("vault-items"), title: "[CH34] refuses other revisions, epochs and shapes" },
   },
   {
     name: "link-signature",
@@ -164,7 +173,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "",
       },
     ],
-    killer: { file: VAULT_TEST, title: "[CH30] any device of the owner writes, with what it has seen" },
+    killer: { file: testOf("vault-chain"), title: "[CH30] any device of the owner writes, with what it has seen" },
   },
   {
     name: "account-link-signature",
@@ -177,7 +186,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "",
       },
     ],
-    killer: { file: ACCOUNT_TEST, title: "[CH11] a body is not looked at before the signature was checked" },
+    killer: { file: testOf("account-chain"), title: "[CH11] a body is not looked at before the signature was checked" },
   },
   {
     name: "owner-only",
@@ -190,7 +199,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "",
       },
     ],
-    killer: { file: VAULT_TEST, title: "[CH30] another account's device writes nothing here" },
+    killer: { file: testOf("vault-chain"), title: "[CH30] another account's device writes nothing here" },
   },
   {
     name: "recipients-exact",
@@ -202,13 +211,19 @@ export const sabotages: readonly Sabotage[] = [
         replace: "  return recipients !== undefined\n",
       },
     ],
-    killer: { file: VAULT_TEST, title: "[CH31] the key goes to the owner's newest account key as of seen" },
+    killer: {
+      file: testOf("vault-rotation"),
+      title: "[CH31] the key goes to the owner's newest account key as of seen",
+    },
   },
   {
     name: "keys-never-return",
     protects: "a key of a removed holder does not come back",
     changes: [{ file: ACCOUNT_RULES, search: "      if (used.has(f)) return holder\n", replace: "" }],
-    killer: { file: ACCOUNT_TEST, title: "[CH18] ids and keys of any holder that ever was do not come back" },
+    killer: {
+      file: testOf("account-holder-add"),
+      title: "[CH18] ids and keys of any holder that ever was do not come back",
+    },
   },
   {
     name: "last-recovery-holder",
@@ -220,7 +235,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "",
       },
     ],
-    killer: { file: ACCOUNT_TEST, title: "[CH23] the last holder that can recover is never removed" },
+    killer: { file: testOf("account-removal"), title: "[CH23] the last holder that can recover is never removed" },
   },
   {
     name: "retirement-signature",
@@ -233,7 +248,7 @@ export const sabotages: readonly Sabotage[] = [
           "  return (await verifyRetire(p, device.holder.sigPk, { uid: state.id, deviceId, seq, head }, signature)) || true\n",
       },
     ],
-    killer: { file: ACCOUNT_TEST, title: "[CH26] a retirement counts with the device's own signature" },
+    killer: { file: testOf("account-removal"), title: "[CH26] a retirement counts with the device's own signature" },
   },
   {
     name: "approval-policy",
@@ -246,7 +261,10 @@ export const sabotages: readonly Sabotage[] = [
         replace: "",
       },
     ],
-    killer: { file: ACCOUNT_TEST, title: "[CH12] where the policy asks for approval, slots add nothing" },
+    killer: {
+      file: testOf("account-holder-add"),
+      title: "[CH12] where the policy asks for approval, slots add nothing",
+    },
   },
   {
     name: "approved-payload",
@@ -259,7 +277,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "  if (!isMine)\n",
       },
     ],
-    killer: { file: ACCOUNT_TEST, title: "[CH25] a new device countersigns only what was approved" },
+    killer: { file: testOf("account-slots"), title: "[CH25] a new device countersigns only what was approved" },
   },
   {
     name: "rollback-noticed",
@@ -271,7 +289,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "  if (served.head.seq < 0)\n    return",
       },
     ],
-    killer: { file: ACCOUNT_TEST, title: "[CH43] [CH44] rollback, fork and disorder are told apart" },
+    killer: { file: testOf("account-chain"), title: "[CH43] [CH44] rollback, fork and disorder are told apart" },
   },
   {
     name: "fork-noticed",
@@ -283,6 +301,6 @@ export const sabotages: readonly Sabotage[] = [
         replace: "    if (mine !== undefined && mine.length !== hash.length)\n      return",
       },
     ],
-    killer: { file: ACCOUNT_TEST, title: "[CH43] [CH44] rollback, fork and disorder are told apart" },
+    killer: { file: testOf("account-chain"), title: "[CH43] [CH44] rollback, fork and disorder are told apart" },
   },
 ]

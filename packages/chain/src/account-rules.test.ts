@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest"
 import { isRetirement } from "./account-rules.ts"
 import {
   addDeviceLink,
+  code,
   createFixture,
   extend,
   type Fixture,
@@ -24,7 +25,6 @@ import type { AccountState, Checked, Link } from "./index.ts"
 
 const ZERO = new Uint8Array(32)
 const SEALED = Uint8Array.of(1, 2, 3)
-const code = (result: Checked<unknown>): string => (result.ok ? "accepted" : result.error.code)
 
 let fixture: Fixture
 let account: FixtureAccount

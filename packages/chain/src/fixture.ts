@@ -25,7 +25,7 @@ import {
   epochRotateStruct,
 } from "./format.ts"
 import { countersignPayload, signPayload } from "./link.ts"
-import type { LinkSigner } from "./ports.ts"
+import type { Checked, LinkSigner } from "./ports.ts"
 import { emptyRoot } from "./trie.ts"
 import { currentEpoch, personalRecipients, type VaultState } from "./vault-state.ts"
 import { accountGenesisPayload, accountPayload, vaultGenesisPayload, vaultPayload } from "./writing.ts"
@@ -116,6 +116,9 @@ export const signAll = async (
   added: readonly FixtureHolder[] = [],
 ): Promise<Link> =>
   signPayload(by.signer, payload, await Promise.all(added.map((h) => countersignPayload(h.signer, payload))))
+
+/** A verdict as tests compare it: the code of the refusal, or that there was none. */
+export const code = (result: Checked<unknown>): string => (result.ok ? "accepted" : result.error.code)
 
 /** The state after a link that must be valid. */
 export const extend = async (p: Primitives, state: AccountState | undefined, link: Link): Promise<AccountState> => {
