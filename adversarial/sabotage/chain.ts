@@ -133,7 +133,7 @@ export const sabotages: readonly Sabotage[] = [
       },
     ],
     killer: {
-      file: "apps/strongroom/src/vaults/append.test.ts",
+      file: "apps/strongroom/src/vaults/append-removal.test.ts",
       title: "[SY63] items are refused until the vault's key names the newest account key",
     },
     fast: true,

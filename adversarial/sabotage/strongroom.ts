@@ -9,7 +9,8 @@ const APPEND = "apps/strongroom/src/vaults/append.ts"
 const ENROLMENT_TEST = "apps/strongroom/src/accounts/enrolment.test.ts"
 const VERIFIER_TEST = "apps/strongroom/src/verifier.test.ts"
 const LEASE_TEST = "apps/strongroom/src/lease/lease.test.ts"
-const SYNC_TEST = "apps/strongroom/src/vaults/sync.test.ts"
+const PUSH_REFUSALS_TEST = "apps/strongroom/src/vaults/push-refusals.test.ts"
+const REMOVAL_TEST = "apps/strongroom/src/vaults/append-removal.test.ts"
 const APPEND_TEST = "apps/strongroom/src/vaults/append.test.ts"
 
 export const sabotages: readonly Sabotage[] = [
@@ -168,7 +169,7 @@ export const sabotages: readonly Sabotage[] = [
       },
     ],
     killer: {
-      file: SYNC_TEST,
+      file: PUSH_REFUSALS_TEST,
       title: "[SY63] a link of another device, a wrong root and a wrong revision are refused",
     },
     fast: true,
@@ -192,7 +193,7 @@ export const sabotages: readonly Sabotage[] = [
       },
     ],
     killer: {
-      file: APPEND_TEST,
+      file: REMOVAL_TEST,
       title: "[SY64] a push in flight while its device is removed is refused at the commit",
     },
   },
@@ -206,7 +207,7 @@ export const sabotages: readonly Sabotage[] = [
         replace: "  if (stored !== undefined && vault === undefined) return resultOf(push, PUSH_ACCEPTED, head)\n",
       },
     ],
-    killer: { file: SYNC_TEST, title: "[SY63] somebody else's vault is not there" },
+    killer: { file: PUSH_REFUSALS_TEST, title: "[SY63] somebody else's vault is not there" },
   },
   {
     name: "device-states",

@@ -42,10 +42,30 @@ import {
   type WrapEntry,
   wrapsHash,
 } from "@keyferry/crypto"
-import { type PushResult, type SyncReply, syncReplyStruct, type SyncRequest, type VaultPush } from "@keyferry/protocol"
+import {
+  PUSH_ACCEPTED,
+  type PushResult,
+  type SyncReply,
+  syncReplyStruct,
+  type SyncRequest,
+  type VaultPush,
+} from "@keyferry/protocol"
 import type { Executed } from "@keyferry/strongroom-api"
 
-import { type Person, p, random, type Reach, send, type TestDevice } from "../fixture.ts"
+import { allHandlers } from "../all-handlers.ts"
+import {
+  createWorld,
+  makeActive,
+  type Person,
+  p,
+  random,
+  type Reach,
+  reachOf,
+  send,
+  signUp,
+  type TestDevice,
+  type World,
+} from "../fixture.ts"
 
 /*
  * A device as the strongroom's tests need one: it keeps what it has verified of an account and one vault, and makes the
@@ -70,6 +90,33 @@ export const writerOf = (person: Person, device: TestDevice = person.device, acc
   hashes: new Map(),
 })
 
+/** A strongroom with one person who is active and has no vault yet: where the tests of vaults begin. */
+export interface VaultWorld {
+  readonly world: World
+  readonly reach: Reach
+  readonly person: Person
+  readonly writer: Writer
+}
+
+export const createVaultWorld = async (): Promise<VaultWorld> => {
+  const world = await createWorld(allHandlers)
+  const reach = reachOf(world)
+  const person = await signUp(reach)
+  await makeActive(reach, person)
+  return { world, reach, person, writer: writerOf(person) }
+}
+
+/** What a handler is told of a device whose request was verified while it had this state. */
+export const signingOf = <S extends "active" | "approved">(person: Person, device: TestDevice, state: S) => ({
+  accountUuid: person.accountUuid,
+  accountId: person.accountId,
+  deviceId: device.deviceId,
+  state,
+  sigPk: device.keys.sigPk,
+  lastFactorMs: 0,
+  lastPasswordMs: 0,
+})
+
 /** Another device that has read everything the first one has. */
 export const sameVault = (writer: Writer, device: TestDevice): Writer => ({
   ...writer,
@@ -80,6 +127,11 @@ export const sameVault = (writer: Writer, device: TestDevice): Writer => ({
 export const vaultOf = (writer: Writer): VaultState => {
   if (writer.vault === undefined) throw new Defect("no vault yet")
   return writer.vault
+}
+
+export const cursorOf = (writer: Writer) => {
+  const { id, head } = vaultOf(writer)
+  return [id, head.seq, head.hash] as const
 }
 
 /** A wrap that nobody opens: the strongroom cannot tell. */
@@ -286,6 +338,12 @@ export const doPush = async (
   const [result] = reply.results
   if (result === undefined) throw new Defect("no result")
   return result
+}
+
+/** Makes the writer's vault, accepted by the strongroom. */
+export const beginVault = async (reach: Reach, writer: Writer): Promise<void> => {
+  const { outcome, code } = await doPush(reach, writer, await genesisPush(writer))
+  if (outcome !== PUSH_ACCEPTED) throw new Defect(`no vault: ${code ?? outcome}`)
 }
 
 export const itemId = (): Uint8Array => random.bytes(16)
