@@ -2,7 +2,8 @@
  * `npm run gallery [-- --only ID,ID] [-- --pictures]`: the production screens, drawn from recorded answers of the engine,
  * under the real content policy, as pictures in both themes with an index. On every one: axe in both themes, axe and no
  * sideways scrolling at 320 pixels, no unaccented word in the accented language. The main journeys also right to left and
- * in forced colours; a corpus of hostile text through every page. A state of the list that nobody shows is a failure.
+ * in forced colours; a corpus of hostile text through every page; the words of a mark by keyboard
+ * and pointer. A state of the list that nobody shows is a failure.
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -12,6 +13,7 @@ import type { Page } from "playwright-core"
 
 import { type Gallery, openGallery, putTheme, showState, type Theme } from "./browser.ts"
 import type { GalleryState } from "./gallery-state.ts"
+import { lookAtHints } from "./hints.ts"
 import { JOURNEYS } from "./journeys.ts"
 import { lookForOverflow, lookForPlainText, lookWithAxe } from "./looks.ts"
 import { REQUIRED } from "./required.ts"
@@ -95,6 +97,13 @@ const lookAtHostile = async (gallery: Gallery, state: GalleryState): Promise<voi
   await page.close()
 }
 
+/** On the list, where each row has a mark with words of its own. */
+const lookAtWords = async (gallery: Gallery, state: GalleryState): Promise<void> => {
+  const { page } = await showState(gallery, state)
+  note(state.id, await lookAtHints(page))
+  await page.close()
+}
+
 const hostile = picturesOnly ? [] : HOSTILE_STATES.filter(isChosen)
 
 if (only.length === 0) rmSync(OUT, { recursive: true, force: true })
@@ -104,6 +113,7 @@ mkdirSync(OUT, { recursive: true })
   const work = [
     ...chosen.map((state) => () => lookAt(gallery, state)),
     ...hostile.map((state) => () => lookAtHostile(gallery, state)),
+    ...(picturesOnly ? [] : chosen.filter(({ id }) => id === "list").map((state) => () => lookAtWords(gallery, state))),
   ].values()
   // Two pages at once: one is drawn while the other is looked at.
   await Promise.all(

@@ -60,23 +60,31 @@ const Words = ({
   readonly children: string
 }) => {
   const [open, setOpen] = useState(afterMs === 0)
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
+  const words = useRef<HTMLDivElement>(null)
   const gone = useRef(onGone)
   useEffect(() => {
     gone.current = onGone
   })
-  const stay = (): void => clearTimeout(timer.current)
-  const leave = (): void => {
-    stay()
-    timer.current = setTimeout(() => gone.current(), CLOSE_AFTER_MS)
-  }
+  useEffect(() => {
+    const opening = setTimeout(() => setOpen(true), afterMs)
+    return () => clearTimeout(opening)
+  }, [afterMs])
   useEffect(() => {
     const until = new AbortController()
     const { signal } = until
     const mark = of.current
-    timer.current = setTimeout(() => setOpen(true), afterMs)
-    mark?.addEventListener("pointerenter", stay, { signal })
-    mark?.addEventListener("pointerleave", leave, { signal })
+    let closing: ReturnType<typeof setTimeout> | undefined
+    const isOurs = (at: EventTarget | null): boolean =>
+      at instanceof Node && (mark?.contains(at) === true || words.current?.contains(at) === true)
+    // One event for both ends of a step: those of React come before those of the element, and the last one would count.
+    document.addEventListener(
+      "pointerout",
+      ({ target, relatedTarget }) => {
+        if (isOurs(relatedTarget)) clearTimeout(closing)
+        else if (isOurs(target)) closing = setTimeout(() => gone.current(), CLOSE_AFTER_MS)
+      },
+      { signal },
+    )
     for (const name of ["blur", "pointerdown"]) mark?.addEventListener(name, () => gone.current(), { signal })
     document.addEventListener(
       "keydown",
@@ -88,19 +96,20 @@ const Words = ({
       { signal, capture: true },
     )
     return () => {
-      stay()
+      clearTimeout(closing)
       until.abort()
     }
-  }, [of, afterMs])
+  }, [of])
   const state = {
     isOpen: open,
     shouldSkipAnimation: false,
-    open: stay,
-    close: (atOnce?: boolean) => (atOnce === true ? onGone() : leave()),
+    open: () => undefined,
+    // At once: what the words stand at was scrolled away. The pointer's steps are heard above.
+    close: (atOnce?: boolean) => (atOnce === true ? onGone() : undefined),
   }
   return (
     <TooltipTriggerStateContext value={state}>
-      <Tooltip className="tooltip" offset={6} triggerRef={of} onPointerEnter={stay} onPointerLeave={leave}>
+      <Tooltip className="tooltip" offset={6} triggerRef={of} ref={words}>
         {children}
       </Tooltip>
     </TooltipTriggerStateContext>
