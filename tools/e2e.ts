@@ -59,8 +59,7 @@ for (const name of names) {
   if (isTold("camera")) await told(tellCamera(name, bundle, watch, suite))
   const sitting = { name, bundle, watch, suite, count: reloads }
   if (isTold("journeys")) await told(tellJourneys(sitting))
-  // Seen in Chromium only so far.
-  if (isTold("settings") && name === "chromium") await told(tellSettings(sitting))
+  if (isTold("settings")) await told(tellSettings(sitting))
   if (isTold("recovery")) await told(tellRecovery(sitting))
   for (const text of [...watch.policyReports, ...watch.errors]) print(`  ${text}`)
   reports += watch.policyReports.length

@@ -75,7 +75,7 @@ export const typistAt = (tab: Tab): Person => {
     fill: async (name, value) => {
       await goTo((at) => isNamed(at, name) && !["button", "radio", "checkbox"].includes(at.role), `the field “${name}”`)
       const before = await tab.run(() => document.activeElement?.value?.length ?? 0, undefined)
-      for (let left = before; left > 0; left--) await tab.key("Backspace")
+      if (before > 0) await tab.key("Control+a")
       await tab.write(value)
     },
     press: async (name) => {

@@ -54,11 +54,12 @@ const placeOf = ({
     radio: "input[type=radio]",
     menuitem: "[role^=menuitem]",
   } as const
-  const overlay = document.querySelector("[role=dialog], [role=alertdialog], [role=menu]")
+  // The last one lies on top.
+  const overlay = [...document.querySelectorAll("[role=dialog], [role=alertdialog], [role=menu]")].at(-1)
   const reachable = [...document.querySelectorAll(selectors[kind])].filter(
     (at) =>
       at.getBoundingClientRect().width > 0 &&
-      (overlay === null || at.closest("[role=dialog], [role=alertdialog], [role=menu]") !== null),
+      (overlay === undefined || at.closest("[role=dialog], [role=alertdialog], [role=menu]") === overlay),
   )
   const exact = reachable.filter((at) => nameOf(at) === name)
   const start = name.endsWith(" ") ? name : `${name} `

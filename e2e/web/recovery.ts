@@ -1,8 +1,7 @@
 import { createAuthenticator } from "../devices/world.ts"
 import { openDeviceTab } from "./device-tab.ts"
-import type { Person } from "./person.ts"
-import { ADDRESS, PASSWORD, personAt, type Sitting, type SittingWish, tellSitting } from "./sitting.ts"
-import { until } from "./suite.ts"
+import { mailboxIn } from "./mailbox.ts"
+import { ADDRESS, PASSWORD, type Sitting, type SittingWish, tellSitting } from "./sitting.ts"
 
 const NEW_PASSWORD = "another horse battery staple"
 const HOUR_MS = 3_600_000
@@ -19,26 +18,7 @@ export const tellRecovery = (wish: SittingWish): Promise<void> => tellSitting("r
 const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Promise<void> => {
   let kit = ""
   let code = (): Promise<string> => Promise.resolve("")
-  const mailbox = await world.browser(name, "recovery-mailbox")
-
-  /** The mailed link, opened where the mail is read, with the code that the waiting page shows. */
-  const confirm = async (who: Person): Promise<void> => {
-    const digits = (await who.textOf(".big-code")).replaceAll(/\s/g, "")
-    const mail = await world.smtp.waitForMail(({ links }) => links.some((link) => link.includes("/v/#")))
-    world.smtp.clear()
-    const page = personAt(name, await mailbox.tab())
-    await page.tab.goto(mail.links.find((link) => link.includes("/v/#")) ?? "")
-    await page.fill("The six digits that this device shows", digits)
-    await page.press("Confirm this device")
-    await page.sees("Confirmed. Go on at the device.")
-    await page.tab.close()
-  }
-  /** The mail is asked for by a person, or went out with the second factor. */
-  const mailed = async (who: Person): Promise<void> => {
-    await until(async () => /Email me|Nothing yet\?/.test(await who.text()), "a mail, or the button for it")
-    if (!(await who.text()).includes("Nothing yet?")) await who.press("Email me")
-    await who.sees("Nothing yet?")
-  }
+  const { mailed, confirm } = mailboxIn(await world.browser(name, "recovery-mailbox"), world)
 
   await check(`${how}: an account with one item is made`, async () => {
     const a = await openDeviceTab(await world.browser(name, "recovery-first"), world.origin)
@@ -114,9 +94,9 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await carol.sees("Replace the kit")
     await reloaded(carol, "Replace the kit", NEW_PASSWORD)
     await carol.press("Continue")
-    await carol.sees("Choose what syncs")
-    await reloaded(carol, "Choose what syncs", NEW_PASSWORD)
-    await carol.press("Turn on sync, upload nothing")
+    await carol.sees("Retrieve your keys")
+    await reloaded(carol, "Retrieve your keys", NEW_PASSWORD)
+    await carol.press("Retrieve my keys")
     await carol.sees("Sync is on")
     await carol.press("Credentials")
     await carol.sees("Harbour")

@@ -92,26 +92,36 @@ export const unlockIfLocked = async (who: Person, shown: string, password = PASS
   await who.press("Unlock")
 }
 
-/** The password and the second factor, once more, where they are asked for on the way to `shown`. */
+/** The password and the second factor, once more, where they are asked for on the way to `shown`; answers with what was asked. */
 export const stepUp = async (
   who: Person,
-  shown: string,
-  code: () => Promise<string>,
+  shown: string | ((text: string) => boolean),
+  code: (() => Promise<string>) | "by passkey",
   password = PASSWORD,
-): Promise<void> => {
-  for (let asked = 0; asked < 3; asked++) {
+): Promise<readonly string[]> => {
+  const asked: string[] = []
+  const isShown = typeof shown === "string" ? (text: string) => text.includes(shown) : shown
+  while (asked.length < 3) {
     let question: string | undefined
-    await until(async () => {
-      const text = await who.text()
-      // On top of the dialog that it is asked for.
-      question = /Your (?:password|second factor), once more/.exec(text)?.[0]
-      return question !== undefined || text.includes(shown)
-    }, `${shown}, or a question`)
+    await until(
+      async () => {
+        const text = await who.text()
+        // On top of the dialog that it is asked for.
+        question = /Your (password|second factor), once more/.exec(text)?.[1]
+        return question !== undefined || isShown(text)
+      },
+      `${typeof shown === "string" ? shown : "what was asked for"}, or a question`,
+    )
     const asking = question
-    if (asking === undefined) return
-    if (asking.includes("password")) await who.fill("Password", password)
-    else await who.fill("Code", await code())
-    await who.press("Confirm")
-    await until(async () => !(await who.text()).includes(asking), `“${asking}” is answered`)
+    if (asking === undefined) break
+    asked.push(asking)
+    if (asking === "second factor" && code === "by passkey") await who.press("Use a passkey")
+    else {
+      if (asking === "password") await who.fill("Password", password)
+      else if (code !== "by passkey") await who.fill("Code", await code())
+      await who.press("Confirm")
+    }
+    await until(async () => !(await who.text()).includes(`Your ${asking}, once more`), `“${asking}” is answered`)
   }
+  return asked
 }

@@ -28,7 +28,11 @@ const RECOVERED =
 const PASSWORD_CHANGED = "the password is changed; a reload comes back to the question"
 const ADDRESS_CHANGED = "the address is changed by the link in the new mailbox; both mailboxes are told"
 const KIT_REPLACED = "the kit is replaced, and the new one is checked after a reload lost its page"
-const PASSKEY_ADDED = "a passkey is added, and removed again"
+const PASSKEY_ADDED = "a passkey is added"
+const PASSKEY_REMOVED = "the passkey is removed, and a passkey answers for the second factor before that"
+const WHOLE_ACCOUNT = "sync of the whole account is stopped, after its question"
+const SIGNED_OUT =
+  "the last device signs out and clears, after what is only here was named and the kit was shown to be there"
 const SWITCHES = "sync of this browser and of one item is stopped, each after its question, and goes on"
 const BIN = "an item goes into the bin and comes back"
 const RENAMED = "a device gets another name"
@@ -100,7 +104,11 @@ export const REACHED: Readonly<Record<string, string>> = {
   "dialog:kit-replace": KIT_REPLACED,
   "dialog:kit-check": KIT_REPLACED,
   "dialog:passkey-add": PASSKEY_ADDED,
-  "dialog:passkey-remove": PASSKEY_ADDED,
+  "dialog:passkey-remove": PASSKEY_REMOVED,
+  "dialog:whole-account": WHOLE_ACCOUNT,
+  "sync:sync-suspended": WHOLE_ACCOUNT,
+  "screen:sign-out": SIGNED_OUT,
+  "screen:sign-out-last": SIGNED_OUT,
   "dialog:sync-off": SWITCHES,
   "sync:sync-off": SWITCHES,
   "dialog:keep-local": SWITCHES,
@@ -185,7 +193,6 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
         ["editor:swapped", "editor:split", "editor:trimmed", "editor:withdraw", "editor:problem", "screen:choose-kind"],
       ],
       [BY_HAND, ["screen:rescue", "screen:security", "screen:about-vaults"]],
-      [BY_HAND, ["dialog:whole-account", "sync:sync-suspended", "screen:sign-out", "screen:sign-out-last"]],
       [
         BY_HAND,
         [

@@ -37,7 +37,7 @@ export const items = {
   "list.empty": "Nothing here yet. Add a key, or bring what you have.",
   "list.empty-ssh": "No SSH keys. Add one here, or import a folder with the command line: kf import ssh ~/.ssh",
   "list.empty-elsewhere":
-    "Your credentials are on {n, plural, one {1 other device} other {# other devices}}. They appear here as soon as sync has brought them.",
+    "{n, plural, =0 {Your synced credentials are on the server, encrypted.} one {Your credentials are on 1 other device.} other {Your credentials are on # other devices.}} They appear here as soon as sync has brought them.",
   "list.nothing-matches": "Nothing matches “{text}”.",
   "list.clear-filter": "Clear filter",
   "list.compact-offer": "Many credentials: rows can be closer together.",

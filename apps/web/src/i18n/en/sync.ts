@@ -64,7 +64,7 @@ export const sync = {
   "retrieve.paused": "Paused",
   "retrieve.carries-on": "You can leave this page; it carries on.",
   "retrieve.paused-more": "What has arrived stays. It goes on from here, at the latest when you next unlock.",
-  "turn-on.nothing-here": "Nothing is only here. What your other devices sync arrives as soon as this is on.",
+  "turn-on.nothing-here": "Nothing is only here. What your account syncs arrives as soon as this is on.",
   "turn-on.choose":
     "{n, plural, one {1 credential is only on this browser.} other {# credentials are only on this browser.}} What you don’t tick is never sent.",
   "turn-on.all": "All {n}",

@@ -10,6 +10,7 @@ import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { Empty, PageHead } from "../kit/pieces.tsx"
 import { SelectBox } from "../kit/select-box.tsx"
 import { devicesInOrder } from "../model/custody.ts"
+import { joinedLater } from "../model/device-state.ts"
 import { filterItems, foldAhead, type SortOrder, type SyncFilter } from "../model/filter.ts"
 import { KIND_LOOKS, KIND_ORDER } from "../model/kinds.ts"
 import { CustodyKey } from "../shared/custody-strip.tsx"
@@ -69,7 +70,8 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
   const known = KIND_ORDER.find((name) => name === kind)
   const ofKind = kind === undefined ? items.length : items.filter((item) => item.kind === kind).length
   const title = known === undefined ? t("place.credentials") : t(KIND_LOOKS[known].plural)
-  const waitsForKeys = status.mode === "account" && items.length === 0 && inOrder.length > 1
+  const waitsForKeys =
+    status.mode === "account" && items.length === 0 && (inOrder.length > 1 || (!status.sync.on && joinedLater(devices)))
 
   return (
     <div className="page page-list">

@@ -36,6 +36,13 @@ export const isGone = (device: DeviceInfo): boolean =>
 
 export const holdsKeys = (device: DeviceInfo): boolean => device.state === "active" || device.state === "lease-locked"
 
+/**
+ * Whether the account was there before this device, so that it may have synced what this device does not hold yet: also where no
+ * other device is left, as after a recovery.
+ */
+export const joinedLater = (devices: readonly DeviceInfo[]): boolean =>
+  devices.some((device) => (device.isThis ? device.how !== "first" : device.state === "active"))
+
 export const DEVICE_LOOKS: Readonly<
   Record<
     DeviceState,

@@ -2,7 +2,7 @@ import { type ErrorCode, errors } from "@keyferry/sdk/errors"
 import { describe, expect, test } from "vitest"
 
 import { device } from "../../../gallery/fixtures.ts"
-import { betterNameFor } from "./device-state.ts"
+import { betterNameFor, joinedLater } from "./device-state.ts"
 import { actionFor } from "./error-actions.ts"
 import { fold, rank } from "./filter.ts"
 import { makePassword, strengthOf } from "./strength.ts"
@@ -47,4 +47,14 @@ test("a browser that joined with a name that an older device has is offered the 
   expect(betterNameFor(third, all)).toBe("Chrome on Linux 3")
   expect(betterNameFor(taken, all)).toBeUndefined()
   expect(betterNameFor(third, [third, { ...first, state: "removed" }])).toBeUndefined()
+})
+
+test("a device that came into an account has something to retrieve, also where no other device is left", () => {
+  const made = device({ isThis: true, how: "first" })
+  const came = (["device", "kit", "passkey", "recovery"] as const).map((how) => device({ isThis: true, how }))
+  expect(came.map((one) => joinedLater([one]))).toEqual([true, true, true, true])
+  expect(joinedLater([made])).toBe(false)
+  expect(joinedLater([made, device({ id: "dev_b" })])).toBe(true)
+  expect(joinedLater([made, device({ id: "dev_b", state: "pending", how: "none" })])).toBe(false)
+  expect(joinedLater([])).toBe(false)
 })

@@ -115,7 +115,7 @@ const AddPasskeyDialog = ({
         onSubmit={(event) => {
           event.preventDefault()
           void act
-            .run(() => keyferry.passkeyAdd({ label: label.trim(), password }))
+            .run(() => keyferry.passkeyAdd({ label: label.trim(), password }), "with-password")
             .then((done) => {
               if (done !== undefined) onAdded(done.value.unlocks)
             })
@@ -166,7 +166,7 @@ const RemovePasskeyDialog = ({ passkey, onClose }: { readonly passkey: PasskeyIn
         onSubmit={(event) => {
           event.preventDefault()
           void act
-            .run(() => keyferry.passkeyRemove({ id: passkey.id, password }))
+            .run(() => keyferry.passkeyRemove({ id: passkey.id, password }), "with-password")
             .then((done) => {
               if (done !== undefined) onClose()
             })

@@ -106,7 +106,7 @@ const FactorCard = () => {
           onSubmit={(event) => {
             event.preventDefault()
             void off
-              .run(() => keyferry.twoFactorOff({ password, suspendSync: sync.on }))
+              .run(() => keyferry.twoFactorOff({ password, suspendSync: sync.on }), "with-password")
               .then((done) => (done === undefined ? undefined : setAsking(false)))
           }}
         >
@@ -146,10 +146,12 @@ const PasswordCard = ({ account }: { readonly account: boolean }) => {
     act.clear()
   }
   const change = async (): Promise<void> => {
-    const changed = await act.run(() =>
-      which === "account"
-        ? keyferry.changePassword({ password, newPassword: next, exposed })
-        : keyferry.changeDevicePassword({ password, newPassword: next }),
+    const changed = await act.run(
+      () =>
+        which === "account"
+          ? keyferry.changePassword({ password, newPassword: next, exposed })
+          : keyferry.changeDevicePassword({ password, newPassword: next }),
+      "with-password",
     )
     if (changed === undefined) return
     close()
@@ -300,7 +302,7 @@ const KitCard = ({ onKit }: { readonly onKit: (kit: Kit) => void }) => {
                 const kit = await keyferry.replaceKit({ password })
                 if (kit.ok) keepKit(kit.value)
                 return kit
-              })
+              }, "with-password")
               .then((done) => {
                 if (done === undefined) return
                 setAsking(undefined)

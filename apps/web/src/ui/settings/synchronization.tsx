@@ -137,7 +137,7 @@ const WholeAccount = () => {
           onSubmit={(event) => {
             event.preventDefault()
             void act
-              .run(() => keyferry.twoFactorOff({ password, suspendSync: true }))
+              .run(() => keyferry.twoFactorOff({ password, suspendSync: true }), "with-password")
               .then((done) => (done === undefined ? undefined : setAsking(false)))
           }}
         >

@@ -11,6 +11,7 @@ import { Checkbox, Switch } from "../kit/choice.tsx"
 import { Icon } from "../kit/icon.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { PageHead, ProgressBar } from "../kit/pieces.tsx"
+import { joinedLater } from "../model/device-state.ts"
 import { summaryWithdraws } from "../model/kinds.ts"
 import { ItemChoices } from "./item-choices.tsx"
 import { ServerSees } from "../pages/server-sees.tsx"
@@ -30,7 +31,7 @@ export const TurnSyncOn = () => {
   // What only the server knows is unknown for a moment after every change; a step that was begun stays on screen meanwhile.
   const [known, setKnown] = useState(false)
   const { account, sync } = status
-  const others = useDevices().filter((device) => !device.isThis && device.state === "active").length
+  const isLater = joinedLater(useDevices())
   useEffect(() => void refresh(true), [refresh])
   const isKnown = account !== undefined && account.deviceState !== "unknown"
   if (isKnown && !known) setKnown(true)
@@ -89,7 +90,7 @@ export const TurnSyncOn = () => {
   const factor = hasFactor && (factorDone || !factorOpen)
   const device = !isWaiting(account.deviceState)
   const open = !factor ? 1 : !device ? 2 : 3
-  const retrieves = sync.localOnly === 0 && others > 0
+  const retrieves = sync.localOnly === 0 && isLater
   return (
     <div className="page">
       <PageHead title={t("turn-on.title")} lead={t("turn-on.lead", { done: open - 1 })} />
