@@ -45,9 +45,12 @@ const noteRequest = (watch: Watch, url: string): void => {
 const BROKEN_OFF =
   /Failed to load resource|ERR_CONNECTION|NetworkError|download failed.*status=(?:2152398850|2152398861)/i
 
-const noteLine = (watch: Watch, kind: string, text: string): void => {
+/** What Firefox says of a script that was on its way when the page was left; at any other time it is an error. */
+const LEFT_BEHIND = /error loading dynamically imported module|A ServiceWorker intercepted the request/
+
+const noteLine = (watch: Watch, kind: string, text: string, isLeaving = false): void => {
   if (POLICY.test(text)) watch.policyReports.push(text)
-  else if (kind === "error" && !BROKEN_OFF.test(text)) watch.errors.push(text)
+  else if (kind === "error" && !BROKEN_OFF.test(text) && !(isLeaving && LEFT_BEHIND.test(text))) watch.errors.push(text)
 }
 
 export interface BrowserWish {
@@ -130,13 +133,21 @@ const startFirefox = async (profile: string, watch: Watch): Promise<BrowserProce
     profile,
     tab: async () => {
       const page = await browser.newPage()
+      let isLeaving = false
+      const leave = async (url: string | undefined): Promise<void> => {
+        isLeaving = true
+        await leaveFor(page, url)
+        isLeaving = false
+      }
       page.on("request", (request) => noteRequest(watch, request.url()))
-      page.on("console", (message) => noteLine(watch, message.type(), message.text()))
-      page.on("pageerror", (error) => noteLine(watch, "error", error instanceof Error ? error.message : String(error)))
+      page.on("console", (message) => noteLine(watch, message.type(), message.text(), isLeaving))
+      page.on("pageerror", (error) =>
+        noteLine(watch, "error", error instanceof Error ? error.message : String(error), isLeaving),
+      )
       return {
-        goto: (url) => leaveFor(page, url),
+        goto: leave,
         run: (work, input) => page.evaluate(work as never, input as never),
-        reload: () => leaveFor(page, undefined),
+        reload: () => leave(undefined),
         key: (key) => page.keyboard.press((key === "Space" ? " " : key) as KeyInput),
         write: (text) => page.keyboard.type(text),
         click: (x, y) => page.mouse.click(x, y),
