@@ -36,6 +36,16 @@ export const FAKE_STATUS: Status = {
   },
 }
 
+/** Of a device that has neither a vault nor an account. */
+export const NO_ACCOUNT = (() => {
+  const { account: _none, ...rest } = FAKE_STATUS
+  return { ...rest, mode: "none", lock: "no-vault" } as const
+})()
+
+/** A device that waits to be approved, and the text of the QR code that it shows. */
+export const WAITING = `dev_${"a".repeat(26)}`
+export const SCAN = `keyferry-device ${WAITING} ${"a".repeat(52)}`
+
 export const fakeItem = (over: Partial<ItemSummary> = {}): ItemSummary => ({
   id: "itm_aeaqcaibaeaqcaibaeaqcaibae",
   vault: "vlt_fake",

@@ -1,0 +1,49 @@
+import { err, ok } from "@keyferry/base"
+import { failure } from "@keyferry/sdk/errors"
+import { expect, test } from "vitest"
+
+import type { Keyferry } from "../keyferry.ts"
+import { calls, run } from "../test/run-fake.ts"
+
+test("two-factor off is refused by its code while sync is on, and says how many devices", async () => {
+  const off = await run(
+    ["2fa", "off", "--yes", "--password-stdin"],
+    {
+      twoFactorOff: async () => err(failure("two-factor-disable-blocked", "Sync is on on 2 devices.")),
+    },
+    { stdin: "pw" },
+  )
+  expect(off.exit).toBe(9)
+  expect(off.stderr).toContain("2 devices")
+  expect(off.stderr).toContain("--suspend-sync")
+})
+
+const blueKey = {
+  id: "AAEC",
+  label: "Blue key",
+  signsIn: true,
+  unlocks: true,
+  address: "keys.example.com",
+  here: true,
+  backedUp: false,
+  createdAtMs: 0,
+  lastUsedAtMs: 0,
+}
+
+test("kf 2fa lists passkeys with what each does, and removes one by its name", async () => {
+  const passkeys = async () => ok([blueKey, { ...blueKey, id: "AAED", label: "Old key", unlocks: false }])
+  const listed = await run(["2fa"], { passkeys })
+  expect(listed.stdout).toMatch(/Blue key\s+signs in and unlocks\s+keys\.example\.com/)
+  expect(listed.stdout).toMatch(/Old key\s+signs in\s+keys\.example\.com/)
+  const seen = calls()
+  const keyferry: Partial<Keyferry> = {
+    passkeys,
+    passkeyRemove: async (input) => {
+      seen.of("passkeyRemove")(input)
+      return ok(undefined)
+    },
+  }
+  const removed = await run(["2fa", "remove", "Old key", "--yes", "--password-stdin"], keyferry, { stdin: "pw" })
+  expect([removed.exit, seen.list]).toEqual([0, [["passkeyRemove", { id: "AAED", password: "pw" }]]])
+  expect((await run(["2fa", "remove", "none", "--yes", "--password-stdin"], keyferry, { stdin: "pw" })).exit).toBe(3)
+})
