@@ -5,6 +5,7 @@ import { openStore } from "@keyferry/store"
 
 import { createDataKeys } from "./data-keys.ts"
 import { random } from "./fixture.ts"
+import { crashing } from "./fixture-crash.ts"
 import { rotateMainKek, usedKeks } from "./kek-rotation.ts"
 import { readDeploymentIds } from "./key-material.ts"
 import { openMainKek } from "./kms/main-kek.ts"
@@ -16,15 +17,7 @@ import type { MainTables } from "./store/tables.ts"
  * A process that dies in the middle of a rotation of the outer layer's key, for kek-rotation.test.ts. It is started by that
  * test, with the folder of a strongroom that is closed and the step at which it kills itself.
  */
-const STEPS = ["before-next", "after-next", "after-one", "before-destroy", "after-destroy"] as const
-type Step = (typeof STEPS)[number]
-
-const [folder, step] = process.argv.slice(2)
-if (folder === undefined || !STEPS.includes(step as Step)) throw new Error("kek-crash <folder> <step>")
-
-const dieAt = (at: Step): void => {
-  if (step === at) process.kill(process.pid, "SIGKILL")
-}
+const { folder, dieAt } = crashing(["before-next", "after-next", "after-one", "before-destroy", "after-destroy"])
 
 const clock = { nowMs: () => Date.now() }
 const opened = await openStore<MainTables>({

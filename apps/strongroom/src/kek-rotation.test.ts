@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process"
 import {
   copyFileSync,
   existsSync,
@@ -11,12 +10,12 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 
 import { allHandlers } from "./all-handlers.ts"
 import { createWorld, makeActive, must, type Person, reachOf, signIn, signUp, type World } from "./fixture.ts"
+import { runUntilKilled } from "./fixture-crash.ts"
 import { usedKeks } from "./kek-rotation.ts"
 
 const PASSWORD = "a password of this test"
@@ -35,14 +34,8 @@ beforeEach(async () => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-const runUntil = (step: string): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const script = fileURLToPath(new URL("kek-crash.ts", import.meta.url))
-    const child = spawn(process.execPath, [script, folder, step], { stdio: ["ignore", "ignore", "pipe"] })
-    let errors = ""
-    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
-    child.on("close", (_code, signal) => (signal === "SIGKILL" ? resolve() : reject(new Error(errors))))
-  })
+const runUntil = (step: string): Promise<string> =>
+  runUntilKilled(new URL("kek-crash.ts", import.meta.url), folder, step)
 
 /** Everything that lies under the outer layer opens: its own keys at the start, the password, the second factor. */
 const opens = async (world: World): Promise<void> => {

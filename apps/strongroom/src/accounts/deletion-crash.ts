@@ -5,21 +5,14 @@ import { bytesToHex } from "@keyferry/base"
 import { allHandlers } from "../all-handlers.ts"
 import type { StrongroomContext } from "../context.ts"
 import { createWorld, enrolDevice, makeActive, must, reachOf, signUp } from "../fixture.ts"
+import { crashing } from "../fixture-crash.ts"
 import { deleteAccount } from "./deletion.ts"
 
 /*
  * A process that dies in the middle of deleting an account, for accounts/deletion.test.ts. It is started by that test, with
  * a folder and the step at which it kills itself; no other program reads these arguments.
  */
-const STEPS = ["before-kill", "after-kill", "after-commit", "after-confirm"] as const
-type Step = (typeof STEPS)[number]
-
-const [folder, step] = process.argv.slice(2)
-if (folder === undefined || !STEPS.includes(step as Step)) throw new Error("deletion-crash <folder> <step>")
-
-const dieAt = (at: Step): void => {
-  if (step === at) process.kill(process.pid, "SIGKILL")
-}
+const { folder, dieAt } = crashing(["before-kill", "after-kill", "after-commit", "after-confirm"])
 
 const dying = (ctx: StrongroomContext): StrongroomContext => ({
   ...ctx,

@@ -1,14 +1,13 @@
-import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 
 import { hexToBytes } from "@keyferry/base"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 
 import { allHandlers } from "../all-handlers.ts"
 import { createWorld, must, reachOf } from "../fixture.ts"
+import { runUntilKilled } from "../fixture-crash.ts"
 
 let folder: string
 beforeEach(() => {
@@ -25,19 +24,8 @@ interface Story {
 }
 const bytes = (hex: string): Uint8Array => hexToBytes(hex) ?? new Uint8Array()
 
-const runUntil = (step: string): Promise<Story> =>
-  new Promise((resolve, reject) => {
-    const script = fileURLToPath(new URL("deletion-crash.ts", import.meta.url))
-    const child = spawn(process.execPath, [script, folder, step], { stdio: ["ignore", "pipe", "pipe"] })
-    let out = ""
-    let errors = ""
-    child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()))
-    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
-    child.on("close", (_code, signal) => {
-      if (signal === "SIGKILL") resolve(JSON.parse(out) as Story)
-      else reject(new Error(errors))
-    })
-  })
+const runUntil = async (step: string): Promise<Story> =>
+  JSON.parse(await runUntilKilled(new URL("deletion-crash.ts", import.meta.url), folder, step)) as Story
 
 describe("[LS13] [DV21] kill -9 while an account is deleted", () => {
   test.each([

@@ -6,20 +6,13 @@ import { allHandlers } from "../all-handlers.ts"
 import type { StrongroomContext } from "../context.ts"
 import type { Handlers } from "../execute.ts"
 import { createWorld, makeActive, reachOf, send, signUp } from "../fixture.ts"
+import { crashing } from "../fixture-crash.ts"
 
 /*
  * A process that dies in the middle of a freeze or a thaw, for accounts/freeze.test.ts. It is started by that test, with a
  * folder and the step at which it kills itself; no other program reads these arguments.
  */
-const STEPS = ["before-lease", "after-lease", "frozen", "before-thaw-lease", "thawed"] as const
-type Step = (typeof STEPS)[number]
-
-const [folder, step] = process.argv.slice(2)
-if (folder === undefined || !STEPS.includes(step as Step)) throw new Error("freeze-crash <folder> <step>")
-
-const dieAt = (at: Step): void => {
-  if (step === at) process.kill(process.pid, "SIGKILL")
-}
+const { folder, dieAt } = crashing(["before-lease", "after-lease", "frozen", "before-thaw-lease", "thawed"])
 
 const dying = (ctx: StrongroomContext): StrongroomContext => ({
   ...ctx,

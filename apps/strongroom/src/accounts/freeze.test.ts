@@ -1,8 +1,6 @@
-import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 
 import { bytesToBase64url, formatId, hexToBytes, secret } from "@keyferry/base"
 import { blind } from "@keyferry/crypto"
@@ -25,6 +23,7 @@ import {
   totpCode,
   type World,
 } from "../fixture.ts"
+import { runUntilKilled } from "../fixture-crash.ts"
 
 let world: World
 let reach: Reach
@@ -156,19 +155,11 @@ describe("[LS15] kill -9 in a freeze and a thaw", () => {
   })
   afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-  const runUntil = (step: string): Promise<{ readonly accountUuid: string; readonly deviceId: string }> =>
-    new Promise((resolve, reject) => {
-      const script = fileURLToPath(new URL("freeze-crash.ts", import.meta.url))
-      const child = spawn(process.execPath, [script, folder, step], { stdio: ["ignore", "pipe", "pipe"] })
-      let out = ""
-      let errors = ""
-      child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()))
-      child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
-      child.on("close", (_code, signal) => {
-        if (signal === "SIGKILL") resolve(JSON.parse(out) as { accountUuid: string; deviceId: string })
-        else reject(new Error(errors))
-      })
-    })
+  const runUntil = async (step: string): Promise<{ readonly accountUuid: string; readonly deviceId: string }> =>
+    JSON.parse(await runUntilKilled(new URL("freeze-crash.ts", import.meta.url), folder, step)) as {
+      accountUuid: string
+      deviceId: string
+    }
 
   it.each([
     ["before-lease", 0],

@@ -1,14 +1,13 @@
-import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 
 import { hexToBytes } from "@keyferry/base"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 
 import { allHandlers } from "../all-handlers.ts"
 import { createWorld, NO_LIMITS, random, type World } from "../fixture.ts"
+import { runCrashing } from "../fixture-crash.ts"
 import { createVaultHandlers } from "../vaults/index.ts"
 import { reconcile } from "./reconcile.ts"
 
@@ -32,19 +31,10 @@ interface Story {
 const bytes = (hex: string): Uint8Array => hexToBytes(hex) ?? new Uint8Array()
 
 /** Runs the removal in a process of its own until it dies; says what it was about to do. */
-const runUntil = (step: string): Promise<{ readonly story: Story; readonly signal: NodeJS.Signals | null }> =>
-  new Promise((resolve, reject) => {
-    const script = fileURLToPath(new URL("removal-crash.ts", import.meta.url))
-    const child = spawn(process.execPath, [script, folder, step], { stdio: ["ignore", "pipe", "pipe"] })
-    let out = ""
-    let errors = ""
-    child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()))
-    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
-    child.on("close", (code, signal) => {
-      if (signal === null && code !== 0) reject(new Error(errors))
-      else resolve({ story: JSON.parse(out) as Story, signal })
-    })
-  })
+const runUntil = async (step: string): Promise<{ readonly story: Story; readonly signal: NodeJS.Signals | null }> => {
+  const { told, signal } = await runCrashing(new URL("removal-crash.ts", import.meta.url), folder, step)
+  return { story: JSON.parse(told) as Story, signal }
+}
 
 const look = async (world: World, { removed, linkHash }: Story) => {
   const { ctx, leases } = world.room()

@@ -6,6 +6,7 @@ import { allHandlers } from "../all-handlers.ts"
 import type { StrongroomContext } from "../context.ts"
 import type { Handlers } from "../execute.ts"
 import { addDevice, createWorld, enrolDevice, makeActive, reachOf, send, signUp } from "../fixture.ts"
+import { crashing } from "../fixture-crash.ts"
 import type { LeaseStore } from "../lease-store.ts"
 import { removal, writerOf } from "../vaults/fixture.ts"
 import { createVaultHandlers } from "../vaults/index.ts"
@@ -14,15 +15,7 @@ import { createVaultHandlers } from "../vaults/index.ts"
  * A process that dies in the middle of a removal, for lease/reconcile.test.ts. It is started by that test, with a folder
  * and the step before or after which it kills itself; no other program reads these arguments.
  */
-const STEPS = ["before-kill", "after-kill", "after-commit", "after-confirm", "none"] as const
-type Step = (typeof STEPS)[number]
-
-const [folder, step] = process.argv.slice(2)
-if (folder === undefined || !STEPS.includes(step as Step)) throw new Error("removal-crash <folder> <step>")
-
-const dieAt = (at: Step): void => {
-  if (step === at) process.kill(process.pid, "SIGKILL")
-}
+const { folder, dieAt } = crashing(["before-kill", "after-kill", "after-commit", "after-confirm", "none"])
 
 const dying = (leases: LeaseStore): LeaseStore => ({
   ...leases,
