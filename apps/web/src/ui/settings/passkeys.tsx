@@ -14,6 +14,7 @@ import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { Field } from "../kit/field.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { Badge, Card } from "../kit/pieces.tsx"
+import { PasswordField } from "../shared/password-field.tsx"
 
 /** Two plain badges: signs in, or signs in and unlocks. What a passkey can do is found out when it is added. */
 export const PasskeysCard = () => {
@@ -130,14 +131,7 @@ const AddPasskeyDialog = ({
           maxLength={64}
           focused
         />
-        <Field
-          label={t("field.password")}
-          value={password}
-          onChange={setPassword}
-          secret
-          autoComplete="current-password"
-          name="password"
-        />
+        <PasswordField value={password} onChange={setPassword} />
         <FailureNotice failure={act.failure} />
         <DialogActions>
           <Button tone="primary" submit pending={act.pending} disabled={label.trim() === "" || password === ""}>
@@ -173,15 +167,7 @@ const RemovePasskeyDialog = ({ passkey, onClose }: { readonly passkey: PasskeyIn
         }}
       >
         <p>{t(passkey.unlocks ? "passkeys.remove-unlocks" : "passkeys.remove-signs-in")}</p>
-        <Field
-          label={t("field.password")}
-          value={password}
-          onChange={setPassword}
-          secret
-          focused
-          autoComplete="current-password"
-          name="password"
-        />
+        <PasswordField value={password} onChange={setPassword} focused />
         <FailureNotice failure={act.failure} />
         <DialogActions>
           <Button tone="danger" submit pending={act.pending} disabled={password === ""}>

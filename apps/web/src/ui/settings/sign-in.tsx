@@ -18,6 +18,7 @@ import { KitSheet } from "../kit-sheet/kit-sheet.tsx"
 import { keepKit, takeKit } from "../kit-sheet/unsaved-kit.ts"
 import { holdsKeys } from "../model/device-state.ts"
 import { isPasswordReady, NewPassword } from "../shared/new-password.tsx"
+import { PasswordField } from "../shared/password-field.tsx"
 import { PasskeysCard } from "./passkeys.tsx"
 import { RecoveryCodes, SecondFactorSetup } from "../sync/second-factor.tsx"
 
@@ -110,14 +111,7 @@ const FactorCard = () => {
               .then((done) => (done === undefined ? undefined : setAsking(false)))
           }}
         >
-          <Field
-            label={t("field.password")}
-            value={password}
-            onChange={setPassword}
-            secret
-            autoComplete="current-password"
-            name="password"
-          />
+          <PasswordField value={password} onChange={setPassword} />
           <FailureNotice failure={off.failure} />
           <DialogActions>
             <Button tone="danger" submit pending={off.pending} disabled={password === ""}>
@@ -311,15 +305,7 @@ const KitCard = ({ onKit }: { readonly onKit: (kit: Kit) => void }) => {
           }}
         >
           <p>{t("kit.replace-body")}</p>
-          <Field
-            label={t("field.password")}
-            value={password}
-            onChange={setPassword}
-            secret
-            focused
-            autoComplete="current-password"
-            name="password"
-          />
+          <PasswordField value={password} onChange={setPassword} focused />
           <FailureNotice failure={replace.failure} />
           {replace.pending ? <ProgressBar label={t("progress.rotating")} /> : null}
           <DialogActions>

@@ -7,11 +7,11 @@ import { useOpen } from "../data/use-step.ts"
 import { Button, ButtonLink } from "../kit/button.tsx"
 import { RadioChoice, Switch } from "../kit/choice.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
-import { Field } from "../kit/field.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { Card } from "../kit/pieces.tsx"
 import { holdsKeys } from "../model/device-state.ts"
 import { isCredential } from "../model/kinds.ts"
+import { PasswordField } from "../shared/password-field.tsx"
 import { ChoiceByKind } from "./accounts.tsx"
 import { AutomaticSync } from "./automatic-sync.tsx"
 import { SyncSwitch } from "./sync-switch.tsx"
@@ -146,14 +146,7 @@ const WholeAccount = () => {
             <li>{t("whole-account.2")}</li>
             <li>{t("whole-account.3")}</li>
           </ul>
-          <Field
-            label={t("field.password")}
-            value={password}
-            onChange={setPassword}
-            secret
-            autoComplete="current-password"
-            name="password"
-          />
+          <PasswordField value={password} onChange={setPassword} />
           <FailureNotice failure={act.failure} />
           <DialogActions>
             <Button tone="danger" submit pending={act.pending} disabled={password === ""}>
