@@ -34,7 +34,7 @@ import type { Row } from "./ports.ts"
 import { rescueRows } from "./staged.ts"
 import { acceptAccount } from "./sync-account.ts"
 import { syncScope } from "./sync-exchange.ts"
-import { bundleRow } from "./unlock.ts"
+import { bundleRow } from "./key-bundle.ts"
 import { linkSigner, makeRotation, vaultStoreRow } from "./vault.ts"
 
 /** A verified link that starts an epoch of the account's key. */

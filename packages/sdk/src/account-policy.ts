@@ -22,7 +22,8 @@ import type { AccountPolicy } from "./api.ts"
 import type { Device } from "./device.ts"
 import { acceptAccount } from "./sync-account.ts"
 import { syncScope } from "./sync-exchange.ts"
-import { isFreshPassword, limitUnlocked, renewLease } from "./unlock.ts"
+import { isFreshPassword, limitUnlocked } from "./open-time.ts"
+import { renewLease } from "./unlock.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
 

@@ -42,7 +42,7 @@ import { parseScan, scanText } from "./scan-text.ts"
 import { settle, stage, startLease } from "./staged.ts"
 import { acceptAccount } from "./sync-account.ts"
 import { syncScope } from "./sync-exchange.ts"
-import { isFreshPassword } from "./unlock.ts"
+import { isFreshPassword } from "./open-time.ts"
 import { keyIdOf } from "./wire.ts"
 import { keysOf } from "./ports.ts"
 

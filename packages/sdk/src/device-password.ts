@@ -5,7 +5,8 @@ import type { Failure } from "@keyferry/protocol"
 import { type Device, deviceSecret, recordRow } from "./device.ts"
 import { localBundle, MODE_LOCAL } from "./formats.ts"
 import { localKey, sealRow } from "./sealing.ts"
-import { bundleRow, evaluateLease, passwordProblem, placeOf, reportUnlocked, storeLease } from "./unlock.ts"
+import { bundleRow } from "./key-bundle.ts"
+import { evaluateLease, passwordProblem, placeOf, reportUnlocked, storeLease } from "./unlock.ts"
 
 /**
  * The password that opens this device: new salts, and the bundles sealed under what the new password gives. The store must be

@@ -15,7 +15,8 @@ import {
   STEP_FACTOR,
 } from "./formats.ts"
 import type { Credentials } from "./transport.ts"
-import { afterUnlock, readToken, reportUnlocked, storeLease } from "./unlock.ts"
+import { afterUnlock } from "./open-time.ts"
+import { readToken, reportUnlocked, storeLease } from "./unlock.ts"
 import { wipe } from "./wipe.ts"
 import { keyIdOf } from "./wire.ts"
 import { keysOf } from "./ports.ts"

@@ -10,7 +10,7 @@ import { parseKit } from "./kit-code.ts"
 import { servedOwnChain } from "./leaving.ts"
 import { signIn } from "./sign-in.ts"
 import { syncScope } from "./sync-exchange.ts"
-import { isFreshPassword } from "./unlock.ts"
+import { isFreshPassword } from "./open-time.ts"
 import { b64 } from "./wire.ts"
 
 type Done<T> = Promise<Result<T, Failure>>

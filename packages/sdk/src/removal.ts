@@ -21,7 +21,7 @@ import { removeHolders, type Retired } from "./remove-holders.ts"
 import { rememberRotation } from "./rotation.ts"
 import { syncScope } from "./sync-exchange.ts"
 import { syncNow } from "./sync.ts"
-import { isFreshPassword } from "./unlock.ts"
+import { isFreshPassword } from "./open-time.ts"
 
 /** Whether the kit code is this account's: derives the recovery slot and compares it with the chain. */
 export const checkKit = async (device: Device, kitText: string): Promise<Result<void, Failure>> => {

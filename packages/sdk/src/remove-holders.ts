@@ -25,7 +25,7 @@ import type { Row } from "./ports.ts"
 import { acceptAccount } from "./sync-account.ts"
 import { syncScope } from "./sync-exchange.ts"
 import { syncNow } from "./sync.ts"
-import { bundleRow } from "./unlock.ts"
+import { bundleRow } from "./key-bundle.ts"
 import { linkSigner, makeRotation, vaultStoreRow } from "./vault.ts"
 import { keyIdOf } from "./wire.ts"
 

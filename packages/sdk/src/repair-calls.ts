@@ -7,7 +7,7 @@ import type { Device } from "./device.ts"
 import { repairServer } from "./repair.ts"
 import { setDevicePassword } from "./device-password.ts"
 import { takeServerHistory } from "./take-server.ts"
-import { isFreshPassword } from "./unlock.ts"
+import { isFreshPassword } from "./open-time.ts"
 
 type Online = <T>(work: () => Promise<Result<T, Failure>>) => Promise<Result<T, Failure>>
 

@@ -12,7 +12,8 @@ import { moveToVault } from "./merge-item.ts"
 import type { Row } from "./ports.ts"
 import { rowsUnderNewKeys } from "./rekey-store.ts"
 import { localKey, sealRow } from "./sealing.ts"
-import { afterUnlock, newLocalKeys, passwordProblem } from "./unlock.ts"
+import { afterUnlock } from "./open-time.ts"
+import { newLocalKeys, passwordProblem } from "./unlock.ts"
 
 /**
  * Opens this device's store with the kit code and no server, and makes it a store of this device alone under a new

@@ -33,7 +33,8 @@ import { type Device, requestSigner, transportOf } from "./device.ts"
 import type { AccountRecord, ServerRecord } from "./formats.ts"
 import { keysOf, retryable } from "./ports.ts"
 import { dropStaged, settle, stage, type Staged, startLease } from "./staged.ts"
-import { afterUnlock, createLocalStore, passwordProblem, readToken, reportUnlocked, storeLease } from "./unlock.ts"
+import { afterUnlock } from "./open-time.ts"
+import { createLocalStore, passwordProblem, readToken, reportUnlocked, storeLease } from "./unlock.ts"
 import { b64, fromB64, keyIdOf } from "./wire.ts"
 
 /** `https://keys.example.com/setup#t=<token>` or `/join#t=<token>`: the token never reaches a server log. */

@@ -31,7 +31,8 @@ import { type AccountRecord, accountRecord, type DeviceRecord, keyBundle, MODE_A
 import type { AuthKey } from "./device-keys.ts"
 import type { Row } from "./ports.ts"
 import { rowsUnderNewKeys } from "./rekey-store.ts"
-import { bundleRow, evaluateLease, newLocalKeys, setFull } from "./unlock.ts"
+import { bundleRow, setFull } from "./key-bundle.ts"
+import { evaluateLease, newLocalKeys } from "./unlock.ts"
 
 /*
  * A device that joins an account is prepared whole before its first link is sent: keys, lease answer, sealed. The

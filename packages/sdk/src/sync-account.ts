@@ -5,7 +5,8 @@ import type { Failure } from "@keyferry/protocol"
 import { chainRows, decodeLinks, type Device } from "./device.ts"
 import { recordEvidence } from "./evidence.ts"
 import type { Row } from "./ports.ts"
-import { bundleRow, limitUnlocked } from "./unlock.ts"
+import { bundleRow } from "./key-bundle.ts"
+import { limitUnlocked } from "./open-time.ts"
 
 /** New links of the own account: verified whole, stored with the key of a new epoch where one started. */
 export const applyAccountLinks = async (

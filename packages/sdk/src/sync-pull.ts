@@ -29,7 +29,7 @@ import type { Body } from "./outbox-rows.ts"
 import type { Row } from "./ports.ts"
 import { followSwitch } from "./sync-choice.ts"
 import { ANSWER_BYTES, credentials, exchange, type SyncScope, syncScope } from "./sync-exchange.ts"
-import { bundleRow } from "./unlock.ts"
+import { bundleRow } from "./key-bundle.ts"
 import {
   acceptOlderKeys,
   acceptVaultKey,

@@ -20,7 +20,7 @@ import { exchange, type SyncScope, syncScope } from "./sync-exchange.ts"
 import { adoptHomeless, applyChanges, bootstrapVault, freeze } from "./sync-pull.ts"
 import { type Prepared, prepareItems } from "./sync-push.ts"
 import { findOverdue } from "./rotation-audit.ts"
-import { bundleRow } from "./unlock.ts"
+import { bundleRow } from "./key-bundle.ts"
 import { type MadeVault, makeRotation, makeVault, vaultKeyOf, vaultStoreRow, withVaultKey } from "./vault.ts"
 import { advance, editsBeside, openRun, randomFraction, type VaultRun } from "./vault-run.ts"
 

@@ -11,7 +11,7 @@ import { mineOf } from "./outbox-rows.ts"
 import type { Row } from "./ports.ts"
 import { exchange, syncScope } from "./sync-exchange.ts"
 import { syncNow } from "./sync.ts"
-import { bundleRow } from "./unlock.ts"
+import { bundleRow } from "./key-bundle.ts"
 
 /*
  * A person decides that the server's history of a frozen vault counts from here on: after the operator accepted a loss, or after a

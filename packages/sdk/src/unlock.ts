@@ -1,4 +1,4 @@
-import { equalBytes, err, ok, type Result, type Secret, secret } from "@keyferry/base"
+import { err, formatId, ok, type Result, type Secret, secret } from "@keyferry/base"
 import { DEFAULT_POLICY } from "@keyferry/chain"
 import {
   blind,
@@ -14,15 +14,7 @@ import {
   type UnlockFactor,
   verifyLabel,
 } from "@keyferry/crypto"
-import {
-  decideOfflineUnlock,
-  type Instant,
-  isFactorFresh,
-  type LeaseTerms,
-  limitTerms,
-  noteTime,
-  startGrace,
-} from "@keyferry/engine"
+import { decideOfflineUnlock, type LeaseTerms, limitTerms, noteTime, startGrace } from "@keyferry/engine"
 import { leaseTokenStruct, type Failure, type LeaseToken, signedLeaseTokenStruct } from "@keyferry/protocol"
 
 import { b64, fromB64, keyIdOf } from "./wire.ts"
@@ -30,7 +22,6 @@ import {
   type Device,
   deviceSecret,
   forget,
-  type FullKeys,
   loadAuthSeed,
   type LocalKeys,
   readState,
@@ -42,7 +33,6 @@ import {
   type AccountRecord,
   type GraceBundle,
   graceBundle,
-  type KeyBundle,
   keyBundle,
   localBundle,
   MODE_LOCAL,
@@ -50,9 +40,10 @@ import {
 } from "./formats.ts"
 import { noItems, readSealedPages, type SealedPages } from "./item-pages.ts"
 import { loadItems } from "./items.ts"
+import { isChainOfBundle, setFull } from "./key-bundle.ts"
+import { afterUnlock } from "./open-time.ts"
 import { retryable, type Row } from "./ports.ts"
 import { localKey, openRow, sealRow } from "./sealing.ts"
-import { formatId } from "@keyferry/base"
 import { loadVaults } from "./vault.ts"
 
 /** Makes the first vault of this folder: two local keys under password and device secret. No server, no account. */
@@ -150,30 +141,6 @@ interface Opened extends Unlocked {
 }
 const NO_LEASE = { keepLease: () => Promise.resolve() } as const
 
-export const afterUnlock = (device: Device): void => {
-  device.openedAt = instantOf(device)
-  limitUnlocked(device)
-  device.changed()
-}
-
-/** Says until when this device is open; asked again when the policy changes. */
-export const limitUnlocked = (device: Device): void => {
-  if (device.openedAt === undefined) return
-  device.unlockedUntilMs = Math.min(
-    device.openedAt.wallMs + unlockMaxS(device) * 1000,
-    device.grace?.untilMs ?? Number.MAX_SAFE_INTEGER,
-  )
-}
-
-/** Both clocks of this host, read together. */
-export const instantOf = (device: Device): Instant => ({
-  wallMs: device.ports.clock.nowMs(),
-  monotonicMs: device.ports.clock.monotonicMs(),
-})
-
-/** How long this device stays open: as the account's signed policy says. */
-export const unlockMaxS = (device: Device): number => (device.account?.policy ?? DEFAULT_POLICY).unlockMaxS
-
 /** Reads settings, vaults and items with the keys that are open now. */
 const loadAll = async (device: Device, sealed: SealedPages | undefined): Promise<Result<void, Failure>> => {
   const keys = device.local
@@ -247,38 +214,11 @@ const openWithAccount = async (
   return offline.ok ? ok({ lock: "standard-only", notice: answer.error, ...NO_LEASE }) : offline
 }
 
-/** The links beside the store are in clear: an older copy of them, put in their place, would forget a removal. */
-const isChainOfBundle = ({ account }: Device, { accountHead: [seq, hash] }: KeyBundle): boolean => {
-  if (seq === 0) return true
-  const known = account?.hashes[seq - 1]
-  return known !== undefined && equalBytes(known, hash)
-}
-
 export const placeOf = (account: AccountRecord): { uid: Uint8Array; deviceId: Uint8Array; leaseId: Uint8Array } => ({
   uid: account.accountId,
   deviceId: account.deviceId,
   leaseId: account.leaseId,
 })
-
-export const setFull = (device: Device, bundle: KeyBundle, onKey: Secret<"OnlineKey">): void => {
-  const vaultKeys = new Map<string, Map<number, Secret<"VaultKey">>>()
-  for (const [vaultId, epoch, key] of bundle.vaultKeys) {
-    const hex = [...vaultId].map((b) => b.toString(16).padStart(2, "0")).join("")
-    const epochs = vaultKeys.get(hex) ?? new Map<number, Secret<"VaultKey">>()
-    epochs.set(epoch, secret<"VaultKey">(key))
-    vaultKeys.set(hex, epochs)
-  }
-  const full: FullKeys = {
-    sigSeed: secret<"SigSeed">(bundle.sigSeed),
-    kemSeed: secret<"KemSeed">(bundle.kemSeed),
-    accountSeeds: new Map(bundle.accountSeeds.map(([epoch, seed]) => [epoch, secret<"AccountSeed">(seed)])),
-    vaultKeys,
-    onKey,
-    ...(bundle.offlineKey === undefined ? {} : { offlineKey: secret<"OfflineKey">(bundle.offlineKey) }),
-  }
-  device.full = full
-  device.local = { standard: secret<"StandardKey">(bundle.standardKey), strict: secret<"StrictKey">(bundle.strictKey) }
-}
 
 export interface LeaseAnswer {
   readonly y: LeaseOutput
@@ -457,42 +397,6 @@ export const noteGraceTime = async (device: Device): Promise<void> => {
   if (highWaterMs !== before.highWaterMs)
     await ports.store.write([await graceRow(device, key, { ...bundle.value, highWaterMs })])
 }
-
-/** Seals the device key bundle as it is in memory now. */
-export const bundleRow = async (device: Device, full: FullKeys, keys: LocalKeys): Promise<Row> => {
-  if (keys.strict === undefined) throw new Error("the bundle is sealed only when it was open")
-  const vaultKeys: [Uint8Array, number, Uint8Array][] = []
-  for (const [hex, epochs] of full.vaultKeys) {
-    const vaultId = Uint8Array.from(hex.match(/../g) ?? [], (h) => Number.parseInt(h, 16))
-    for (const [epoch, key] of epochs) vaultKeys.push([vaultId, epoch, key.reveal()])
-  }
-  const head = device.account?.head
-  const bundle: KeyBundle = {
-    sigSeed: full.sigSeed.reveal(),
-    kemSeed: full.kemSeed.reveal(),
-    accountSeeds: [...full.accountSeeds].map(([epoch, seed]) => [epoch, seed.reveal()]),
-    vaultKeys,
-    standardKey: keys.standard.reveal(),
-    strictKey: keys.strict.reveal(),
-    ...(full.offlineKey === undefined ? {} : { offlineKey: full.offlineKey.reveal() }),
-    accountHead: [head?.seq ?? 0, head?.hash ?? new Uint8Array(32)],
-  }
-  return {
-    table: "bundle",
-    key: "on",
-    value: await sealRow(
-      device.ports.primitives,
-      device.ports.random,
-      full.onKey,
-      "bundle",
-      "on",
-      keyBundle.encode(bundle),
-    ),
-  }
-}
-
-export const isFreshPassword = (device: Device): boolean =>
-  device.openedAt !== undefined && isFactorFresh(device.openedAt, instantOf(device))
 
 /** A fresh token without a factor: signed by the chain key, so only an opened device asks for it. */
 export const renewLease = async (device: Device): Promise<Result<void, Failure>> => {
