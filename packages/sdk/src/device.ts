@@ -4,10 +4,10 @@ import { type AccountSeed, type DeviceSecret, type SigSeed, type VaultKey } from
 import type { Instant } from "@keyferry/engine"
 import type { Failure } from "@keyferry/protocol"
 
-import { chainRow, type DeviceRecord, deviceRecord, type LocalItem, type Settings, settingsRow } from "./formats.ts"
-import type { ItemSummary } from "./api.ts"
+import { chainRow, type DeviceRecord, deviceRecord, type Settings, settingsRow } from "./formats.ts"
 import type { AuthKey } from "./device-keys.ts"
 import { createPagedStore, type ItemPages } from "./item-pages.ts"
+import { ItemTable } from "./item-table.ts"
 import { keysOf, type Row, type SdkPorts } from "./ports.ts"
 import { lockedKey, macOf, openRow, sealRow } from "./sealing.ts"
 import { createTurns, type Turns } from "./turns.ts"
@@ -46,11 +46,9 @@ export interface Device {
   account: AccountState | undefined
   /** Account links as served, oldest first. */
   links: readonly Uint8Array[]
-  items: Map<string, LocalItem>
+  items: ItemTable
   /** Rows whose class is closed now. */
   closedItems: number
-  /** The last list that was asked for, in its order. */
-  listed: readonly ItemSummary[]
   /** The pages that the items lie in; "rows" where each still has a row of its own; `undefined` while locked. */
   pages: ItemPages | "rows" | undefined
   vaults: Map<string, Vault>
@@ -84,9 +82,8 @@ export const createDevice = async (host: SdkPorts, changed: () => void): Promise
     full: undefined,
     account: undefined,
     links: [],
-    items: new Map(),
+    items: new ItemTable(),
     closedItems: 0,
-    listed: [],
     pages: undefined,
     vaults: new Map(),
     settings: DEFAULT_SETTINGS,
@@ -240,10 +237,9 @@ export const forget = (device: Device): void => {
   }
   device.local = undefined
   device.full = undefined
-  device.items = new Map()
+  device.items = new ItemTable()
   device.vaults = new Map()
   device.closedItems = 0
-  device.listed = []
   device.pages = undefined
   device.settings = DEFAULT_SETTINGS
   device.unlockedUntilMs = 0

@@ -3,12 +3,14 @@ import { RECORD_KIND } from "@keyferry/crypto"
 import { itemToMergeFields, withMergeFields } from "@keyferry/items"
 import type { Failure } from "@keyferry/protocol"
 
-import type { Keyferry, ItemSummary } from "./api.ts"
+import type { Keyferry } from "./api.ts"
 import { type Device, saveSettings } from "./device.ts"
 import { keepDraft, readDraft } from "./drafts.ts"
 import { type LocalItem, POLICY_SYNCED } from "./formats.ts"
+import { inOrder } from "./item-table.ts"
+import { summaryOf } from "./item-summary.ts"
 import { historyOf, oldBodyRow } from "./items-history.ts"
-import { bodyOf, changedBody, editedLocal, findItem, itemRow, newLocalItem, summaryOf, viewOf } from "./items.ts"
+import { bodyOf, changedBody, editedLocal, findItem, itemRow, newLocalItem, viewOf } from "./items.ts"
 import { notOpen } from "./not-open.ts"
 import type { Row } from "./ports.ts"
 import { renewLocalKeys } from "./renew-local-keys.ts"
@@ -67,8 +69,14 @@ export const itemCalls = ({
     return ok(item)
   }
   return {
-    list: () => serial(async () => summaries(device, (i) => i.deletedAtMs === 0, true)),
-    bin: () => serial(async () => summaries(device, (i) => i.deletedAtMs > 0 && i.body.length > 0)),
+    list: () => serial(async () => (device.local === undefined ? err(notOpen(device)) : ok(device.items.list()))),
+    bin: () =>
+      serial(async () => {
+        if (device.local === undefined) return err(notOpen(device))
+        const isInBin = (row: LocalItem): boolean =>
+          row.recordKind === RECORD_KIND.item && row.deletedAtMs > 0 && row.body.length > 0
+        return ok(inOrder([...device.items.values()].filter(isInBin).map(summaryOf)))
+      }),
     get: (id) =>
       serial(async () => {
         const item = findItem(device, id)
@@ -209,16 +217,4 @@ export const itemCalls = ({
         return ok(undefined)
       }),
   }
-}
-
-const summaries = (device: Device, pick: (item: LocalItem) => boolean, isList = false) => {
-  if (device.local === undefined) return err(notOpen(device))
-  const found = new Set<ItemSummary>()
-  for (const item of device.items.values())
-    if (item.recordKind === RECORD_KIND.item && pick(item)) found.add(summaryOf(item))
-  // What was there before stands in order already, which makes sorting ten thousand a matter of one look at each.
-  const ordered = device.listed.filter((summary) => found.delete(summary))
-  const sorted = [...ordered, ...found].sort((a, b) => a.title.localeCompare(b.title) || a.id.localeCompare(b.id))
-  if (isList) device.listed = sorted
-  return ok(sorted)
 }

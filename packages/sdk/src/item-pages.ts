@@ -3,6 +3,7 @@ import type { Failure } from "@keyferry/protocol"
 
 import type { LocalKeys } from "./device.ts"
 import { type LocalItem, localItem } from "./formats.ts"
+import { ItemTable } from "./item-table.ts"
 import { decodePage, encodePage, PAGE_ITEMS, pageIndex, sizeInPage } from "./page-format.ts"
 import type { DeviceStore, Row, SdkPorts } from "./ports.ts"
 import { openRow, sealRow } from "./sealing.ts"
@@ -97,7 +98,16 @@ export const createPagedStore = (ports: SdkPorts, holderNow: () => PagesHolder):
 /** The pages after these changes. Nothing of `before` is changed. */
 const planPages = (ports: SdkPorts, before: ItemPages, rows: readonly ItemRow[]): ItemPages => {
   const pages = new Map(before.pages)
-  const pageByItem = new Map(before.pageByItem)
+  let pageByItem = before.pageByItem
+  // A copy is made only where an item changes its page: most edits change none.
+  let moved: Map<string, string> | undefined
+  const place = (id: string, key: string | undefined): void => {
+    if (pageByItem.get(id) === key) return
+    moved ??= new Map(pageByItem)
+    if (key === undefined) moved.delete(id)
+    else moved.set(id, key)
+    pageByItem = moved
+  }
   const changed = new Map<string, { page: Page; readonly items: Map<string, LocalItem> }>()
   const openByTable = new Map<Table, string>()
   // New items go to the emptiest page of their class.
@@ -121,7 +131,7 @@ const planPages = (ports: SdkPorts, before: ItemPages, rows: readonly ItemRow[])
     const bytes = draft.page.bytes + sizeInPage(item) - (was === undefined ? 0 : sizeInPage(was))
     draft.items.set(id, item)
     draft.page = { ...draft.page, bytes }
-    pageByItem.set(id, key)
+    place(id, key)
   }
   const takeOut = (id: string): void => {
     const draft = change(pageByItem.get(id) ?? "")
@@ -129,7 +139,7 @@ const planPages = (ports: SdkPorts, before: ItemPages, rows: readonly ItemRow[])
     if (draft === undefined || was === undefined) return
     draft.items.delete(id)
     draft.page = { ...draft.page, bytes: draft.page.bytes - sizeInPage(was) }
-    pageByItem.delete(id)
+    place(id, undefined)
   }
   const placeFor = (table: Table, size: number): string => {
     const open = openByTable.get(table)
@@ -202,7 +212,7 @@ const keyOf = (keys: LocalKeys, table: Table): Secret<string> | undefined =>
   table === STRICT ? keys.strict : keys.standard
 
 export interface LoadedItems {
-  readonly items: Map<string, LocalItem>
+  readonly items: ItemTable
   /** Items of a class that is closed now. */
   readonly closed: number
   readonly pages: ItemPages | "rows"
@@ -237,7 +247,7 @@ const readPages = async (
   valueByPlace.delete(`${STANDARD}/${INDEX}`)
   if (indexRow === undefined)
     return valueByPlace.size === 0
-      ? ok({ items: new Map(), closed: 0, pages: NO_PAGES })
+      ? ok({ items: new ItemTable(), closed: 0, pages: NO_PAGES })
       : corrupt("The list of pages is missing.")
   const opened = await openRow(primitives, keys.standard, STANDARD, INDEX, indexRow)
   const index = opened.ok ? pageIndex.decode(opened.value, 16 * 1024 * 1024) : opened
@@ -248,7 +258,7 @@ const readPages = async (
   const pages = new Map<string, Page>()
   const pageByItem = new Map<string, string>()
   const closed: ClosedPage[] = []
-  const items = new Map<string, LocalItem>()
+  const items = new ItemTable()
   // All at once: a browser opens them beside each other.
   const read = await Promise.all(
     index.value.pages.map(async ([table, key, revision, count]) => {
@@ -304,7 +314,7 @@ const singleRows = async (ports: SdkPorts, rows: readonly ItemRow[]): Promise<re
 }
 
 const readSingleRows = async (ports: SdkPorts, keys: LocalKeys): Promise<Result<LoadedItems, Failure>> => {
-  const items = new Map<string, LocalItem>()
+  const items = new ItemTable()
   let closed = 0
   for (const table of ["item", "strict"]) {
     const secret = table === "strict" ? keys.strict : keys.standard

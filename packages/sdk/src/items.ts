@@ -1,4 +1,4 @@
-import { bytesToHex, equalBytes, err, formatId, ok, parseId, type Result } from "@keyferry/base"
+import { bytesToHex, err, formatId, ok, parseId, type Result } from "@keyferry/base"
 import { RECORD_KIND } from "@keyferry/crypto"
 import {
   buildFields,
@@ -22,10 +22,10 @@ import {
 } from "@keyferry/engine"
 import type { Failure } from "@keyferry/protocol"
 
-import type { ItemChange, ItemInput, ItemSummary, ItemView, SyncPolicy } from "./api.ts"
+import type { ItemChange, ItemInput, ItemView, SyncPolicy } from "./api.ts"
 import type { Device, LocalKeys } from "./device.ts"
 import { HELD_BY_CHOICE, HELD_BY_SWITCH, type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
-import { cardOf } from "./item-card.ts"
+import { summaryOf } from "./item-summary.ts"
 import { type ItemRow, moveIntoPages, readItems, type SealedPages } from "./item-pages.ts"
 import { withEdit } from "./outbox-rows.ts"
 
@@ -79,8 +79,6 @@ export const encodeBody = (item: Item): Result<Uint8Array, Failure> => {
       : { code: "credential-malformed", detail: "The text is not valid Unicode." },
   )
 }
-
-export const idOf = (item: LocalItem): string => formatId("itm", item.itemId)
 
 export const findItem = (device: Device, id: string): Result<LocalItem, Failure> => {
   if (device.local === undefined) return err({ code: "locked" })
@@ -224,44 +222,6 @@ export const editedLocal = (local: LocalItem, item: Item, chosenClass: boolean):
   const strict =
     (chosenClass ? classOf(item) : classAfterMove(local.strict ? "strict" : "standard", classOf(item))) === "strict"
   return ok({ ...withEdit(local, body.value), strict })
-}
-
-/** By the row, which is never changed in place: the same summary object until something of the item changes. */
-const summaries = new WeakMap<LocalItem, ItemSummary>()
-
-export const summaryOf = (local: LocalItem): ItemSummary => {
-  const known = summaries.get(local)
-  if (known !== undefined) return known
-  const made = makeSummary(local)
-  summaries.set(local, made)
-  return made
-}
-
-const makeSummary = (local: LocalItem): ItemSummary => {
-  const card = cardOf(local)
-  return {
-    id: idOf(local),
-    vault: vaultName(local.vaultId),
-    kind: card?.kind ?? "unknown",
-    title: card?.title ?? "(cannot be opened)",
-    summary: card?.summary ?? "",
-    tags: card?.tags ?? [],
-    policy: local.policy === POLICY_SYNCED ? "synced" : "local-only",
-    class: local.strict ? "strict" : "standard",
-    rev: local.rev,
-    updatedAtMs: card?.updatedMs ?? 0,
-    custody: local.policy === POLICY_LOCAL ? "local" : local.waiting ? "waiting" : "synced",
-    conflicts: card?.conflicts ?? 0,
-    ...(local.deletedAtMs === 0 ? {} : { deletedAtMs: local.deletedAtMs }),
-  }
-}
-
-/** Many items name the same few vaults, mostly by the same bytes. */
-let lastVault: readonly [Uint8Array, string] | undefined
-const vaultName = (vaultId: Uint8Array): string => {
-  if (lastVault?.[0] !== vaultId)
-    lastVault = [vaultId, equalBytes(vaultId, NO_VAULT) ? "here" : formatId("vlt", vaultId)]
-  return lastVault[1]
 }
 
 export const viewOf = (device: Device, local: LocalItem): Result<ItemView, Failure> => {

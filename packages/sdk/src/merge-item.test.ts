@@ -1,6 +1,8 @@
+import { bytesToHex } from "@keyferry/base"
 import { encodeItem, type Item, kindByName, makeItem } from "@keyferry/items"
 import { describe, expect, test } from "vitest"
 
+import { ItemTable } from "./item-table.ts"
 import type { Device } from "./device.ts"
 import { type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
 import { newLocalItem } from "./items.ts"
@@ -50,7 +52,12 @@ const row = (over: Partial<LocalItem> = {}): LocalItem => ({
   ...over,
 })
 const deviceWith = (rows: readonly LocalItem[], over: Partial<Device> = {}): Device =>
-  ({ items: new Map(rows.map((r) => [Buffer.from(r.itemId).toString("hex"), r])), ...over }) as unknown as Device
+  ({ items: tableOf(rows), ...over }) as unknown as Device
+const tableOf = (rows: readonly LocalItem[]): ItemTable => {
+  const table = new ItemTable()
+  for (const one of rows) table.set(bytesToHex(one.itemId), one)
+  return table
+}
 
 describe("bodies that meet", () => {
   test("[SY2] the committed value stays, mine is kept as an alternative with device and revision", () => {

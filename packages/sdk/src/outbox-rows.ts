@@ -85,7 +85,7 @@ export const withEdit = (row: LocalItem, body: Body): LocalItem => {
 
 /** Everything of one vault that waits. */
 export const outboxOf = (device: Device, vaultId: Uint8Array): Outbox<Body> => {
-  const rows = [...device.items.values()].filter((row) => equalBytes(row.vaultId, vaultId))
+  const rows = [...device.items.unsettled()].map(([, row]) => row).filter((row) => equalBytes(row.vaultId, vaultId))
   let next = rows.reduce((highest, row) => Math.max(highest, row.order ?? 0), 0)
   const outbox = new Map<string, OutboxEntry<Body>>()
   for (const row of rows) {

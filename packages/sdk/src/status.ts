@@ -6,8 +6,6 @@ import { deviceCalls } from "./device-calls.ts"
 import type { Status } from "./api.ts"
 import type { Device } from "./device.ts"
 import { describeEnrolment, type EnrolmentBox } from "./enrolment.ts"
-import { POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
-import { cardOf } from "./item-card.ts"
 import { isKitUnchecked } from "./kit-check.ts"
 import type { createLive } from "./live.ts"
 import { decodeLabel, type DeviceLabel } from "./profile.ts"
@@ -43,7 +41,6 @@ export const statusOf = (
         : local.strict === undefined
           ? "standard-only"
           : "unlocked"
-  const items = [...device.items.values()].filter((i) => i.recordKind === RECORD_KIND.item && i.deletedAtMs === 0)
   const lockCode = record?.removed !== undefined && isErrorCode(record.removed) ? record.removed : undefined
   return {
     mode,
@@ -83,9 +80,7 @@ export const statusOf = (
           }),
       ...(device.settings.lastSyncMs === 0 ? {} : { lastSyncMs: device.settings.lastSyncMs }),
       waiting: waitingItems(device).length,
-      conflicts: items.filter((i) => (cardOf(i)?.conflicts ?? 0) > 0).length,
-      synced: items.filter((i) => i.policy === POLICY_SYNCED && i.rev > 0).length,
-      localOnly: items.filter((i) => i.policy === POLICY_LOCAL).length,
+      ...device.items.counts(),
       ...(device.retrieve === undefined ? {} : { retrieve: device.retrieve }),
       autoNew: device.settings.autoNew,
       credentials: device.settings.credentials,

@@ -109,9 +109,9 @@ const markSynced = async (device: Device): Promise<void> => {
 }
 
 export const waitingItems = (device: Device): readonly LocalItem[] =>
-  [...device.items.values()].filter(
-    (item) => item.waiting && device.vaults.get(bytesToHex(item.vaultId))?.row.frozen === undefined,
-  )
+  [...device.items.unsettled()]
+    .map(([, row]) => row)
+    .filter((row) => row.waiting && device.vaults.get(bytesToHex(row.vaultId))?.row.frozen === undefined)
 
 /** A machine for each vault that is whole here, started; with the rotation that the auditor finds due. */
 const startRuns = async (device: Device, scope: SyncScope, runs: Runs): Promise<void> => {

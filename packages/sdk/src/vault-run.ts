@@ -87,7 +87,12 @@ export const advance = async (
 /** Rows that something else than the machine made wait, or stopped waiting, since its last step: as edits. */
 export const editsBeside = (device: Device, run: VaultRun): readonly Edit<Body>[] => {
   const edits: Edit<Body>[] = []
-  for (const [itemId, row] of device.items) {
+  const rows = new Map(device.items.unsettled())
+  for (const itemId of run.state.outbox.keys()) {
+    const row = device.items.get(itemId)
+    if (row !== undefined) rows.set(itemId, row)
+  }
+  for (const [itemId, row] of rows) {
     if (!equalBytes(row.vaultId, run.vaultId)) continue
     const known = run.state.outbox.get(itemId)
     const entry = entryOf(row, 0)

@@ -21,18 +21,23 @@ export interface ListTeller {
 }
 
 export const createListTeller = (): ListTeller => {
-  let told = new Map<string, ItemSummary>()
+  const told = new Map<string, ItemSummary>()
   return {
     tell: (items, part) => {
       const fresh = told.size === 0
       const changed = items.filter((item) => told.get(item.id) !== item)
-      const now = new Map(items.map((item) => [item.id, item]))
-      const gone = [...told.keys()].filter((id) => !now.has(id))
+      for (const item of changed) told.set(item.id, item)
+      const gone: string[] = []
+      // Every item that is there was told: more than those are some that are there no more.
+      if (told.size > items.length) {
+        const now = new Set(items.map(({ id }) => id))
+        for (const id of told.keys()) if (!now.has(id)) gone.push(id)
+        for (const id of gone) told.delete(id)
+      }
       for (let at = 0; at < changed.length; at += IN_PART) part(JSON.stringify(changed.slice(at, at + IN_PART)))
-      told = now
       return { fresh, gone }
     },
-    forget: () => void (told = new Map()),
+    forget: () => told.clear(),
   }
 }
 

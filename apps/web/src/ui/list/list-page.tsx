@@ -11,7 +11,7 @@ import { Empty, PageHead } from "../kit/pieces.tsx"
 import { SelectBox } from "../kit/select-box.tsx"
 import { devicesInOrder } from "../model/custody.ts"
 import { joinedLater } from "../model/device-state.ts"
-import { filterItems, foldAhead, type SortOrder, type SyncFilter } from "../model/filter.ts"
+import { createItemOrder, filterItems, foldAhead, type SortOrder, type SyncFilter } from "../model/filter.ts"
 import { KIND_LOOKS, KIND_ORDER } from "../model/kinds.ts"
 import { CustodyKey } from "../shared/custody-strip.tsx"
 import { useCommands } from "../palette/commands.ts"
@@ -35,7 +35,11 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
   const [sort, setSort] = useState<SortOrder>("changed")
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const wanted = useDeferredValue(text)
-  const shown = useMemo(() => filterItems(items, { text: wanted, sync, sort, kind }), [items, wanted, sync, sort, kind])
+  const [inSortOrder] = useState(createItemOrder)
+  const shown = useMemo(
+    () => filterItems(items, { text: wanted, sync, sort, kind }, inSortOrder),
+    [items, wanted, sync, sort, kind, inSortOrder],
+  )
   useEffect(() => foldAhead(items, whenIdle), [items])
   const filterField = useRef<HTMLInputElement>(null)
   const rows = useRef<RowsHandle>(null)

@@ -1,3 +1,4 @@
+import { placeInOrder } from "@keyferry/base"
 import type { ItemSummary } from "@keyferry/sdk"
 
 export type SyncFilter = "all" | "synced" | "local" | "waiting" | "conflicts"
@@ -44,7 +45,11 @@ const foldedOf = (item: ItemSummary): string => {
   return made
 }
 
-export const filterItems = (items: readonly ItemSummary[], filter: ListFilter): readonly ItemSummary[] => {
+export const filterItems = (
+  items: readonly ItemSummary[],
+  filter: ListFilter,
+  inOrder: ItemOrder,
+): readonly ItemSummary[] => {
   const words = fold(filter.text).split(/\s+/).filter(Boolean)
   return inOrder(items, filter.sort).filter(
     (item) =>
@@ -66,22 +71,54 @@ export const foldAhead = (items: readonly ItemSummary[], later: (run: () => void
 }
 const FOLDED_AT_ONCE = 500
 
-/** The last lists in order: a letter more or less in the filter sorts nothing. */
-const sorted = new WeakMap<readonly ItemSummary[], Map<SortOrder, readonly ItemSummary[]>>()
+/** Puts a list in order. Kept by the page that shows it, and forgotten with it: a locked tab holds no titles. */
+export type ItemOrder = (items: readonly ItemSummary[], sort: SortOrder) => readonly ItemSummary[]
 
-const inOrder = (items: readonly ItemSummary[], sort: SortOrder): readonly ItemSummary[] => {
-  const known = sorted.get(items) ?? new Map<SortOrder, readonly ItemSummary[]>()
-  const there = known.get(sort)
-  if (there !== undefined) return there
-  const made = items.toSorted((a, b) =>
-    sort === "name"
-      ? collator.compare(a.title, b.title)
-      : b.updatedAtMs - a.updatedAtMs || (a.title < b.title ? -1 : a.title > b.title ? 1 : 0),
-  )
-  known.set(sort, made)
-  sorted.set(items, known)
-  return made
+/** Remembers the last list: a letter more or less in the filter sorts nothing, and a saved item only looks for its place. */
+export const createItemOrder = (): ItemOrder => {
+  let last: Ordered = { of: [], sort: "changed", sorted: [] }
+  return (items, sort) => {
+    if (last.of === items && last.sort === sort) return last.sorted
+    last = { of: items, sort, sorted: withChanges(last, items, sort) ?? items.toSorted(compare[sort]) }
+    return last.sorted
+  }
 }
+interface Ordered {
+  readonly of: readonly ItemSummary[]
+  readonly sort: SortOrder
+  readonly sorted: readonly ItemSummary[]
+}
+
+/** So few that finding each one's place costs less than sorting all. */
+const FEW = 64
+
+/** A list in which items were changed in place or added at the end, as saving does; `undefined` where more than that happened. */
+const withChanges = (
+  last: Ordered,
+  items: readonly ItemSummary[],
+  sort: SortOrder,
+): readonly ItemSummary[] | undefined => {
+  if (last.sort !== sort || items.length < last.of.length || items.length - last.of.length > FEW) return undefined
+  const gone = new Set<ItemSummary>()
+  const fresh: ItemSummary[] = []
+  for (const [at, item] of items.entries()) {
+    const before = last.of[at]
+    if (before === item) continue
+    if (before !== undefined) gone.add(before)
+    fresh.push(item)
+    if (fresh.length > FEW) return undefined
+  }
+  const sorted = last.sorted.filter((item) => !gone.has(item))
+  for (const item of fresh) sorted.splice(placeInOrder(sorted, item, compare[sort]), 0, item)
+  return sorted
+}
+
+const compare: Readonly<Record<SortOrder, (a: ItemSummary, b: ItemSummary) => number>> = {
+  name: (a, b) => collator.compare(a.title, b.title) || compareIds(a, b),
+  changed: (a, b) =>
+    b.updatedAtMs - a.updatedAtMs || (a.title < b.title ? -1 : a.title > b.title ? 1 : compareIds(a, b)),
+}
+const compareIds = (a: ItemSummary, b: ItemSummary): number => (a.id < b.id ? -1 : 1)
 
 /** Best matches first, for the palette: the beginning of the title, of a word, anywhere, then letters in order. */
 export const rank = (text: string, query: string): number => {

@@ -1,10 +1,11 @@
 import { type ErrorCode, errors } from "@keyferry/sdk/errors"
+import type { ItemSummary } from "@keyferry/sdk"
 import { describe, expect, test } from "vitest"
 
 import { device } from "../../../gallery/fixtures.ts"
 import { betterNameFor, joinedLater } from "./device-state.ts"
 import { actionFor } from "./error-actions.ts"
-import { fold, rank } from "./filter.ts"
+import { createItemOrder, fold, rank, type SortOrder } from "./filter.ts"
 import { makePassword, strengthOf } from "./strength.ts"
 
 test("no error leads a person of the app to a terminal", () => {
@@ -57,4 +58,46 @@ test("a device that came into an account has something to retrieve, also where n
   expect(joinedLater([made, device({ id: "dev_b" })])).toBe(true)
   expect(joinedLater([made, device({ id: "dev_b", state: "pending", how: "none" })])).toBe(false)
   expect(joinedLater([])).toBe(false)
+})
+
+const summaryOfNothing: ItemSummary = {
+  id: "",
+  vault: "here",
+  kind: "note",
+  title: "",
+  summary: "",
+  tags: [],
+  policy: "synced",
+  class: "standard",
+  rev: 1,
+  updatedAtMs: 0,
+  custody: "synced",
+  conflicts: 0,
+}
+
+describe("the order of a list", () => {
+  test.each<SortOrder>(["changed", "name"])("by %s is the same after any changes as sorting it anew", (sort) => {
+    const order = createItemOrder()
+    let next = 0
+    const made = (): ItemSummary => {
+      const n = next++
+      return { ...summaryOfNothing, id: `itm_${n}`, title: `item ${(n * 7) % 40}`, updatedAtMs: (n * 31) % 50 }
+    }
+    const filled = (): readonly ItemSummary[] => Array.from({ length: 300 }, made)
+    let items = filled()
+    const changes: readonly ((before: readonly ItemSummary[]) => readonly ItemSummary[])[] = [
+      (before) => before.with(17, made()),
+      (before) => [...before, made()],
+      (before) => before.toSpliced(5, 1),
+      (before) => before.with(3, made()).with(299, made()),
+      (before) => before.map(made),
+      (before) => before.toReversed(),
+      () => [],
+      () => [made(), made()],
+    ]
+    for (const change of [...changes, filled, ...changes]) {
+      expect(order(items, sort)).toEqual(createItemOrder()(items, sort))
+      items = change(items)
+    }
+  })
 })

@@ -1,0 +1,114 @@
+import { placeInOrder } from "@keyferry/base"
+import { RECORD_KIND } from "@keyferry/crypto"
+
+import type { ItemSummary } from "./api.ts"
+import { type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
+import { cardOf } from "./item-card.ts"
+import { summaryOf } from "./item-summary.ts"
+
+/** How many items outside the bin are what. */
+export interface ItemCounts {
+  readonly conflicts: number
+  readonly synced: number
+  readonly localOnly: number
+}
+
+/**
+ * The rows of an open device by item id in hex, and what is known of all of them together. Status, list and sync ask for that at
+ * every change; here it costs as much as what changed, and not as much as what is there. Rows are never changed in place.
+ */
+export class ItemTable extends Map<string, LocalItem> {
+  readonly #unsettled = new Set<string>()
+  #counts: Counts | undefined
+  #listed: readonly ItemSummary[] = []
+  readonly #listedAs = new Map<string, ItemSummary>()
+  readonly #toList = new Set<string>()
+
+  override set(key: string, row: LocalItem): this {
+    this.#replace(key, row)
+    return super.set(key, row)
+  }
+
+  override delete(key: string): boolean {
+    this.#replace(key, undefined)
+    return super.delete(key)
+  }
+
+  override clear(): void {
+    for (const key of this.keys()) this.delete(key)
+  }
+
+  /** Rows whose state the server may not know: those that wait, and those that were tried and then taken back here. */
+  *unsettled(): Generator<readonly [string, LocalItem]> {
+    for (const key of this.#unsettled) {
+      const row = this.get(key)
+      if (row !== undefined) yield [key, row]
+    }
+  }
+
+  counts(): ItemCounts {
+    if (this.#counts === undefined) {
+      this.#counts = { conflicts: 0, synced: 0, localOnly: 0 }
+      for (const row of this.values()) count(this.#counts, row, 1)
+    }
+    return { ...this.#counts }
+  }
+
+  /** Items outside the bin by title. The same array as before until one of them changes. */
+  list(): readonly ItemSummary[] {
+    if (this.#toList.size === 0) return this.#listed
+    const gone = new Set<ItemSummary>()
+    const fresh: ItemSummary[] = []
+    for (const key of this.#toList) {
+      const before = this.#listedAs.get(key)
+      const row = this.get(key)
+      const now = row !== undefined && isLive(row) ? summaryOf(row) : undefined
+      if (before === now) continue
+      if (before !== undefined) gone.add(before)
+      if (now === undefined) this.#listedAs.delete(key)
+      else {
+        fresh.push(now)
+        this.#listedAs.set(key, now)
+      }
+    }
+    this.#toList.clear()
+    const kept = gone.size === 0 ? this.#listed : this.#listed.filter((summary) => !gone.has(summary))
+    this.#listed = fresh.length < FEW ? fresh.reduce(withOne, kept) : inOrder([...kept, ...fresh])
+    return this.#listed
+  }
+
+  #replace(key: string, row: LocalItem | undefined): void {
+    const before = this.get(key)
+    if (row !== undefined && isUnsettled(row)) this.#unsettled.add(key)
+    else this.#unsettled.delete(key)
+    if (this.#counts !== undefined) {
+      if (before !== undefined) count(this.#counts, before, -1)
+      if (row !== undefined) count(this.#counts, row, 1)
+    }
+    this.#toList.add(key)
+  }
+}
+
+type Counts = { -readonly [name in keyof ItemCounts]: number }
+
+const isLive = (row: LocalItem): boolean => row.recordKind === RECORD_KIND.item && row.deletedAtMs === 0
+
+const isUnsettled = (row: LocalItem): boolean => row.waiting || row.tried !== undefined
+
+const count = (counts: Counts, row: LocalItem, by: 1 | -1): void => {
+  if (!isLive(row)) return
+  if ((cardOf(row)?.conflicts ?? 0) > 0) counts.conflicts += by
+  if (row.policy === POLICY_SYNCED && row.rev > 0) counts.synced += by
+  if (row.policy === POLICY_LOCAL) counts.localOnly += by
+}
+
+/** So few that finding each one's place costs less than looking at all. */
+const FEW = 64
+
+const byTitle = (a: ItemSummary, b: ItemSummary): number => a.title.localeCompare(b.title) || a.id.localeCompare(b.id)
+
+/** By title, then by id. */
+export const inOrder = (summaries: readonly ItemSummary[]): readonly ItemSummary[] => summaries.toSorted(byTitle)
+
+const withOne = (sorted: readonly ItemSummary[], one: ItemSummary): readonly ItemSummary[] =>
+  sorted.toSpliced(placeInOrder(sorted, one, byTitle), 0, one)
