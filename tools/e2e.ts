@@ -1,7 +1,7 @@
 /**
  * `npm run e2e [-- --browser chromium|firefox]`: the web app in real browsers, against a real server with its strongroom and
  * a mail server, with `kf` beside them. The browsers are those of Debian, installed where they are missing.
- * `--story devices|screens|troubles|camera|journeys|settings|recovery` tells one of them. Closes with `chromium N passed, firefox M passed, …` and the sum `N passed, N failed`.
+ * `--story devices|screens|troubles|camera|journeys|settings|places|recovery` tells one of them. Closes with `chromium N passed, firefox M passed, …` and the sum `N passed, N failed`.
  */
 import { spawnSync } from "node:child_process"
 import { rmSync } from "node:fs"
@@ -12,6 +12,7 @@ import { parseArgs } from "node:util"
 import type { BrowserName, Watch } from "../e2e/web/browsers.ts"
 import { tellCamera } from "../e2e/web/camera.ts"
 import { tellJourneys } from "../e2e/web/journeys.ts"
+import { tellPlaces } from "../e2e/web/places.ts"
 import { tellScreens } from "../e2e/web/screens.ts"
 import { tellRecovery } from "../e2e/web/recovery.ts"
 import { tellSettings } from "../e2e/web/settings.ts"
@@ -21,7 +22,7 @@ import { tellTroubles } from "../e2e/web/troubles.ts"
 import { createSuite, StoryStopped } from "../e2e/web/suite.ts"
 import { buildTestBundle } from "../e2e/web/world.ts"
 
-const STORIES = ["devices", "screens", "troubles", "camera", "journeys", "settings", "recovery"] as const
+const STORIES = ["devices", "screens", "troubles", "camera", "journeys", "settings", "places", "recovery"] as const
 const { values: options } = parseArgs({ options: { browser: { type: "string" }, story: { type: "string" } } })
 const isTold = (story: (typeof STORIES)[number]): boolean => options.story === undefined || options.story === story
 const names = (["chromium", "firefox"] as const).filter(
@@ -60,6 +61,7 @@ for (const name of names) {
   const sitting = { name, bundle, watch, suite, count: reloads }
   if (isTold("journeys")) await told(tellJourneys(sitting))
   if (isTold("settings")) await told(tellSettings(sitting))
+  if (isTold("places")) await told(tellPlaces(sitting))
   if (isTold("recovery")) await told(tellRecovery(sitting))
   for (const text of [...watch.policyReports, ...watch.errors]) print(`  ${text}`)
   reports += watch.policyReports.length

@@ -7,6 +7,7 @@ import { assert, equal, until } from "./suite.ts"
 const KIT_FORGOTTEN = "an account is made by the first link, and a kit whose page was reloaded is not forgotten"
 const TYPED = "what was typed and not saved is there after a reload, until it is saved or given up"
 const SAME_NAME = "a second browser that came with the name of the first gets another one, at a press"
+const APPROVED = "the first browser approves it, with three words there and two words back"
 const SECRET = "canary-5f0e1d2c3b4a59687-secret"
 
 /**
@@ -154,9 +155,11 @@ const tellThem = async ({ world, name, how, check, sit: sitAt, reloaded }: Sitti
     await bob.sees("Almost there")
     await reloaded(bob, "Almost there")
   })
-  await check(`${how}: the first browser approves it, with three words there and two words back`, async () => {
+  await check(`${how}: ${APPROVED}`, async () => {
     await bob.choose("From another device of mine")
+    await ada.sees("wants to join your account")
     await ada.press("Devices")
+    await ada.sees("Needs keys")
     await ada.press("Review")
     await ada.sees("The three words on its screen")
     await bob.sees("The two words that it shows then")

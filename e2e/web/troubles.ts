@@ -255,9 +255,10 @@ const tellThem = async (name: BrowserName, world: World, { check }: Suite, peopl
       await who.press("Save changes")
       await who.sees("Edit")
     }
+    await second.sees("Offline")
     await world.start()
     for (const side of [a, b])
-      await until(async () => (await side.status()).sync.conflicts === 1, "both sides know of it", 60_000)
+      await until(async () => (await side.status()).sync.conflicts === 1, "both sides know of it", 120_000)
     await second.press("Credentials")
     await second.sees("1 credential has two versions")
     await second.press("Look")

@@ -37,6 +37,16 @@ const SWITCHES = "sync of this browser and of one item is stopped, each after it
 const BIN = "an item goes into the bin and comes back"
 const RENAMED = "a device gets another name"
 const CONFLICT = "the same secret changed on both sides: both values are kept, and a person picks one"
+const WITHOUT_ACCOUNT = "without an account every place says what is there, and what an account would bring"
+const EDITOR_HELPS = "the editor says what is missing, and of a key that may withdraw what that means"
+const LIST_LOOKS = "the list is filtered, selected and drawn closer, and an item's history is read"
+const DEVICES_SAY = "the page of devices says that there is only one, how another is added, and what it knows of each"
+const QUESTIONS = "questions that are given up change nothing, and a reload comes back to each"
+const FROZEN = "the account is frozen and thawed again"
+const READ = "pages to read, and an address that has none"
+const KEYS_OFFLINE =
+  "the server is gone after the page was loaded: add, search, edit, copy and export work without an account"
+const APPROVED = "the first browser approves it, with three words there and two words back"
 
 /** State → the sentence of the story that reaches it. */
 export const REACHED: Readonly<Record<string, string>> = {
@@ -119,6 +129,36 @@ export const REACHED: Readonly<Record<string, string>> = {
   "screen:conflicts": CONFLICT,
   "screen:conflicts-none": CONFLICT,
   "sync:conflicts": CONFLICT,
+  "screen:item-copied": KEYS_OFFLINE,
+  "screen:add": TYPED,
+  "banner:device-waits": APPROVED,
+  "device:confirmed": APPROVED,
+  "screen:list-empty": WITHOUT_ACCOUNT,
+  "screen:devices-no-account": WITHOUT_ACCOUNT,
+  "screen:activity-no-account": WITHOUT_ACCOUNT,
+  "screen:turn-on-no-account": WITHOUT_ACCOUNT,
+  "editor:problem": EDITOR_HELPS,
+  "editor:withdraw": EDITOR_HELPS,
+  "screen:list-nothing-matches": LIST_LOOKS,
+  "screen:list-selected": LIST_LOOKS,
+  "screen:list-compact": LIST_LOOKS,
+  "screen:history": LIST_LOOKS,
+  "screen:devices-one": DEVICES_SAY,
+  "dialog:add-device": DEVICES_SAY,
+  "screen:device-details": DEVICES_SAY,
+  "screen:replace-none": DEVICES_SAY,
+  "dialog:credential-switch": QUESTIONS,
+  "dialog:factor-off": QUESTIONS,
+  "dialog:freeze": QUESTIONS,
+  "screen:settings-accounts-sync": QUESTIONS,
+  "dialog:trouble": QUESTIONS,
+  "screen:unlock-frozen": FROZEN,
+  "sync:offline": CONFLICT,
+  "dialog:sync-existing": SWITCHES,
+  "screen:security": READ,
+  "screen:about-vaults": READ,
+  "screen:no-page": READ,
+  "screen:rescue": READ,
 }
 
 /** Why no story goes there. */
@@ -160,21 +200,10 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
           "banner:storage",
         ],
       ],
-      [
-        ELSEWHERE,
-        [
-          "device:pending-first",
-          "device:confirmed",
-          "device:approved",
-          "device:stale",
-          "device:lease-locked",
-          "device:retired",
-        ],
-      ],
+      [ELSEWHERE, ["device:pending-first", "device:approved", "device:stale", "device:lease-locked", "device:retired"]],
       [ELSEWHERE, ["device:rejected", "device:expired", "sync:device-unknown", "sync:account-frozen"]],
       [ELSEWHERE, ["custody:not-here", "custody:closed", "screen:standard-only"]],
-      [ELSEWHERE, ["banner:device-waits"]],
-      [ELSEWHERE, ["sync:offline", "screen:unlock-offline", "screen:sign-out-offline", "screen:unlock-holder-closed"]],
+      [ELSEWHERE, ["screen:unlock-offline", "screen:sign-out-offline", "screen:unlock-holder-closed"]],
       [
         BRIEF,
         [
@@ -186,34 +215,11 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
           "screen:turn-on-progress",
         ],
       ],
-      [LOOK, ["screen:list-compact", "screen:list-narrow", "screen:list-selected", "screen:list-density-offer"]],
-      [LOOK, ["screen:list-nothing-matches", "screen:item-large", "screen:item-copied", "screen:device-details"]],
-      [
-        BY_HAND,
-        ["editor:swapped", "editor:split", "editor:trimmed", "editor:withdraw", "editor:problem", "screen:choose-kind"],
-      ],
-      [BY_HAND, ["screen:rescue", "screen:security", "screen:about-vaults"]],
-      [
-        BY_HAND,
-        [
-          "screen:list-empty",
-          "screen:item-withdraw",
-          "screen:item-host",
-          "screen:item-ssh",
-          "screen:add",
-          "screen:add-env",
-        ],
-      ],
-      [BY_HAND, ["screen:history", "screen:no-page", "screen:turn-on-no-account"]],
+      [LOOK, ["screen:list-narrow", "screen:list-density-offer"]],
+      [LOOK, ["screen:item-large"]],
+      [BY_HAND, ["editor:swapped", "editor:split", "editor:trimmed", "screen:choose-kind"]],
+      [BY_HAND, ["screen:item-withdraw", "screen:item-host", "screen:item-ssh", "screen:add-env"]],
       [BY_HAND, ["screen:turn-on-device", "screen:retrieve-paused", "sync:retrieve-paused"]],
-      [
-        BY_HAND,
-        ["screen:devices-one", "screen:devices-no-account", "screen:replace-none", "screen:activity-no-account"],
-      ],
-      [BY_HAND, ["screen:settings-accounts-sync"]],
-      [BY_HAND, ["dialog:trouble", "dialog:add-device", "dialog:credential-switch"]],
-      [BY_HAND, ["dialog:sync-existing"]],
-      [BY_HAND, ["dialog:factor-off", "dialog:freeze"]],
     ] as const
   ).flatMap(([reason, states]) => states.map((state) => [state, reason] as const)),
 )

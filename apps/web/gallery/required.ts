@@ -19,6 +19,7 @@ export const REQUIRED: readonly string[] = [
     "unlock-offline",
     "unlock-lost",
     "unlock-holder-closed",
+    "unlock-frozen",
     "rescue",
     "sign-in",
     "second-factor",

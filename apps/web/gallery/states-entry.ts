@@ -57,6 +57,12 @@ export const ENTRY_STATES: readonly GalleryState[] = [
     steps: [{ fill: "Password", text: "correct horse" }, { click: "Unlock" }, { click: "Get keys again" }],
   },
   { id: "unlock-offline", path: "/", shows: ["screen:unlock-offline"], record: { status: locked, online: false } },
+  {
+    id: "unlock-frozen",
+    path: "/",
+    shows: ["screen:unlock-frozen"],
+    record: { status: { ...locked, account: f.account({ frozen: true }) } },
+  },
   { id: "rescue", path: "/rescue", shows: ["screen:rescue"], record: { status: locked } },
   { id: "sign-in", path: "/sign-in", shows: ["screen:sign-in"], record: none },
   {

@@ -48,7 +48,7 @@ export interface Act {
   /**
    * Runs an action once at a time. Where it needs the password or the second factor again, asks for it and repeats.
    * Answers `undefined` where it failed; the failure is in `failure`. `with-password`: the action has the password checked
-   * itself, so that nobody is asked for it who has just typed it.
+   * itself, or needs none, so that only the second factor is asked for.
    */
   readonly run: <T>(
     action: () => Promise<Result<T, Failure>>,

@@ -24,7 +24,11 @@ export const Frozen = ({ thawAtMs }: { readonly thawAtMs: number | undefined }) 
         title={t("banner.account-frozen")}
         actions={
           <>
-            <Button tone="primary" pending={act.pending} onPress={() => void act.run(() => keyferry.thawAccount())}>
+            <Button
+              tone="primary"
+              pending={act.pending}
+              onPress={() => void act.run(() => keyferry.thawAccount(), "with-password")}
+            >
               {t("frozen.thaw")}
             </Button>
             {thawAtMs === undefined ? (

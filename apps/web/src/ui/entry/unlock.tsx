@@ -1,4 +1,4 @@
-import { Suspense, useRef, useState } from "react"
+import { Suspense, useEffect, useRef, useState } from "react"
 import { Link } from "wouter"
 
 import type { Failure } from "@keyferry/sdk/errors"
@@ -15,6 +15,7 @@ import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { ProgressBar } from "../kit/pieces.tsx"
 import { EntryFrame, hostOf } from "./entry-frame.tsx"
 
+const Frozen = later(() => import("../devices/frozen.tsx").then((m) => m.Frozen))
 const StartAgain = later(() => import("./start-again.tsx").then((m) => m.StartAgain))
 
 /** This device knows you: only the password, whose it is, and a way out. */
@@ -73,6 +74,7 @@ export const Unlock = () => {
               : t("unlock.offline-until", { until: dayAndTime(status.graceUntilMs, nowMs) })}
           </Notice>
         )}
+        <FrozenHere />
         <form
           className="stack"
           onSubmit={(event) => {
@@ -123,5 +125,21 @@ export const Unlock = () => {
         </ul>
       </div>
     </EntryFrame>
+  )
+}
+
+/** A frozen account opens nothing, so that the way out of it must stand where it is locked. Only the server knows. */
+const FrozenHere = () => {
+  const keyferry = useKeyferry()
+  const status = useStatus()
+  const [account, setAccount] = useState(status.account)
+  useEffect(() => {
+    if (status.account !== undefined) void keyferry.status({ fresh: true }).then((now) => setAccount(now.account))
+  }, [keyferry, status])
+  if (account?.frozen !== true) return null
+  return (
+    <Suspense fallback={null}>
+      <Frozen thawAtMs={account.thawAtMs} />
+    </Suspense>
   )
 }

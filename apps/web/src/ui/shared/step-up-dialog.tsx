@@ -43,6 +43,10 @@ export const StepUpDialog = ({
     else setFailure(checked.error)
   }
 
+  const { account } = status
+  // A locked device does not know which factors there are.
+  const mayHavePasskey = account?.deviceState === "unknown" || account?.factors.includes("passkey") === true
+
   return (
     <Dialog
       title={t(need === "password" ? "step-up.password" : "step-up.factor")}
@@ -85,7 +89,7 @@ export const StepUpDialog = ({
           <Button tone="primary" submit pending={pending} disabled={typed === ""}>
             {t("step-up.confirm")}
           </Button>
-          {need === "factor" && status.account?.factors.includes("passkey") === true ? (
+          {need === "factor" && mayHavePasskey ? (
             <Button icon="key" disabled={pending} onPress={() => void withPasskey()}>
               {t("factor.use-passkey")}
             </Button>

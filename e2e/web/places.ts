@@ -1,0 +1,166 @@
+import { createAuthenticator } from "../devices/world.ts"
+import { deviceOf } from "./device-tab.ts"
+import { ADDRESS, PASSWORD, type Sitting, type SittingWish, stepUp, tellSitting, unlockIfLocked } from "./sitting.ts"
+import { assert, until } from "./suite.ts"
+
+declare const document: { readonly documentElement: { readonly dataset: Readonly<Record<string, string | undefined>> } }
+
+const FACTOR_FRESH_MS = 5 * 60_000
+/** The gallery says by these sentences which story reaches a state. */
+const WITHOUT_ACCOUNT = "without an account every place says what is there, and what an account would bring"
+const EDITOR_HELPS = "the editor says what is missing, and of a key that may withdraw what that means"
+const LIST_LOOKS = "the list is filtered, selected and drawn closer, and an item's history is read"
+const DEVICES_SAY = "the page of devices says that there is only one, how another is added, and what it knows of each"
+const QUESTIONS = "questions that are given up change nothing, and a reload comes back to each"
+const FROZEN = "the account is frozen and thawed again"
+const READ = "pages to read, and an address that has none"
+
+/** Places and questions that the other stories pass by. */
+export const tellPlaces = (wish: SittingWish): Promise<void> => tellSitting("places", wish, tellThem)
+
+const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Promise<void> => {
+  const ada = await sit(await world.browser(name, "places"))
+  let code = (): Promise<string> => Promise.resolve("")
+  const open = async (path: string, shown: string): Promise<void> => {
+    await ada.tab.goto(`${world.origin}${path}`)
+    await unlockIfLocked(ada, shown)
+    await ada.sees(shown)
+  }
+  const gone = (text: string): Promise<unknown> =>
+    until(async () => !(await ada.text()).includes(text), `“${text}” is gone`)
+
+  await check(`${how}: ${WITHOUT_ACCOUNT}`, async () => {
+    await ada.tab.goto(`${world.origin}/test/hook.html`)
+    await deviceOf(ada.tab).must("createLocal", PASSWORD)
+    await open("/", "Nothing here yet. Add a key, or bring what you have.")
+    await reloaded(ada, "Nothing here yet.")
+    await ada.press("Devices")
+    await ada.sees("Devices appear here when you have an account.")
+    await reloaded(ada, "Devices appear here when you have an account.")
+    await ada.press("Activity")
+    await ada.sees("Without an account there is no server’s log.")
+    await ada.press("Sync: Only on this browser")
+    await ada.press("Turn on sync")
+    await ada.sees("It needs an account on this server")
+    await reloaded(ada, "It needs an account on this server")
+  })
+
+  await check(`${how}: ${EDITOR_HELPS}`, async () => {
+    await open("/add/exchange-key", "Add")
+    await ada.fill("Exchange", "okx")
+    await ada.key("ArrowDown")
+    await ada.key("Enter")
+    await ada.press("Save")
+    await ada.sees("This is needed.")
+    await ada.press("withdraw")
+    await ada.sees("This key can withdraw funds")
+    await ada.press("withdraw")
+    await gone("This key can withdraw funds")
+    await ada.press("Credentials")
+    await ada.sees("Nothing here yet.")
+  })
+
+  await check(`${how}: ${LIST_LOOKS}`, async () => {
+    await ada.tab.goto(`${world.origin}/test/hook.html`)
+    const a = deviceOf(ada.tab)
+    await a.must("unlock", PASSWORD)
+    for (const title of ["Alpha", "Beta"])
+      await a.must("add", { kind: "note", title, fields: [{ name: "text", value: title, secret: true }] })
+    await a.must("signUp", {
+      link: world.firstLink(),
+      address: ADDRESS,
+      password: PASSWORD,
+      deviceName: "First browser",
+    })
+    const { otpauth } = await a.must<{ readonly otpauth: string }>("twoFactorStart")
+    code = createAuthenticator(otpauth, { nowMs: world.nowMs, nextStep: () => Promise.resolve(world.moveBy(30_000)) })
+    await a.must("twoFactorConfirm", await code())
+    await a.must("syncOn", { items: "all", autoNew: true })
+    await open("/", "2 of 2")
+    await ada.fill("Filter this list", "quantum")
+    await ada.sees("Nothing matches “quantum”.")
+    await ada.press("Clear filter")
+    await ada.press("Select Alpha")
+    await ada.sees("1 selected")
+    await open("/settings/appearance", "Rows")
+    await ada.choose("Compact")
+    await reloaded(ada, "Rows")
+    const density = await ada.tab.run(() => document.documentElement.dataset["density"], undefined)
+    assert(density === "compact", `the rows are ${density}`)
+    await open("/", "Alpha")
+    await ada.press("Alpha")
+    await ada.pick("Actions for", "History")
+    await ada.sees("History of “Alpha”")
+    await reloaded(ada, "History of “Alpha”")
+  })
+
+  await check(`${how}: ${DEVICES_SAY}`, async () => {
+    await open("/devices", "Only this browser.")
+    await ada.press("Add a device")
+    await ada.sees("On the new device, open")
+    await reloaded(ada, "On the new device, open")
+    await ada.key("Escape")
+    await gone("On the new device, open")
+    await ada.pick("Actions for", "Details")
+    await ada.sees("made the account")
+    await open("/replace", "Nothing to replace.")
+  })
+
+  await check(`${how}: ${QUESTIONS}`, async () => {
+    for (const [path, button, question, away] of [
+      [
+        "/settings/account/synchronization",
+        "Sync keys and identities",
+        "Stop syncing credentials in Personal?",
+        "Cancel",
+      ],
+      ["/settings/sign-in", "Turn two-factor off", "Turn two-factor off?", "Keep it"],
+      ["/devices", "Freeze the account", "Freeze the account?", "Cancel"],
+    ] as const) {
+      await open(path, button)
+      await ada.press(button)
+      await ada.sees(question)
+      await reloaded(ada, question)
+      await ada.press(away)
+      await gone(question)
+      await reloaded(ada, button)
+      assert(!(await ada.text()).includes(question), `“${question}” stays given up`)
+    }
+    await open("/settings/accounts/sync", "Manage devices")
+    await ada.press("Sync: Synced")
+    await ada.press("Something wrong?")
+    await ada.sees("The server answers")
+    await ada.press("Close")
+  })
+
+  await check(`${how}: ${FROZEN}`, async () => {
+    await open("/devices", "Freeze the account")
+    await ada.press("Freeze the account")
+    await ada.sees("Freeze the account?")
+    await ada.press("Freeze the account")
+    await ada.sees("Locked")
+    await ada.sees("This account is frozen")
+    await ada.tab.reload()
+    await ada.sees("This account is frozen")
+    world.moveBy(FACTOR_FRESH_MS + 1000)
+    await ada.press("Thaw it")
+    await ada.sees("Your second factor, once more")
+    await stepUp(ada, (text) => !text.includes("This account is frozen"), code)
+    await reloaded(ada, "Freeze the account")
+    assert(!(await ada.text()).includes("This account is frozen"), "it stays thawed")
+  })
+
+  await check(`${how}: ${READ}`, async () => {
+    await open("/security", "How your keys are kept")
+    await open("/about-vaults", "About vaults")
+    await open("/nowhere", "There is no page here")
+    await ada.press("Go to credentials")
+    await ada.sees("2 of 2")
+    await ada.press("Lock")
+    await ada.sees("Locked")
+    await ada.press("Lost the password? Open with the recovery kit")
+    await ada.sees("Open with the recovery kit")
+    await ada.tab.reload()
+    await ada.sees("Open with the recovery kit")
+  })
+}
