@@ -159,7 +159,6 @@ const tellThem = async ({ world, name, how, check, sit: sitAt, reloaded }: Sitti
     await bob.choose("From another device of mine")
     await ada.sees("wants to join your account")
     await ada.press("Devices")
-    await ada.sees("Needs keys")
     await ada.press("Review")
     await ada.sees("The three words on its screen")
     await bob.sees("The two words that it shows then")
