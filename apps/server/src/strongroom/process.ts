@@ -46,7 +46,10 @@ export interface StrongroomDidNotStart {
   readonly reason: string
 }
 
-const START_TIMEOUT_MS = 30_000
+/** A store of a million accounts, or one that is migrated, takes longer to open than one of a team; only a hang takes this long. */
+const START_TIMEOUT_MS = 15 * 60_000
+/** After this the log says that it goes on. */
+const START_WORD_MS = 10_000
 const PREDECESSOR_MS = 10_000
 const STOP_TIMEOUT_MS = 10_000
 const MAX_PAUSE_MS = 5_000
@@ -182,7 +185,11 @@ const launch = (
     void ended.then(() => clearTimeout(killer))
   }
   const starting = setTimeout(() => child.kill("SIGKILL"), START_TIMEOUT_MS)
-  const ready = client.call("hello", {}).finally(() => clearTimeout(starting))
+  const waiting = setInterval(() => log.info("the strongroom is still opening its store"), START_WORD_MS)
+  const ready = client.call("hello", {}).finally(() => {
+    clearTimeout(starting)
+    clearInterval(waiting)
+  })
   return {
     pid: child.pid,
     client,
