@@ -3,9 +3,7 @@
  * a mail server, with `kf` beside them. The browsers are those of Debian, installed where they are missing.
  * `--story devices|screens|troubles|camera|journeys|settings|places|recovery` tells one of them. Closes with `chromium N passed, firefox M passed, …` and the sum `N passed, N failed`.
  */
-import { spawnSync } from "node:child_process"
 import { rmSync } from "node:fs"
-import { join } from "node:path"
 import process from "node:process"
 import { parseArgs } from "node:util"
 
@@ -30,8 +28,6 @@ const names = (["chromium", "firefox"] as const).filter(
 )
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
-const installed = spawnSync("sh", [join(import.meta.dirname, "install-browsers.sh")], { encoding: "utf8" })
-if (installed.status !== 0) print(`install-browsers.sh: ${installed.stdout}${installed.stderr}`)
 const bundle = await buildTestBundle()
 let origins = 0
 const counts: string[] = []

@@ -15,6 +15,6 @@ fi
 sudo=""
 if [ "$(id -u)" -ne 0 ]; then sudo="sudo -n"; fi
 export DEBIAN_FRONTEND=noninteractive
-install() { $sudo apt-get install -y --no-install-recommends age jq; }
+install() { $sudo apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends age jq; }
 install >/dev/null 2>&1 || { $sudo apt-get update >/dev/null 2>&1 && install >/dev/null; }
 present

@@ -16,6 +16,6 @@ fi
 sudo=""
 if [ "$(id -u)" -ne 0 ]; then sudo="sudo -n"; fi
 export DEBIAN_FRONTEND=noninteractive
-install() { $sudo apt-get install -y --no-install-recommends openssh-client openssh-server; }
+install() { $sudo apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends openssh-client openssh-server; }
 install >/dev/null 2>&1 || { $sudo apt-get update >/dev/null 2>&1 && install >/dev/null; }
 present

@@ -13,6 +13,7 @@ import { parseArgs } from "node:util"
 import { havePeers, PEERS } from "../bench/run/peers.ts"
 import { median } from "../bench/run/rounds.ts"
 import { startProduct } from "../bench/run/server.ts"
+import { chromiumPath } from "../e2e/web/installed.ts"
 import { areProgramsCurrent, buildPrograms } from "./program-bundle.ts"
 import { buildWebBundle, isBundleCurrent } from "./web-bundle.ts"
 
@@ -44,7 +45,7 @@ const measure = (url: string, folder: string, run: number): Report => {
       "--quiet",
     ],
     {
-      env: { ...process.env, CHROME_PATH: process.env["KF_CHROMIUM"] ?? "/usr/bin/chromium" },
+      env: { ...process.env, CHROME_PATH: chromiumPath() },
       encoding: "utf8",
       timeout: 180_000,
     },

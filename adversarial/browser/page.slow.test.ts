@@ -3,13 +3,13 @@ import { mkdtempSync } from "node:fs"
 import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import process from "node:process"
 
 import { chromium, type BrowserContext, type Page } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 
 import type { Watch } from "../../e2e/web/browsers.ts"
 import { watchContext } from "../../e2e/web/browsers.ts"
+import { chromiumPath } from "../../e2e/web/installed.ts"
 import { buildTestBundle, createWorld, type World } from "../../e2e/web/world.ts"
 
 /*
@@ -39,7 +39,7 @@ beforeAll(async () => {
   bundle = await buildTestBundle()
   world = await createWorld(bundle, watch)
   context = await chromium.launchPersistentContext(join(world.folder, "hostile"), {
-    executablePath: process.env["KF_CHROMIUM"] ?? "/usr/bin/chromium",
+    executablePath: chromiumPath(),
     args: ["--no-sandbox", "--disable-dev-shm-usage"],
     permissions: ["clipboard-read", "clipboard-write"],
   })

@@ -1,10 +1,10 @@
 import { mkdtempSync } from "node:fs"
 import { connect, createServer, type Server } from "node:net"
 import { join } from "node:path"
-import process from "node:process"
 
 import { type Browser, type CDPSession, chromium, type Page } from "playwright-core"
 
+import { chromiumPath } from "../../e2e/web/installed.ts"
 import { createWorld, type World } from "../../e2e/web/world.ts"
 import { createAuthenticator } from "../../e2e/devices/world.ts"
 import { buildWebBundle, WEB_FOLDER } from "../../tools/web-bundle.ts"
@@ -24,7 +24,7 @@ export const openWebWorld = async (folder: string): Promise<WebWorld> => {
   await buildWebBundle({ folder: bundle, pages: [join(WEB_FOLDER, "test", "bench.html")] })
   const world = await createWorld(bundle, { origins: new Set(), policyReports: [], errors: [] })
   const browser = await chromium.launch({
-    executablePath: process.env["KF_CHROMIUM"] ?? "/usr/bin/chromium",
+    executablePath: chromiumPath(),
     args: ["--no-sandbox", "--disable-dev-shm-usage"],
   })
   return {

@@ -1,6 +1,8 @@
 import { type BrowserContext, chromium } from "playwright-core"
 import puppeteer, { type KeyInput, type Page as FirefoxPage } from "puppeteer-core"
 
+import { chromiumPath, firefoxPath } from "./installed.ts"
+
 export type BrowserName = "chromium" | "firefox"
 
 /** One tab of a real browser. */
@@ -79,7 +81,7 @@ const startChromium = async (profile: string, watch: Watch, { camera }: BrowserW
     `--use-file-for-fake-video-capture=${camera}`,
   ]
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env["KF_CHROMIUM"] ?? "/usr/bin/chromium",
+    executablePath: chromiumPath(),
     args: ["--no-sandbox", "--disable-dev-shm-usage", ...(camera === undefined ? [] : film)],
   })
   context.setDefaultTimeout(60_000)
@@ -124,7 +126,7 @@ const startChromium = async (profile: string, watch: Watch, { camera }: BrowserW
 const startFirefox = async (profile: string, watch: Watch): Promise<BrowserProcess> => {
   const browser = await puppeteer.launch({
     browser: "firefox",
-    executablePath: process.env["KF_FIREFOX"] ?? "/usr/bin/firefox-esr",
+    executablePath: firefoxPath(),
     headless: true,
     userDataDir: profile,
   })

@@ -5,6 +5,7 @@ import { chromium, type BrowserContext, type Page } from "playwright-core"
 
 import { createAuthenticator } from "../devices/world.ts"
 import { watchContext, type Watch } from "./browsers.ts"
+import { chromiumPath } from "./installed.ts"
 import { assert, equal, type Suite, until } from "./suite.ts"
 import { createWorld, type World } from "./world.ts"
 
@@ -19,7 +20,7 @@ export const tellScreens = async (bundle: string, watch: Watch, suite: Suite): P
   const contexts: BrowserContext[] = []
   const open = async (profile: string): Promise<Person> => {
     const context = await chromium.launchPersistentContext(join(world.folder, `screens-${profile}`), {
-      executablePath: process.env["KF_CHROMIUM"] ?? "/usr/bin/chromium",
+      executablePath: chromiumPath(),
       args: ["--no-sandbox", "--disable-dev-shm-usage"],
     })
     context.setDefaultTimeout(60_000)

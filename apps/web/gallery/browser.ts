@@ -75,7 +75,7 @@ export const openGallery = async (): Promise<Gallery> => {
   })
   await new Promise<void>((resolve) => server.listen(0, "localhost", resolve))
   const browser = await chromium.launch({
-    executablePath: process.env["KEYFERRY_CHROMIUM"] ?? "/usr/bin/chromium",
+    executablePath: process.env["KF_CHROMIUM"] ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-dev-shm-usage"],
   })
   return {
