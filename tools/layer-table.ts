@@ -36,7 +36,7 @@ export const packages: Readonly<Record<string, Package>> = {
   chain: one("packages/chain", ["crypto", "base"], "none"),
   protocol: one("packages/protocol", ["base"], "none"),
   items: one("packages/items", ["base"], "none"),
-  importers: one("packages/importers", ["items", "base"], "file-format readers (zip, dotenv, age)"),
+  importers: one("packages/importers", ["items", "base"], "file-format readers (zip, dotenv, age), the cipher of age"),
   engine: one("packages/engine", ["chain", "crypto", "protocol", "base"], "none"),
   sdk: one(
     "packages/sdk",

@@ -24,6 +24,7 @@ import {
  * add items; it may not replace, hide or break what is there, leave its place, or eat the machine.
  */
 const PASSPHRASE = "a passphrase of some length"
+const BY_PASSPHRASE = { passphrase: PASSPHRASE, scrypt: p.scrypt }
 let world: AttackWorld
 let a: Settled
 let vaultId: Uint8Array
@@ -44,7 +45,7 @@ afterAll(() => world.close())
 let genuine: readonly (readonly [string, string])[] | undefined
 const genuineFiles = async (): Promise<readonly (readonly [string, string])[]> => {
   const sealed = must(await a.device.kf.exportArchive({ passphrase: PASSPHRASE }))
-  const opened = await openAge(sealed, { passphrase: PASSPHRASE })
+  const opened = await openAge(sealed, BY_PASSPHRASE)
   const tar = opened.ok ? readTar(opened.value) : opened
   if (!tar.ok) throw new Error("not an archive")
   return tar.value.map((f) => [f.name, new TextDecoder().decode(f.bytes)] as const)
@@ -62,7 +63,7 @@ const forged = async (change: (files: Map<string, string>) => void): Promise<Uin
     [...files].map(([name, text]) => ({ name, bytes: new TextEncoder().encode(text) })),
     0,
   )
-  const again = await sealAge(bytes, { passphrase: PASSPHRASE }, 10)
+  const again = await sealAge(bytes, BY_PASSPHRASE, 10)
   if (!again.ok) throw new Error("not sealed")
   return again.value
 }
@@ -113,7 +114,7 @@ describe("forms", () => {
       files: readonly TarFile[],
       edit: (tar: Uint8Array) => Uint8Array = (x) => x,
     ): Promise<Uint8Array> => {
-      const sealed = await sealAge(edit(writeTar(files, 0)), { passphrase: PASSPHRASE }, 10)
+      const sealed = await sealAge(edit(writeTar(files, 0)), BY_PASSPHRASE, 10)
       if (!sealed.ok) throw new Error("not sealed")
       return sealed.value
     }
@@ -155,7 +156,7 @@ describe("forms", () => {
   })
 
   test("X-81 hostile archive: a password hash that would take gigabytes, named first, last or twice, is not run", async () => {
-    const good = await sealAge(new Uint8Array(10), { passphrase: PASSPHRASE }, 10)
+    const good = await sealAge(new Uint8Array(10), BY_PASSPHRASE, 10)
     if (!good.ok) throw new Error("not sealed")
     const text = Buffer.from(good.value).toString("latin1")
     for (const changed of [

@@ -1,4 +1,5 @@
 import { bytesToHex, equalBytes, utf8 } from "@keyferry/base"
+import { nodePrimitives } from "@keyferry/crypto/node"
 import { detectFormat, exportArchive, formatByName, itemToJson } from "@keyferry/importers"
 import { makeItem } from "@keyferry/items"
 import { createSeededRandom } from "@keyferry/testkit"
@@ -32,7 +33,8 @@ const must = <T>(made: { readonly ok: true; readonly value: T } | { readonly ok:
 }
 const forIdentity = must(await exportArchive(content, { recipients: [recipient] }))
 // A real work factor would spend the whole time on stretching one passphrase.
-const forPassphrase = must(await exportArchive(content, { passphrase: "a passphrase" }, { scryptLogN: 4 }))
+const byPassphrase = { passphrase: "a passphrase", scrypt: nodePrimitives.scrypt }
+const forPassphrase = must(await exportArchive(content, byPassphrase, { scryptLogN: 4 }))
 const tar = must(await openAge(forIdentity, { identities: [identity] }))
 const files = must(readTar(tar))
 const options = { nowMs: 5, fileName: "import", key: { identities: [identity] } }
@@ -102,7 +104,7 @@ export const targets: readonly FuzzTarget[] = [
       const header = Buffer.from(input.subarray(0, 400)).toString("latin1")
       // What a stranger may ask for is bounded by 2^18; trying that each time would leave no time for anything else.
       if (Number(/-> scrypt \S+ (\d+)/.exec(header)?.[1] ?? 0) > 10) return
-      await openAge(input, { passphrase: "a passphrase" })
+      await openAge(input, byPassphrase)
     },
   },
   {

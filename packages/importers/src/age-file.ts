@@ -1,10 +1,11 @@
 import { err, ok, type Result, utf8ToText } from "@keyferry/base"
 import { armor, Decrypter, Encrypter } from "age-encryption"
 
-import type { ArchiveKey, ImportError } from "./format.ts"
+import { passphraseIdentity, passphraseRecipient } from "./age-passphrase.ts"
+import type { ArchiveKey, ImportError, Passphrase } from "./format.ts"
 
 /** Who may open an archive: whoever knows the passphrase, or any of the recipients (`age1…`, `age1pq1…`). */
-export type ArchiveReader = { readonly passphrase: string } | { readonly recipients: readonly string[] }
+export type ArchiveReader = Passphrase | { readonly recipients: readonly string[] }
 
 const MAGIC = "age-encryption.org/v1\n"
 const ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----"
@@ -25,8 +26,7 @@ export const sealAge = async (
   const encrypter = new Encrypter()
   if ("passphrase" in reader) {
     if (reader.passphrase === "") return err({ code: "no-reader" })
-    encrypter.setPassphrase(reader.passphrase)
-    encrypter.setScryptWorkFactor(scryptLogN)
+    encrypter.addRecipient(passphraseRecipient(reader, scryptLogN))
   } else {
     if (reader.recipients.length === 0) return err({ code: "no-reader" })
     for (const [index, recipient] of reader.recipients.entries()) {
@@ -60,7 +60,7 @@ export const openAge = async (
     return err({ code: "import-too-large", limitBytes: 2 ** SCRYPT_LOG_N * 1024 })
   const decrypter = new Decrypter()
   try {
-    if ("passphrase" in key) decrypter.addPassphrase(key.passphrase)
+    if ("passphrase" in key) decrypter.addIdentity(passphraseIdentity(key, SCRYPT_LOG_N))
     else for (const identity of key.identities) decrypter.addIdentity(identity.trim())
   } catch {
     return err({ code: "archive-key-wrong", kind })

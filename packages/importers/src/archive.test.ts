@@ -1,11 +1,19 @@
 import { bytesToHex, concatBytes, formatId, utf8 } from "@keyferry/base"
+import { nodePrimitives } from "@keyferry/crypto/node"
 import { processorTimer } from "@keyferry/testkit"
 import { buildFields, type Item, kinds, makeItem } from "@keyferry/items"
-import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from "age-encryption"
+import {
+  Decrypter,
+  Encrypter,
+  generateHybridIdentity,
+  generateX25519Identity,
+  identityToRecipient,
+} from "age-encryption"
 import { describe, expect, test } from "vitest"
 
-import { sealAge } from "./age-file.ts"
+import { openAge, sealAge } from "./age-file.ts"
 import { sha256 } from "./fingerprint.ts"
+import type { Scrypt } from "./format.ts"
 import {
   type ArchiveContent,
   assignIds,
@@ -21,7 +29,8 @@ const vaultId = new Uint8Array(32).fill(2)
 const idOf = (n: number): Uint8Array => new Uint8Array(16).fill(n)
 const identity = await generateX25519Identity()
 const recipient = await identityToRecipient(identity)
-const PASSPHRASE = { passphrase: "correct horse battery staple" }
+const { scrypt } = nodePrimitives
+const PASSPHRASE = { passphrase: "correct horse battery staple", scrypt }
 
 const items: readonly Item[] = kinds.map((kind, i) => {
   const built = buildFields(kind, Object.entries(kind.example.fields))
@@ -114,7 +123,7 @@ describe("archives", () => {
 
   test("the wrong key, no key and no reader each say so", async () => {
     const byPassphrase = await made(PASSPHRASE)
-    expect(await open(byPassphrase, { passphrase: "wrong" })).toEqual({
+    expect(await open(byPassphrase, { passphrase: "wrong", scrypt })).toEqual({
       ok: false,
       error: { code: "archive-key-wrong", kind: "passphrase" },
     })
@@ -134,7 +143,56 @@ describe("archives", () => {
       error: { code: "bad-recipient", index: 1 },
     })
     expect(await exportArchive(content, { recipients: [] })).toEqual({ ok: false, error: { code: "no-reader" } })
-    expect(await exportArchive(content, { passphrase: "" })).toEqual({ ok: false, error: { code: "no-reader" } })
+    expect(await exportArchive(content, { passphrase: "", scrypt })).toEqual({
+      ok: false,
+      error: { code: "no-reader" },
+    })
+  })
+
+  test("a passphrase of ours opens with the age library, and one of the library with ours", async () => {
+    const text = utf8("across")
+    const ours = await sealAge(text, PASSPHRASE, 10)
+    if (!ours.ok) throw new Error(ours.error.code)
+    const decrypter = new Decrypter()
+    decrypter.addPassphrase(PASSPHRASE.passphrase)
+    expect(await decrypter.decrypt(ours.value)).toEqual(text)
+    const encrypter = new Encrypter()
+    encrypter.setPassphrase(PASSPHRASE.passphrase)
+    encrypter.setScryptWorkFactor(10)
+    expect(await openAge(await encrypter.encrypt(text), PASSPHRASE)).toEqual({ ok: true, value: text })
+  })
+
+  test("the host stretches the passphrase, with the work that the file names and the salt under age's label", async () => {
+    const asked: unknown[] = []
+    const watched: Scrypt = (password, salt, options) => {
+      asked.push([password, salt.length, options])
+      return scrypt(password, salt, options)
+    }
+    expect((await open(await made(PASSPHRASE), { ...PASSPHRASE, scrypt: watched })).ok).toBe(true)
+    const options = { cost: 1_024, blockSize: 8, parallelism: 1, length: 32 }
+    expect(asked).toEqual([[utf8(PASSPHRASE.passphrase), 28 + 16, options]])
+  })
+
+  test.each([
+    ["another recipient beside it", (stanza: string) => `-> x y\n\n${stanza}`],
+    ["itself a second time", (stanza: string) => `${stanza}\n${stanza}`],
+    ["an argument more", (stanza: string) => stanza.replace(" 10\n", " 10 1\n")],
+    ["a work factor with a zero before it", (stanza: string) => stanza.replace(" 10\n", " 010\n")],
+    ["a work factor that hides behind a carriage return", (stanza: string) => stanza.replace(" 10\n", " 10\r 30\n")],
+    [
+      "a salt in the alphabet of URLs",
+      (stanza: string) => stanza.replace(/scrypt \S+/, "scrypt -_AAAAAAAAAAAAAAAAAAAA"),
+    ],
+    ["a short salt", (stanza: string) => stanza.replace(/scrypt \S+/, "scrypt AAAA")],
+    ["a short body", (stanza: string) => stanza.replace(/\S+$/, "AAAA")],
+  ])("a passphrase stanza with %s is refused without any stretching", async (_what, change) => {
+    const text = Buffer.from(await made(PASSPHRASE)).toString("latin1")
+    const stanza = /-> scrypt [^\n]+\n[^\n]+(?=\n---)/.exec(text)?.[0] ?? ""
+    expect(change(stanza)).not.toBe(stanza)
+    const changed = Uint8Array.from(Buffer.from(text.replace(stanza, change(stanza)), "latin1"))
+    const never: Scrypt = () => Promise.reject(new Error("stretched"))
+    const result = await open(changed, { ...PASSPHRASE, scrypt: never })
+    expect(result.ok ? "opened" : result.error.code).toMatch(/^archive-(?:damaged|key-needed)$/)
   })
 
   test("nothing of the content is readable in the file", async () => {

@@ -24,7 +24,24 @@ export interface ImportOptions {
 }
 
 /** A passphrase, or age identities (`AGE-SECRET-KEY-1…`, `AGE-SECRET-KEY-PQ-1…`) of which one must fit. */
-export type ArchiveKey = { readonly passphrase: string } | { readonly identities: readonly string[] }
+export type ArchiveKey = Passphrase | { readonly identities: readonly string[] }
+
+export interface Passphrase {
+  readonly passphrase: string
+  readonly scrypt: Scrypt
+}
+
+/** RFC 7914, as the host does it: in plain JavaScript the work that age asks for takes seconds. */
+export type Scrypt = (
+  password: Uint8Array,
+  salt: Uint8Array,
+  options: {
+    readonly cost: number
+    readonly blockSize: number
+    readonly parallelism: number
+    readonly length: number
+  },
+) => Promise<Uint8Array>
 
 /** An item before it has an id and a vault here. */
 export interface ImportedItem extends Omit<Item, "itemId" | "vaultId"> {

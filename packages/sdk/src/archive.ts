@@ -37,7 +37,9 @@ export const archiveOf = async (
     else history.push({ revision: local.rev, savedMs: local.deletedAtMs, item: item.value })
   }
   const reader =
-    input.passphrase === undefined ? { recipients: input.recipients ?? [] } : { passphrase: input.passphrase }
+    input.passphrase === undefined
+      ? { recipients: input.recipients ?? [] }
+      : { passphrase: input.passphrase, scrypt: device.ports.primitives.scrypt }
   const sealed = await exportArchive(
     {
       vaults: [{ vaultId: homeVault(device), name: "Personal" }],
@@ -67,7 +69,7 @@ export const restoreArchive = async (
   const opener =
     key.passphrase === undefined
       ? { identities: key.identity === undefined ? [] : [key.identity] }
-      : { passphrase: key.passphrase }
+      : { passphrase: key.passphrase, scrypt: device.ports.primitives.scrypt }
   const parsed = await keyferryArchive.parse(bytes, { nowMs: device.ports.clock.nowMs(), key: opener })
   if (!parsed.ok) return err(importFailure(parsed.error))
   return device.serial(async () => {

@@ -87,6 +87,23 @@ export const conformance = (name: string, p: Primitives, reference: Primitives):
       )
     })
 
+    test("scrypt gives the published value of RFC 7914, and the same as the reference at the block size of age", async () => {
+      const published = await p.scrypt(utf8("password"), utf8("NaCl"), {
+        cost: 1_024,
+        blockSize: 8,
+        parallelism: 16,
+        length: 64,
+      })
+      expect(bytesToHex(published)).toBe(
+        "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b3731622eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640",
+      )
+      const options = { cost: 2 ** 8, blockSize: 8, parallelism: 1, length: 32 }
+      for (const length of [1, 64, 65, 200]) {
+        const [password, salt] = [systemRandom.bytes(length), systemRandom.bytes(44)]
+        expect(await p.scrypt(password, salt, options)).toEqual(await reference.scrypt(password, salt, options))
+      }
+    })
+
     test("[KE2] Ed25519 signs as the reference does and verifies it", async () => {
       for (const length of [0, 1, 64, 1_000]) {
         const seed = systemRandom.bytes(32)

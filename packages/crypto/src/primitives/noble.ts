@@ -2,6 +2,7 @@ import { gcm } from "@noble/ciphers/aes.js"
 import { argon2id } from "@noble/hashes/argon2.js"
 import { hkdf } from "@noble/hashes/hkdf.js"
 import { hmac } from "@noble/hashes/hmac.js"
+import { scrypt } from "@noble/hashes/scrypt.js"
 import { sha256, sha512 } from "@noble/hashes/sha2.js"
 
 import { nobleEd25519 } from "./noble-ed25519.ts"
@@ -31,4 +32,6 @@ export const noblePrimitives: Primitives = {
       p: options.parallelism,
       dkLen: options.length,
     }),
+  scrypt: async (password, salt, { cost, blockSize, parallelism, length }) =>
+    scrypt(password, salt, { N: cost, r: blockSize, p: parallelism, dkLen: length }),
 }

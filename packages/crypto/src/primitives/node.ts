@@ -8,6 +8,7 @@ import {
   hash,
   hkdfSync,
   type KeyObject,
+  scrypt,
   sign,
   verify,
 } from "node:crypto"
@@ -23,7 +24,7 @@ const PUBLIC_KEYS_KEPT = 1_000
 // Importing a public key costs about as much as verifying with it, and a chain is signed by few keys.
 const publicKeys = new Map<string, KeyObject>()
 
-/** node:crypto (OpenSSL). Everything but Argon2id runs at once, on the calling thread. */
+/** node:crypto (OpenSSL). Everything but Argon2id and scrypt runs at once, on the calling thread. */
 export const nodePrimitives: Primitives = {
   sha256: (bytes) => fromLatin1(hash("sha256", bytes, "latin1")),
   hmacSha256: async (key, bytes) => plain(createHmac("sha256", key).update(bytes).digest()),
@@ -73,6 +74,13 @@ export const nodePrimitives: Primitives = {
         tagLength: options.length,
       }
       argon2("argon2id", parameters, (error, tag) => (error === null ? resolve(plain(tag)) : reject(error)))
+    }),
+  scrypt: (password, salt, { cost, blockSize, parallelism, length }) =>
+    new Promise((resolve, reject) => {
+      // A limit against accidents, which OpenSSL sets far below what the cost asks for.
+      const maxmem = 256 * cost * blockSize
+      const parameters = { cost, blockSize, parallelization: parallelism, maxmem }
+      scrypt(password, salt, length, parameters, (error, key) => (error === null ? resolve(plain(key)) : reject(error)))
     }),
 }
 

@@ -27,11 +27,22 @@ export interface Primitives {
   /** The strict rule of KE2: every adapter gives the same answer for the same bytes. */
   readonly ed25519Verify: (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => Promise<boolean>
   readonly argon2id: (password: Uint8Array, salt: Uint8Array, options: Argon2idOptions) => Promise<Uint8Array>
+  /** Not of suite 1: what the age format stretches the passphrase of an archive with. */
+  readonly scrypt: (password: Uint8Array, salt: Uint8Array, options: ScryptOptions) => Promise<Uint8Array>
 }
 
 export interface Argon2idOptions {
   readonly memoryKiB: number
   readonly passes: number
+  readonly parallelism: number
+  readonly length: number
+}
+
+/** Takes 128 · cost · blockSize bytes of memory. */
+export interface ScryptOptions {
+  /** A power of two. */
+  readonly cost: number
+  readonly blockSize: number
   readonly parallelism: number
   readonly length: number
 }

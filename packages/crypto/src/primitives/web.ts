@@ -9,7 +9,7 @@ const PKCS8_ED25519 = Uint8Array.of(0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x
 
 /**
  * WebCrypto where it can do the work; plain JavaScript for SHA-256, which must answer at once, and for Ed25519
- * where `hasEd25519` said no. Argon2id, which no browser has, is WebAssembly, loaded when a password is first typed.
+ * where `hasEd25519` said no. Argon2id and scrypt, which no browser has, are WebAssembly, loaded when a password is first typed.
  */
 export const webPrimitives = (subtle: SubtleCrypto, hasEd25519: boolean): Primitives => {
   const base: Primitives = {
@@ -41,6 +41,18 @@ export const webPrimitives = (subtle: SubtleCrypto, hasEd25519: boolean): Primit
         iterations: options.passes,
         parallelism: options.parallelism,
         hashLength: options.length,
+        outputType: "binary",
+      })
+    },
+    scrypt: async (password, salt, { cost, blockSize, parallelism, length }) => {
+      const { scrypt } = await import("hash-wasm")
+      return scrypt({
+        password,
+        salt,
+        costFactor: cost,
+        blockSize,
+        parallelism,
+        hashLength: length,
         outputType: "binary",
       })
     },
