@@ -495,7 +495,7 @@ describe("the mailed link", () => {
 describe("the account's own devices", () => {
   test("AU-13 hostile thief at an unlocked device: the second factor cannot be turned off while sync is on, nor without password and factor", async () => {
     const off = await a.device.kf.twoFactorOff({ password: PASSWORD, suspendSync: false })
-    expect(["two-factor-disable-blocked", "reauth-required"]).toContain(codeOf(off))
+    expect(["two-factor-disable-blocked", "second-factor-needed"]).toContain(codeOf(off))
     must(await a.device.kf.twoFactorCheck("totp", a.code()))
     expect(codeOf(await a.device.kf.twoFactorOff({ password: PASSWORD, suspendSync: false }))).toBe(
       "two-factor-disable-blocked",

@@ -271,7 +271,7 @@ export const sabotages: readonly Sabotage[] = [
       {
         file: VERIFIER,
         search:
-          '  if (rule.fresh !== "none" && nowMs - row.last_factor_ms > FRESH_MS) return { code: "reauth-required" }\n',
+          '  if (rule.fresh !== "none" && nowMs - row.last_factor_ms > FRESH_MS) return { code: "second-factor-needed" }\n',
         replace: "",
       },
     ],

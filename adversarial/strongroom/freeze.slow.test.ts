@@ -104,7 +104,7 @@ describe("freezing", () => {
     // Its first unlock never came, so it may not thaw; the owner's own device may not either, once its factor is old.
     expect(await codeOf(stolen.device, "account.thaw")).not.toBe("ok")
     room.advance(5 * 60_000 + 1_000)
-    expect(await codeOf(ada.device, "account.thaw")).toBe("reauth-required")
+    expect(await codeOf(ada.device, "account.thaw")).toBe("second-factor-needed")
     expect(await isFrozen()).toBe(true)
     expect(await json(send(room.reach, stolen.device, "account.thaw-wait", {}))).toMatchObject({ frozen: true })
     room.advance(71 * 3_600_000)

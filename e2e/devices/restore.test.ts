@@ -130,7 +130,7 @@ describe("a server that was restored to an older copy", () => {
     const again = { server: world.origin(), address: "ada@example.org", deviceName: "New" }
     const d = await world.device("d")
     await failsWith(d.loginStart({ ...again, password: NEW_PASSWORD }), "wrong-credentials")
-    await failsWith(b.registerPassword({ newPassword: NEW_PASSWORD }), "reauth-required")
+    await failsWith(b.registerPassword({ newPassword: NEW_PASSWORD }), "second-factor-needed")
     must(await b.twoFactorCheck("recovery-code", nextCode()))
     must(await b.registerPassword({ newPassword: NEW_PASSWORD }))
     await enrolByKit(world, d, { password: NEW_PASSWORD, kit, code: nextCode(), factor: "recovery-code", name: "New" })

@@ -250,7 +250,11 @@ describe("how long ago", () => {
     expect(await codeOf("two-factor.codes")).toBe("ok")
     expect(await codeOf("two-factor.disable")).toBe("reauth-required")
     await at(FRESH_MS + 1, 0)
-    expect(await codeOf("two-factor.codes")).toBe("reauth-required")
+    // Only the factor is too old: nobody is asked for the password.
+    expect(await codeOf("two-factor.codes")).toBe("second-factor-needed")
+    expect(await codeOf("two-factor.disable")).toBe("second-factor-needed")
+    await at(FRESH_MS + 1, FRESH_MS + 1)
+    expect(await codeOf("two-factor.codes")).toBe("second-factor-needed")
     expect(await codeOf("two-factor.disable")).toBe("reauth-required")
     expect(await codeOf("devices.list")).toBe("ok")
     await at(0, FRESH_MS)

@@ -210,7 +210,7 @@ describe("HTTP signatures", () => {
     expect(otpauth).toContain("otpauth://totp/Keyferry")
     expect((await send(reach, fresh.device, "two-factor.codes")).status).toBe(200)
     world.clock.add(5 * 60_000 + 1)
-    expect((await send(reach, fresh.device, "two-factor.codes")).code).toBe("reauth-required")
+    expect((await send(reach, fresh.device, "two-factor.codes")).code).toBe("second-factor-needed")
     expect((await send(reach, fresh.device, "two-factor.disable", { suspendSync: true })).code).toBe("reauth-required")
     expect((await send(reach, fresh.device, "devices.list")).status).toBe(200)
     world.clock.add(31 * 24 * 3_600_000)

@@ -184,8 +184,8 @@ const refusedBy = (route: RouteName, row: DeviceRow, nowMs: number): Failure | u
   const login = Math.max(row.last_password_ms, row.last_factor_ms, row.created_ms)
   if (state === "active" && nowMs - login > row.relogin_max_s * 1000 && !WHILE_LOGIN_IS_OLD.has(route))
     return { code: "reauth-required" }
-  if (rule.fresh !== "none" && nowMs - row.last_factor_ms > FRESH_MS) return { code: "reauth-required" }
   if (rule.fresh === "factor+password" && nowMs - row.last_password_ms > FRESH_MS) return { code: "reauth-required" }
+  if (rule.fresh !== "none" && nowMs - row.last_factor_ms > FRESH_MS) return { code: "second-factor-needed" }
   return undefined
 }
 

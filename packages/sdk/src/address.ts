@@ -25,7 +25,7 @@ export const readAddress = async (device: Device): Done<{ readonly address: stri
 
 /**
  * Mails a link to the new address and a notice to the old one; the address changes when the link's page is answered.
- * Errors: reauth-required, malformed, mail-not-deliverable, rate-limited
+ * Errors: second-factor-needed, malformed, mail-not-deliverable, rate-limited
  */
 export const changeAddress = async (device: Device, address: string): Done<void> => {
   const calls = await deviceCalls(device)

@@ -329,7 +329,7 @@ export interface Keyferry {
   // ── freezing ──
   /** Stops everything of the account at once, from any of its devices, locked ones too; stops a thaw that waits. */
   readonly freezeAccount: () => Outcome<void>
-  /** With a second factor of this device within five minutes. Errors: reauth-required */
+  /** With a second factor of this device within five minutes. Errors: second-factor-needed */
   readonly thawAccount: () => Outcome<void>
   /** Without: begins 72 hours, and thaws when called after them; also for a sign-in that has no device yet. Errors: recovery-waiting */
   readonly waitForThaw: () => Outcome<void>
@@ -344,7 +344,7 @@ export interface Keyferry {
     readonly factor: { readonly kind: "totp" | "recovery-code"; readonly code: string }
     readonly kitCode?: string
   }) => Outcome<void>
-  /** On another, open device: lets it open now. Errors: reauth-required */
+  /** On another, open device: lets it open now. Errors: reauth-required, second-factor-needed */
   readonly approveLeaseReset: (id: string) => Outcome<void>
   /** On another device: stops its 72 hours. */
   readonly denyLeaseReset: (id: string) => Outcome<{ readonly cancelled: boolean }>
@@ -355,7 +355,7 @@ export interface Keyferry {
   readonly setAccountPolicy: (change: Partial<AccountPolicy>) => Outcome<AccountPolicy>
   /** As the server has it; `waiting`: a new one waits for its mail. */
   readonly address: () => Outcome<{ readonly address: string; readonly waiting: boolean }>
-  /** Mails a link to the new address and a notice to the old one. Errors: reauth-required, mail-not-deliverable */
+  /** Mails a link to the new address and a notice to the old one. Errors: second-factor-needed, mail-not-deliverable */
   readonly changeAddress: (address: string) => Outcome<void>
   /** The newest lines of the server's log of this account, newest first. */
   readonly accountLog: () => Outcome<readonly AccountLogLine[]>

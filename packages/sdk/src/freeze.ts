@@ -18,7 +18,7 @@ export const freezeAccount = async (device: Device): Done<void> => {
   return frozen.ok ? ok(undefined) : frozen
 }
 
-/** Errors: reauth-required, where this device's second factor is older than five minutes */
+/** Errors: second-factor-needed, where this device's second factor is older than five minutes */
 export const thawAccount = async (device: Device): Done<void> => {
   const calls = await deviceCalls(device)
   if (!calls.ok) return calls

@@ -94,7 +94,7 @@ export const resetLease = async (
   return opened.ok ? ok(undefined) : opened
 }
 
-/** On another, open device. Errors: reauth-required, not-found (it does not wait) */
+/** On another, open device. Errors: reauth-required, second-factor-needed, not-found (it does not wait) */
 export const approveLeaseReset = async (device: Device, id: string): Done<void> => {
   const scope = syncScope(device)
   if (!scope.ok) return scope

@@ -95,7 +95,7 @@ const activeSlots = (device: Device): readonly Uint8Array[] =>
 
 /**
  * Makes a passkey, registers it as a second factor, and where its authenticator evaluates PRF adds its slot to the
- * account. `cannotUnlock` says why it signs in only. Errors: passkey-not-used, reauth-required, wrong-credentials
+ * account. `cannotUnlock` says why it signs in only. Errors: passkey-not-used, second-factor-needed, wrong-credentials
  */
 export const addPasskey = async (
   device: Device,
@@ -229,7 +229,7 @@ const appendSlot = async (device: Device, holder: Holder, keys: SlotKeys): Done<
 /**
  * Takes a passkey away: first the server's half, which may refuse, then its slot by a link with a new account key. A slot
  * that is left over stands in the list and is removed by its own id.
- * Errors: wrong-credentials, reauth-required, two-factor-disable-blocked, not-found
+ * Errors: wrong-credentials, second-factor-needed, two-factor-disable-blocked, not-found
  */
 export const removePasskey = async (
   device: Device,

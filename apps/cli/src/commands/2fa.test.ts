@@ -47,3 +47,30 @@ test("kf 2fa lists passkeys with what each does, and removes one by its name", a
   expect([removed.exit, seen.list]).toEqual([0, [["passkeyRemove", { id: "AAED", password: "pw" }]]])
   expect((await run(["2fa", "remove", "none", "--yes", "--password-stdin"], keyferry, { stdin: "pw" })).exit).toBe(3)
 })
+
+test("where only the second factor is too old, only its code is asked for", async () => {
+  for (const command of [["2fa", "codes"], ["thaw"], ["address", "set", "ada@new.example"]]) {
+    let isFresh = false
+    const seen = calls()
+    const answer = async () => (isFresh ? ok(undefined) : err(failure("second-factor-needed")))
+    const done = await run(
+      command,
+      {
+        recoveryCodes: async () => (isFresh ? ok({ codes: ["a"] }) : err(failure("second-factor-needed"))),
+        thawAccount: answer,
+        changeAddress: answer,
+        confirmPassword: async () => {
+          seen.of("password")()
+          return ok(undefined)
+        },
+        twoFactorCheck: async (kind, code) => {
+          seen.of("factor")(kind, code)
+          isFresh = true
+          return ok(undefined)
+        },
+      },
+      { answers: ["123456"] },
+    )
+    expect([command, done.exit, seen.list]).toEqual([command, 0, [["factor", "totp", "123456"]]])
+  }
+})

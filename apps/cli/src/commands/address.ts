@@ -2,7 +2,7 @@ import { err, ok } from "@keyferry/base"
 import { failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, type Ending } from "../command.ts"
-import { type Context, freshFactor } from "../context.ts"
+import { type Context, withStepUp } from "../context.ts"
 import { printable } from "../io.ts"
 import type { Keyferry } from "../keyferry.ts"
 
@@ -37,13 +37,7 @@ export const command: CommandSpec = {
       args: "<address>",
       run: (context, [wanted = ""]) =>
         account(context, async (keyferry) => {
-          const change = () => keyferry.changeAddress(wanted.trim())
-          let asked = await change()
-          if (!asked.ok && asked.error.code === "reauth-required") {
-            const factor = await freshFactor(context, keyferry, failure("second-factor-needed"))
-            if (!factor.ok) return factor
-            asked = await change()
-          }
+          const asked = await withStepUp(context, keyferry, () => keyferry.changeAddress(wanted.trim()))
           if (!asked.ok) return asked
           context.io.answer({ schema: "kf.address/1", asked: wanted.trim(), waiting: true }, [
             `A link went to ${printable(wanted.trim())}: it changes the address, within 24 hours. Your present mailbox was told.`,

@@ -2,7 +2,7 @@ import { err, ok } from "@keyferry/base"
 import { failure } from "@keyferry/sdk/errors"
 
 import { type CommandSpec, flagOption } from "../command.ts"
-import { freshFactor } from "../context.ts"
+import { withStepUp } from "../context.ts"
 
 export const command: CommandSpec = {
   name: "thaw",
@@ -15,14 +15,9 @@ export const command: CommandSpec = {
     const status = await keyferry.status()
     if (status.mode !== "account" && status.enrolment === undefined)
       return err(failure("signed-out", "Thawing is for an account: kf login URL signs in."))
-    const thaw = () => keyferry.thawAccount()
-    let thawed = flagOption(options, "wait") ? await keyferry.waitForThaw() : await thaw()
-    if (!thawed.ok && thawed.error.code === "reauth-required") {
-      // Only the factor: a frozen account opens nothing, so there is no password to check.
-      const factor = await freshFactor(context, keyferry, failure("second-factor-needed"))
-      if (!factor.ok) return factor
-      thawed = await thaw()
-    }
+    const thawed = flagOption(options, "wait")
+      ? await keyferry.waitForThaw()
+      : await withStepUp(context, keyferry, () => keyferry.thawAccount())
     if (!thawed.ok) return thawed
     context.io.answer({ schema: "kf.account/1", frozen: false }, [
       "The account is thawed. Open this device with kf unlock, look at kf device ls, and change your password if somebody knew it: kf password",

@@ -483,7 +483,7 @@ describe("change of address", () => {
     const uuid = await signUp(world, "ada@example.org", 1)
     active(world.time.nowMs - 300_001)
     const body = { address: "ada@new.example" }
-    expect((await world.call("address.start", { device: deviceId(1), body })).json["code"]).toBe("reauth-required")
+    expect((await world.call("address.start", { device: deviceId(1), body })).json["code"]).toBe("second-factor-needed")
     active(world.time.nowMs)
     expect((await world.call("address.start", { device: deviceId(1), body })).json).toEqual({ mail: "queued" })
     const mails = await world.mails()

@@ -50,9 +50,8 @@ export const refuseDevice = (route: Route, device: SignedDevice, nowMs: number):
   if (!(route.states as readonly string[]).includes(device.state))
     return failure(isState(device.state) ? CODE_BY_STATE[device.state] : "not-allowed")
   if (route.fresh === "none") return undefined
-  if (nowMs - device.lastFactorMs > FRESH_MS) return failure("reauth-required")
   if (route.fresh === "factor+password" && nowMs - device.lastPasswordMs > FRESH_MS) return failure("reauth-required")
-  return undefined
+  return nowMs - device.lastFactorMs > FRESH_MS ? failure("second-factor-needed") : undefined
 }
 
 const isState = (state: string): state is DeviceState => Object.hasOwn(CODE_BY_STATE, state)

@@ -54,7 +54,7 @@ describe("levels", () => {
   test("a device passes in the states of the route, with a fresh factor where asked", () => {
     const device = { state: "active", lastFactorMs: 1_000, lastPasswordMs: 0 }
     expect(refuseDevice(routes.activity, device, 9e9)).toBeUndefined()
-    expect(refuseDevice(routes["address.start"], device, 1_000 + 300_001)?.code).toBe("reauth-required")
+    expect(refuseDevice(routes["address.start"], device, 1_000 + 300_001)?.code).toBe("second-factor-needed")
     expect(refuseDevice(routes["address.start"], device, 1_000 + 300_000)).toBeUndefined()
     for (const [state, code] of [
       ["removed", "device-removed"],

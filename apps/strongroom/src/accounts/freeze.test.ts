@@ -112,7 +112,7 @@ describe("thawing", () => {
   it("[DV23] needs a second factor within five minutes, and gives everything back", async () => {
     await freeze()
     world.clock.add(5 * 60_000 + 1)
-    expect((await thaw()).code).toBe("reauth-required")
+    expect((await thaw()).code).toBe("second-factor-needed")
     expect(await evaluate()).toBe("account-frozen")
     const code = await totpCode(otpauth, world.clock.nowMs())
     expect((await send(reach, person.device, "two-factor.check", { kind: "totp", code })).status).toBe(200)

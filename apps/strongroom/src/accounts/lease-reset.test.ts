@@ -195,7 +195,7 @@ describe("a locked lease", () => {
     expect(JSON.stringify(listed)).toContain(`"leaseReset":{"attempt":${attempt}`)
     world.clock.add(5 * 60_000 + 1)
     expect((await send(reach, person.device, "devices.lease-reset", await bySecond(attempt))).code).toBe(
-      "reauth-required",
+      "second-factor-needed",
     )
     await freshen()
     expect((await send(reach, person.device, "devices.lease-reset", await bySecond(attempt - 1))).code).toBe(

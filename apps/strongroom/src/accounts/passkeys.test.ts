@@ -325,7 +325,7 @@ describe("signing in", () => {
 
   it("[PK4] on a device it makes the factor fresh, and only passkeys of this address are asked for", async () => {
     world.clock.add(6 * 60_000)
-    expect((await send(reach, person.device, "two-factor.codes")).code).toBe("reauth-required")
+    expect((await send(reach, person.device, "two-factor.codes")).code).toBe("second-factor-needed")
     expect(await check(person.device)).toBe("ok")
     expect((await send(reach, person.device, "two-factor.codes")).code ?? "ok").toBe("ok")
     expect((await loginChallenge(person.accountUuid, ["https://moved.example.test"])).ids).toEqual([])

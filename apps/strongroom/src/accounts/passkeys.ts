@@ -9,7 +9,7 @@ import { changeBy, activateReady, countInChain, stateOf } from "./devices.ts"
 import { requestPasskey } from "./passkey-answer.ts"
 import { makeChallenge, type Passkey, readPasskeys, refOf, sealPasskey, takeChallenge } from "./passkey-rows.ts"
 import { factorKinds, removeFactors } from "./second-factor.ts"
-import { hasFactor, isFresh, syncBlocks } from "./two-factor.ts"
+import { hasFactor, staleness, syncBlocks } from "./two-factor.ts"
 import { challengeIn, checkRegistration, relyingParty } from "./webauthn.ts"
 
 /*
@@ -56,7 +56,8 @@ const forSlots: Handler<"enrol.passkeys"> = async (ctx, { device, origins }) => 
 /** The first factor needs a device of the chain only; a further one needs what is there, and the password, both fresh. */
 const start: Handler<"passkeys.start"> = async (ctx, { device, origins }) => {
   const hasOne = await ctx.store.read((db) => hasFactor(db, device.accountUuid))
-  if (hasOne && !isFresh(device, ctx.clock.nowMs())) return err({ code: "reauth-required" })
+  const stale = hasOne ? staleness(device, ctx.clock.nowMs()) : undefined
+  if (stale !== undefined) return err(stale)
   const all = await readPasskeys(ctx, accountIn(device))
   if (!all.ok) return all
   const { accountUuid, deviceId, accountId } = device
@@ -93,7 +94,8 @@ const finish: Handler<"passkeys.finish"> = async (ctx, { device, origins }, body
   const { value, commit } = await changeBy(ctx, device, async (change) => {
     const { tx } = change
     const hadOne = await hasFactor(tx, accountUuid)
-    if (hadOne && !isFresh(device, nowMs)) return err<Failure>({ code: "reauth-required" })
+    const stale = hadOne ? staleness(device, nowMs) : undefined
+    if (stale !== undefined) return err(stale)
     if (!(await takeChallenge(ctx, tx, challenge, { accountUuid, purpose: "register", deviceId })))
       return err<Failure>({ code: "second-factor-wrong", detail: "Ask for a new challenge first." })
     const room = await hasRoom(tx, accountUuid, made.credentialId)

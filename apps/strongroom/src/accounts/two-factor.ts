@@ -16,8 +16,11 @@ import { otpauthUri, stepOfCode, TOTP_SEED_BYTES } from "./totp.ts"
  */
 const SEED_MS = 10 * 60_000
 
-export const isFresh = (device: SigningDevice, nowMs: number): boolean =>
-  nowMs - device.lastFactorMs <= FRESH_MS && nowMs - device.lastPasswordMs <= FRESH_MS
+/** What is too old for replacing a factor: the password counts first, because whoever lacks both is asked for both. */
+export const staleness = (device: SigningDevice, nowMs: number): Failure | undefined => {
+  if (nowMs - device.lastPasswordMs > FRESH_MS) return { code: "reauth-required" }
+  return nowMs - device.lastFactorMs > FRESH_MS ? { code: "second-factor-needed" } : undefined
+}
 
 export const hasFactor = async (db: Pick<Tx, "selectFrom">, accountUuid: string): Promise<boolean> =>
   (await db.selectFrom("factor").select("kind").where("account_uuid", "=", accountUuid).limit(1).executeTakeFirst()) !==
@@ -26,7 +29,8 @@ export const hasFactor = async (db: Pick<Tx, "selectFrom">, accountUuid: string)
 /** A new seed for this device to confirm. Replacing a factor needs the old one and the password, both fresh. */
 const start: Handler<"two-factor.start"> = async (ctx, { device }) => {
   const replaces = await ctx.store.read((db) => hasFactor(db, device.accountUuid))
-  if (replaces && !isFresh(device, ctx.clock.nowMs())) return err({ code: "reauth-required" })
+  const stale = replaces ? staleness(device, ctx.clock.nowMs()) : undefined
+  if (stale !== undefined) return err(stale)
   const seed = ctx.random.bytes(TOTP_SEED_BYTES)
   const sealed = await ctx.atRest.encrypt(factorSeedPlace(ctx.primitives, device.accountId), seed)
   if (!sealed.ok) return sealed
@@ -60,7 +64,8 @@ const confirm: Handler<"two-factor.confirm"> = async (ctx, { device }, { code })
   const { value, commit } = await changeBy(ctx, device, async (change) => {
     const { tx } = change
     const replaces = await hasFactor(tx, accountUuid)
-    if (replaces && !isFresh(device, nowMs)) return err<Failure>({ code: "reauth-required" })
+    const stale = replaces ? staleness(device, nowMs) : undefined
+    if (stale !== undefined) return err(stale)
     const used = await counted(ctx, accountUuid, async () => step !== undefined)(change)
     if (!used.ok || step === undefined) return used.ok ? err<Failure>({ code: "second-factor-wrong" }) : used
     // One confirmation of one seed: a second request with the same code finds it gone.

@@ -85,17 +85,19 @@ describe("a slot is replaced", () => {
     expectOk(await verifyAccountLink(p, writer.account, link), "slot.replace")
     return { ...empty, link: encodeLink(link), wraps: wraps.map(encodeWrapEntry) }
   }
-  const freshLogin = (ms: number) =>
+  const freshLogin = (ms: number, factorMs = ms) =>
     world
       .room()
       .ctx.store.transaction((tx) =>
-        tx.updateTable("device").set({ last_factor_ms: ms, last_password_ms: ms }).execute(),
+        tx.updateTable("device").set({ last_factor_ms: factorMs, last_password_ms: ms }).execute(),
       )
 
   test("[SY84] only within five minutes of password and second factor", async () => {
     const body = { ...(await replacePassword()), registrationRecord: random.bytes(192) }
     await freshLogin(world.clock.nowMs() - 5 * 60_000 - 1)
     expect((await send(reach, person.device, "account.append", body)).code).toBe("reauth-required")
+    await freshLogin(world.clock.nowMs(), world.clock.nowMs() - 5 * 60_000 - 1)
+    expect((await send(reach, person.device, "account.append", body)).code).toBe("second-factor-needed")
     await freshLogin(world.clock.nowMs())
     expect(decodeReply(await send(reach, person.device, "account.append", body)).outcome).toBe(PUSH_ACCEPTED)
     const row = await world

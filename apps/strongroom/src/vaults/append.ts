@@ -307,10 +307,9 @@ const checkMeaning = (
   const since = ctx.clock.nowMs() - FRESH_MS
   const { hasPassword, lastPasswordMs, hasFactor, lastFactorMs } = appender
   // A password that a restore has taken cannot be asked for; the second factor then must be there, and fresh.
-  const isFresh = hasPassword
-    ? lastPasswordMs >= since && (!hasFactor || lastFactorMs >= since)
-    : hasFactor && lastFactorMs >= since
-  return isFresh ? ok(undefined) : err({ code: "reauth-required" })
+  if (hasPassword && lastPasswordMs < since) return err({ code: "reauth-required" })
+  if (!hasFactor) return hasPassword ? ok(undefined) : err({ code: "reauth-required" })
+  return lastFactorMs < since ? err({ code: "second-factor-needed" }) : ok(undefined)
 }
 
 /** Compare-and-set on the head. False: another link was there first. */

@@ -47,13 +47,9 @@ export interface Act {
   readonly clear: () => void
   /**
    * Runs an action once at a time. Where it needs the password or the second factor again, asks for it and repeats.
-   * Answers `undefined` where it failed; the failure is in `failure`. `with-password`: the action has the password checked
-   * itself, or needs none, so that only the second factor is asked for.
+   * Answers `undefined` where it failed; the failure is in `failure`.
    */
-  readonly run: <T>(
-    action: () => Promise<Result<T, Failure>>,
-    how?: "with-password",
-  ) => Promise<{ readonly value: T } | undefined>
+  readonly run: <T>(action: () => Promise<Result<T, Failure>>) => Promise<{ readonly value: T } | undefined>
 }
 
 export const useAct = (): Act => {
@@ -64,7 +60,7 @@ export const useAct = (): Act => {
   const running = useRef(false)
 
   const run = useCallback<Act["run"]>(
-    async (action, how) => {
+    async (action) => {
       if (running.current) return undefined
       running.current = true
       setPending(true)
@@ -75,7 +71,7 @@ export const useAct = (): Act => {
           const { code } = result.error
           if (code !== "reauth-required" && code !== "second-factor-needed") break
           // Confirmed password and still refused: it is the factor that is too old.
-          const isFactor = code === "second-factor-needed" || how === "with-password" || asked > 0
+          const isFactor = code === "second-factor-needed" || asked > 0
           // A person answers one question after the other.
           // oxlint-disable-next-line no-await-in-loop
           if (!(await askFor(isFactor ? "factor" : "password"))) break

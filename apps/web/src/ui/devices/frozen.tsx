@@ -24,11 +24,7 @@ export const Frozen = ({ thawAtMs }: { readonly thawAtMs: number | undefined }) 
         title={t("banner.account-frozen")}
         actions={
           <>
-            <Button
-              tone="primary"
-              pending={act.pending}
-              onPress={() => void act.run(() => keyferry.thawAccount(), "with-password")}
-            >
+            <Button tone="primary" pending={act.pending} onPress={() => void act.run(() => keyferry.thawAccount())}>
               {t("frozen.thaw")}
             </Button>
             {thawAtMs === undefined ? (

@@ -116,7 +116,7 @@ const AddPasskeyDialog = ({
         onSubmit={(event) => {
           event.preventDefault()
           void act
-            .run(() => keyferry.passkeyAdd({ label: label.trim(), password }), "with-password")
+            .run(() => keyferry.passkeyAdd({ label: label.trim(), password }))
             .then((done) => {
               if (done !== undefined) onAdded(done.value.unlocks)
             })
@@ -160,7 +160,7 @@ const RemovePasskeyDialog = ({ passkey, onClose }: { readonly passkey: PasskeyIn
         onSubmit={(event) => {
           event.preventDefault()
           void act
-            .run(() => keyferry.passkeyRemove({ id: passkey.id, password }), "with-password")
+            .run(() => keyferry.passkeyRemove({ id: passkey.id, password }))
             .then((done) => {
               if (done !== undefined) onClose()
             })

@@ -107,7 +107,7 @@ const FactorCard = () => {
           onSubmit={(event) => {
             event.preventDefault()
             void off
-              .run(() => keyferry.twoFactorOff({ password, suspendSync: sync.on }), "with-password")
+              .run(() => keyferry.twoFactorOff({ password, suspendSync: sync.on }))
               .then((done) => (done === undefined ? undefined : setAsking(false)))
           }}
         >
@@ -140,12 +140,10 @@ const PasswordCard = ({ account }: { readonly account: boolean }) => {
     act.clear()
   }
   const change = async (): Promise<void> => {
-    const changed = await act.run(
-      () =>
-        which === "account"
-          ? keyferry.changePassword({ password, newPassword: next, exposed })
-          : keyferry.changeDevicePassword({ password, newPassword: next }),
-      "with-password",
+    const changed = await act.run(() =>
+      which === "account"
+        ? keyferry.changePassword({ password, newPassword: next, exposed })
+        : keyferry.changeDevicePassword({ password, newPassword: next }),
     )
     if (changed === undefined) return
     close()
@@ -296,7 +294,7 @@ const KitCard = ({ onKit }: { readonly onKit: (kit: Kit) => void }) => {
                 const kit = await keyferry.replaceKit({ password })
                 if (kit.ok) keepKit(kit.value)
                 return kit
-              }, "with-password")
+              })
               .then((done) => {
                 if (done === undefined) return
                 setAsking(undefined)

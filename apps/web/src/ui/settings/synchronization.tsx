@@ -137,7 +137,7 @@ const WholeAccount = () => {
           onSubmit={(event) => {
             event.preventDefault()
             void act
-              .run(() => keyferry.twoFactorOff({ password, suspendSync: true }), "with-password")
+              .run(() => keyferry.twoFactorOff({ password, suspendSync: true }))
               .then((done) => (done === undefined ? undefined : setAsking(false)))
           }}
         >
