@@ -145,6 +145,7 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     world.moveBy(FACTOR_FRESH_MS + 1000)
     await ada.press("Thaw it")
     await ada.sees("Your second factor, once more")
+    assert(!(await ada.text()).includes("Use a passkey"), "the account has none, and none is offered")
     await stepUp(ada, (text) => !text.includes("This account is frozen"), code)
     await reloaded(ada, "Freeze the account")
     assert(!(await ada.text()).includes("This account is frozen"), "it stays thawed")

@@ -257,9 +257,16 @@ const tellThem = async (name: BrowserName, world: World, { check }: Suite, peopl
     }
     await second.sees("Offline")
     await world.start()
-    for (const side of [a, b])
-      await until(async () => (await side.status()).sync.conflicts === 1, "both sides know of it", 120_000)
-    await second.press("Credentials")
+    // Both go on with what they do; that is when a browser asks for its server again.
+    await until(
+      async () => {
+        for (const who of [first, second]) await who.press("Credentials")
+        const known = await Promise.all([a, b].map(async (side) => (await side.status()).sync.conflicts))
+        return known.every((conflicts) => conflicts === 1)
+      },
+      "both sides know of it",
+      120_000,
+    )
     await second.sees("1 credential has two versions")
     await second.press("Look")
     await second.sees("changed in two places")

@@ -81,6 +81,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     () => void device.serial(() => removeRetired(device)),
     () => void keyferry.lock(),
   )
+  ports.attention?.(live.lookAgain)
 
   /** One after the other. A full disk, a damaged file or a locked keychain is an answer, not a crash. */
   const serial = <T>(work: () => Done<T>): Done<T> =>

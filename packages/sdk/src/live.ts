@@ -19,9 +19,13 @@ export interface Live {
   readonly start: () => void
   readonly stop: () => void
   readonly report: (failure: Failure | undefined) => void
+  /** A person is there, or the network is back: a wait for a server that gave no answer ends now. */
+  readonly lookAgain: () => void
 }
 
 const RENEW_MS = 30 * 60_000
+/** Whoever moves a pointer all the time asks a server that is gone no more often than this. */
+const LOOK_AGAIN_MS = 5_000
 
 export const createLive = (
   device: Device,
@@ -34,6 +38,7 @@ export const createLive = (
   let failure: Failure | undefined
   let working = 0
   let tries = 0
+  let triedMs = 0
   let cancelRetry: (() => void) | undefined
   let cancelRenew: (() => void) | undefined
   let poked = false
@@ -51,12 +56,17 @@ export const createLive = (
 
   const retryLater = (): void => {
     cancelRetry?.()
-    cancelRetry = device.ports.schedule(() => void exchange(), waitAfterSilence(tries++, randomFraction(device)))
+    cancelRetry = device.ports.schedule(tryAgain, waitAfterSilence(tries++, randomFraction(device)))
+  }
+  const tryAgain = (): void => {
+    cancelRetry = undefined
+    void exchange()
   }
 
   const exchange = async (): Promise<void> => {
     if (!running || !isOn()) return
     working++
+    triedMs = device.ports.clock.monotonicMs()
     const { result, gaveWay } = await device.turns.background(() => syncNow(device))
     working--
     if (!result.ok && gaveWay) {
@@ -145,6 +155,7 @@ export const createLive = (
     stop: () => {
       running = false
       cancelRetry?.()
+      cancelRetry = undefined
       cancelRenew?.()
       feed?.close()
       feed = undefined
@@ -155,6 +166,14 @@ export const createLive = (
         failure = undefined
         device.changed()
       } else void settleFailure(f)
+    },
+    lookAgain: () => {
+      // A server that answered and asked for patience gets it; one that said nothing may be back.
+      const isSilence = failure === undefined || failure.code === "network-unreachable" || failure.code === "timed-out"
+      if (cancelRetry === undefined || working > 0 || !isSilence) return
+      if (device.ports.clock.monotonicMs() - triedMs < LOOK_AGAIN_MS) return
+      cancelRetry()
+      tryAgain()
     },
   }
   return Object.freeze(live)

@@ -81,6 +81,8 @@ export interface SdkPorts {
   readonly failureOf: (error: unknown) => Failure | undefined
   /** Runs later; keeps a process alive only where somebody waits for it. Answers with its own cancellation. */
   readonly schedule: (run: () => void, delayMs: number, somebodyWaits?: boolean) => () => void
+  /** Is given what to call when somebody does something here, or the network comes back: cheap, on every event. */
+  readonly attention?: (lookAgain: () => void) => void
 }
 
 export const retryable = (failure: Failure): boolean =>

@@ -46,10 +46,14 @@ const leave = joinLobby((channel) => {
 
 whenLeading(async () => {
   const asker = createAsker()
+  let lookAgain = (): void => undefined
   const opened = await openBrowserKeyferry({
     client: "web/0.1.0",
     profile: PROFILE,
     passkeys: asker.authenticator,
+    attention: (look) => {
+      lookAgain = look
+    },
   }).catch((error: unknown) => {
     // A defect, said where it is looked for; the page says that nothing opens, instead of waiting for ever.
     reportError(error)
@@ -67,14 +71,18 @@ whenLeading(async () => {
   }
   const keyferry = opened.value
   const idle = watchIdle(() => void keyferry.lock())
+  const activity = (): void => {
+    idle.activity()
+    lookAgain()
+  }
   const toHere = localLine(router.fromHolder)
-  serveKeyferry(keyferry, asker.through(toHere.holder).line, idle.activity)
+  serveKeyferry(keyferry, asker.through(toHere.holder).line, activity)
   router.routeTo(toHere.send)
   page.send({ kind: "role", role: "leader" })
   openLobby((channel) => {
     const line = channelLine<Reply, Request>(channel)
     const asked = asker.through(line)
-    const stop = serveKeyferry(keyferry, asked.line, idle.activity)
+    const stop = serveKeyferry(keyferry, asked.line, activity)
     line.send({ kind: "role", role: "leader" })
     return () => {
       stop()

@@ -18,6 +18,8 @@ export interface BrowserOptions {
   readonly profile: string
   /** On the page's side of the worker's border; a worker has no `navigator.credentials` itself. */
   readonly passkeys?: PasskeyAuthenticator
+  /** Is given what to call when a person does something in a tab. */
+  readonly attention?: (lookAgain: () => void) => void
 }
 
 /** Opens (or prepares) this browser profile as a device. To be called in a worker. Errors: schema-newer, store-corrupt, store-full. */
@@ -42,6 +44,10 @@ export const openBrowserKeyferry = async (options: BrowserOptions): Promise<Resu
       schedule: (run, delayMs) => {
         const timer = setTimeout(run, Math.min(delayMs, 2_000_000_000))
         return () => clearTimeout(timer)
+      },
+      attention: (lookAgain) => {
+        addEventListener("online", lookAgain)
+        options.attention?.(lookAgain)
       },
     })
   } catch (error) {

@@ -1,4 +1,4 @@
-import { useState } from "react"
+import { useEffect, useState } from "react"
 
 import type { Failure } from "@keyferry/sdk/errors"
 
@@ -43,9 +43,19 @@ export const StepUpDialog = ({
     else setFailure(checked.error)
   }
 
-  const { account } = status
-  // A locked device does not know which factors there are.
-  const mayHavePasskey = account?.deviceState === "unknown" || account?.factors.includes("passkey") === true
+  const [account, setAccount] = useState(status.account)
+  const [isAsked, setAsked] = useState(account?.deviceState !== "unknown")
+  useEffect(() => {
+    if (isAsked) return
+    // A locked device does not know which factors there are; the server does.
+    void keyferry.status({ fresh: true }).then((now) => {
+      setAccount(now.account)
+      setAsked(true)
+    })
+  }, [keyferry, isAsked])
+  // Where not even the server says, whoever has a passkey only must not stand before a field.
+  const mayHavePasskey =
+    account?.factors.includes("passkey") === true || (isAsked && account?.deviceState === "unknown")
 
   return (
     <Dialog
