@@ -383,4 +383,24 @@ export const sabotages: readonly Sabotage[] = [
       title: "ends the streams of a removed device before any later commit",
     },
   },
+  {
+    name: "head-of-a-fork",
+    protects: "a chain that grew past the head it does not hold is behind at every start",
+    changes: [{ file: LEASE_STORE, search: "heads.filter((head) => !isBehind(head))", replace: "heads" }],
+    killer: {
+      file: "apps/strongroom/src/lease/heads.test.ts",
+      title: "when it is longer and does not hold the head kept for it",
+    },
+  },
+  {
+    name: "buried-at-the-start",
+    protects: "a removed device is not active again because the main store was restored",
+    changes: [
+      { file: "apps/strongroom/src/lease/reconcile.ts", search: "  await keepBuried(ctx, leases)\n", replace: "" },
+    ],
+    killer: {
+      file: "apps/strongroom/src/lease/reconcile.test.ts",
+      title: "a device that a restored store knows as active and that was certainly removed",
+    },
+  },
 ]

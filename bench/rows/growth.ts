@@ -1,8 +1,8 @@
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
 
 import type { Writer } from "../../apps/strongroom/src/vaults/fixture.ts"
 import { pushBody, readSync } from "../run/load.ts"
+import { addAccounts, columnsOf, openToFill } from "../run/many-accounts.ts"
 import { exponent, median, type Plan } from "../run/rounds.ts"
 import { type Family, plainRow, type Row } from "../run/row.ts"
 import { seed } from "../run/seed.ts"
@@ -119,7 +119,7 @@ const deadDevices = async (plan: Plan, folder: string): Promise<Row> => {
     join(folder, "devices"),
     counts,
     () => 10,
-    (folderOfData, size) => copyRows(folderOfData, "device", ["id", "sig_pk", "auth_pk", "lease_id"], size - 1, 0),
+    (folderOfData, size) => addDevices(folderOfData, size - 1),
   )
   const points = await pushesOf(sizes, shotsOf(plan))
   await stopSizes(sizes)
@@ -132,32 +132,23 @@ const accounts = async (plan: Plan, folder: string): Promise<Row> => {
     join(folder, "accounts"),
     counts,
     () => 10,
-    (folderOfData, size) => {
-      copyRows(folderOfData, "account", ["uuid", "id", "rec_pk"], size - 1, 1)
-      copyRows(folderOfData, "device", ["id", "sig_pk", "auth_pk", "lease_id"], size - 1, 0)
-    },
+    (folderOfData, size) => addAccounts(folderOfData, size - 1),
   )
   const points = await pushesOf(sizes, shotsOf(plan))
   await stopSizes(sizes)
   return slopeRow("G5", "one push against accounts", points, 0.05)
 }
 
-/** Many rows like the first one, with other random values in these columns, written while no process has the store open. */
-const copyRows = (folder: string, table: string, random: readonly string[], count: number, text: number): void => {
+/** Many devices like the first one, of the same account, with keys of their own. */
+const addDevices = (folder: string, count: number): void => {
   if (count <= 0) return
-  const db = new DatabaseSync(join(folder, "strongroom", "strongroom.db"))
-  const columns = (db.prepare(`SELECT name FROM pragma_table_info('${table}')`).all() as { name: string }[]).map(
-    ({ name }) => name,
-  )
-  const values = columns.map((column) => {
-    const at = random.indexOf(column)
-    if (at < 0) return column
-    if (at < text) return "lower(hex(randomblob(16)))"
-    return `randomblob(length(${column}))`
-  })
+  const db = openToFill(join(folder, "strongroom", "strongroom.db"))
+  const columns = columnsOf(db, "device")
+  const random = ["id", "sig_pk", "auth_pk", "lease_id"]
+  const values = columns.map((column) => (random.includes(column) ? `randomblob(length(${column}))` : column))
   db.exec(
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
-     INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values.join(", ")} FROM n, (SELECT ${columns.join(", ")} FROM ${table} LIMIT 1)`,
+     INSERT INTO device (${columns.join(", ")}) SELECT ${values.join(", ")} FROM n, (SELECT ${columns.join(", ")} FROM device LIMIT 1)`,
   )
   db.close()
 }

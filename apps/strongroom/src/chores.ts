@@ -1,5 +1,5 @@
 import { dropEnded, expireOverdue } from "./accounts/housekeeping.ts"
-import { raiseVaultHeads } from "./lease/reconcile.ts"
+import { raiseAllHeads } from "./lease/heads.ts"
 import { rotateLeaseKek } from "./lease/rotation.ts"
 import type { OpenStrongroom } from "./strongroom.ts"
 import { purgeHistory } from "./vaults/history.ts"
@@ -7,6 +7,7 @@ import { purgeHistory } from "./vaults/history.ts"
 /** How often each looks. A lease KEK is replaced within the hour after a removal, so it is looked for more often. */
 const EVERY_MS = {
   heads: 60_000,
+  allHeads: 60 * 60_000,
   waiting: 60_000,
   ended: 60 * 60_000,
   leaseKek: 10 * 60_000,
@@ -20,7 +21,7 @@ const EVERY_MS = {
  */
 export const startChores = ({ ctx, leases, rotateKek }: OpenStrongroom): (() => Promise<void>) => {
   const running = new Set<Promise<void>>()
-  const every = (ms: number, what: string, run: () => Promise<void>): NodeJS.Timeout => {
+  const every = (ms: number, what: string, run: () => Promise<void>, atOnce = true): NodeJS.Timeout => {
     let isBusy = false
     const turn = async (): Promise<void> => {
       if (isBusy) return
@@ -43,11 +44,13 @@ export const startChores = ({ ctx, leases, rotateKek }: OpenStrongroom): (() => 
       running.add(done)
       void done.then(() => running.delete(done))
     }
-    start()
+    if (atOnce) start()
     return setInterval(start, ms).unref()
   }
   const timers = [
-    every(EVERY_MS.heads, "heads", () => raiseVaultHeads(ctx, leases)),
+    every(EVERY_MS.heads, "heads", () => leases.raiseNotedHeads()),
+    // Those of another strongroom on the same stores that ended before it wrote its own down.
+    every(EVERY_MS.allHeads, "all-heads", () => raiseAllHeads(ctx, leases), false),
     every(EVERY_MS.waiting, "waiting", async () => void (await expireOverdue(ctx))),
     every(EVERY_MS.ended, "ended", async () => void (await dropEnded(ctx))),
     every(EVERY_MS.leaseKek, "lease-kek", async () => {
@@ -69,6 +72,6 @@ export const startChores = ({ ctx, leases, rotateKek }: OpenStrongroom): (() => 
   return async () => {
     for (const timer of timers) clearInterval(timer)
     await Promise.all(running)
-    await raiseVaultHeads(ctx, leases)
+    await leases.raiseNotedHeads()
   }
 }

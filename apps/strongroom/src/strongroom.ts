@@ -18,6 +18,7 @@ import { isEmptyStore, openKeyMaterial, readDeploymentIds } from "./key-material
 import { type KekRotated, rotateMainKek, usedKeks } from "./kek-rotation.ts"
 import { openMainKek } from "./kms/main-kek.ts"
 import type { KmsFailure } from "./kms/provider.ts"
+import { compareHeads } from "./lease/heads.ts"
 import { createLeaseKek } from "./lease/kek.ts"
 import { openLocalKek } from "./lease/local-kek.ts"
 import { logAfterRestore, reconcile } from "./lease/reconcile.ts"
@@ -120,7 +121,8 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
   })
   if (!leases.ok) return give(isKms(leases.error) ? leases.error : ofStore(leases.error))
   closers.push(() => leases.value.close())
-  const logId = await logAfterRestore(store, leases.value, random, storedLogId)
+  const compared = await compareHeads({ store }, leases.value)
+  const logId = await logAfterRestore(store, leases.value, compared, random, storedLogId)
 
   const listeners: ((notice: CommitNotice) => void)[] = []
   const change = createChanges({
@@ -148,7 +150,7 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
     accounts: createAccountStates(),
     log: options.log,
   })
-  const { behind, ...settled } = await reconcile(ctx, leases.value)
+  const { behind, ...settled } = await reconcile(ctx, leases.value, compared)
   if (settled.done + settled.void + settled.leasesEnded + settled.frozen + behind.length > 0)
     options.log({ level: behind.length > 0 ? "warn" : "info", what: "reconciled", ...settled, behind: behind.length })
   const rotateKek = (wish: { readonly resumeOnly: boolean }) =>

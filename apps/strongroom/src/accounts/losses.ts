@@ -4,7 +4,7 @@ import type { Failure } from "@keyferry/protocol"
 import type { CallParams, CallResult } from "@keyferry/strongroom-api"
 
 import type { StrongroomContext } from "../context.ts"
-import { acceptLoss } from "../lease/reconcile.ts"
+import { acceptLoss } from "../lease/heads.ts"
 import type { ChainHead } from "../lease/rows.ts"
 import type { LeaseDatabase } from "../lease/store.ts"
 

@@ -6,9 +6,11 @@ import { hexToBytes } from "@keyferry/base"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 
 import { allHandlers } from "../all-handlers.ts"
-import { createWorld, NO_LIMITS, random, type World } from "../fixture.ts"
+import { moveDevice, WAITING_STATES } from "../accounts/devices.ts"
+import { createWorld, enrolDevice, makeActive, NO_LIMITS, random, reachOf, signUp, type World } from "../fixture.ts"
 import { runCrashing } from "../fixture-crash.ts"
 import { createVaultHandlers } from "../vaults/index.ts"
+import { compareHeads } from "./heads.ts"
 import { reconcile } from "./reconcile.ts"
 
 let folder: string
@@ -130,8 +132,54 @@ describe("[LS13] at the start", () => {
     await world.room().leases.makeLive(unknown)
     world.clock.add(1)
     const { ctx, leases } = world.room()
-    expect((await reconcile(ctx, leases)).leasesEnded).toBe(2)
+    expect((await reconcile(ctx, leases, await compareHeads(ctx, leases))).leasesEnded).toBe(2)
     expect([await leases.read(over), await leases.read(unknown)]).toEqual([undefined, undefined])
+    await world.close()
+  })
+
+  test("a key that became live for a link that never came is reserved again, and that of a refused device is deleted", async () => {
+    const world = await createWorld(allHandlers, { folder })
+    const reach = reachOf(world)
+    const person = await signUp(reach)
+    await makeActive(reach, person)
+    const [waiting, refused] = [await enrolDevice(reach, person), await enrolDevice(reach, person)] as const
+    for (const { device } of [waiting, refused])
+      expect(await world.room().leases.makeLive(device.deviceId), "live").toBe(true)
+    await world.room().ctx.store.transaction(async (tx) => {
+      await moveDevice(tx, refused.device.deviceId, WAITING_STATES, "rejected", world.clock.nowMs())
+    })
+    await world.restart()
+    const { leases } = world.room()
+    const [first, second, third] = await Promise.all(
+      [waiting.device, refused.device, person.device].map(({ deviceId }) => leases.read(deviceId)),
+    )
+    expect([first?.state, second?.state, third?.state]).toEqual(["reserved", undefined, "live"])
+    expect(first?.reserved_until_ms).toBeGreaterThan(world.clock.nowMs())
+    await world.close()
+  })
+
+  test("a device that a restored store knows as active and that was certainly removed is removed", async () => {
+    const world = await createWorld(allHandlers, { folder })
+    const reach = reachOf(world)
+    const [gone, other] = [await signUp(reach), await signUp(reach)] as const
+    for (const person of [gone, other]) await makeActive(reach, person)
+    const { ctx, leases } = world.room()
+    const { hash } = await ctx.store.read((db) =>
+      db.selectFrom("account_link").select("hash").limit(1).executeTakeFirstOrThrow(),
+    )
+    const tombstone = { what: "device", id: gone.device.deviceId, linkHash: hash } as const
+    await leases.kill([], [tombstone])
+    await leases.confirm([tombstone])
+    await world.restart()
+    const states = await Promise.all(
+      [gone, other].map(({ device }) =>
+        world.room().ctx.store.read(async (db) => {
+          const row = await db.selectFrom("device").select("state").where("id", "=", device.deviceId).executeTakeFirst()
+          return row?.state
+        }),
+      ),
+    )
+    expect(states).toEqual(["removed", "active"])
     await world.close()
   })
 })

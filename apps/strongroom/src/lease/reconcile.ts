@@ -1,5 +1,5 @@
 import { bytesToHex, Defect, equalBytes, isZero, type Random } from "@keyferry/base"
-import { CHAIN_ACCOUNT, CHAIN_VAULT } from "@keyferry/chain"
+import { type Selectable, statementsOf } from "@keyferry/store"
 
 import { finishDeletions } from "../accounts/deletion.ts"
 import { finishFreezes } from "../accounts/freeze.ts"
@@ -7,15 +7,18 @@ import { DEAD_STATES, deviceTombstones, IN_CHAIN_STATES, moveDevice, WAITING_STA
 import { readOpaqueRecord } from "../accounts/opaque-records.ts"
 import type { StrongroomContext } from "../context.ts"
 import type { Tombstone } from "../lease-store.ts"
+import type { DeviceTable, MainTables } from "../store/tables.ts"
 import { retirementHash } from "./retire.ts"
+import { type ComparedHeads, holdsHead, raiseAllHeads } from "./heads.ts"
+import { type Ordered, PAGE_ROWS, pairs } from "./pairs.ts"
 import {
-  buriedDevices,
+  buriedDevicesAfter,
   type ChainHead,
-  deleteHeads,
   deleteLease,
   frozenLeases,
   noteRestoredLog,
-  openLeases,
+  type OpenLease,
+  openLeasesAfter,
   restoredLog,
   type TombstoneEntry,
   updateLease,
@@ -40,16 +43,20 @@ export interface Reconciled {
   readonly behind: readonly ChainHead[]
 }
 
-export const reconcile = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<Reconciled> => {
+export const reconcile = async (
+  ctx: StrongroomContext,
+  leases: LeaseDatabase,
+  compared: ComparedHeads,
+): Promise<Reconciled> => {
   const deleted = await finishDeletions(ctx, await leases.openIntents())
   const settled = await settleIntents(ctx, leases)
-  const behind = await chainsBehind(ctx, leases)
+  const behind = await stillBehind(ctx, leases, compared)
   leases.setBehind(behind)
   await keepBuried(ctx, leases)
   await dropBuriedRecords(ctx, leases, behind)
   const leasesEnded = await settleLeases(ctx, leases, behind.length > 0)
   const frozen = await finishFreezes(ctx, await leases.store.read((db) => frozenLeases(db)))
-  if (behind.length === 0) await raiseAccountHeads(ctx, leases)
+  if (compared.higher > 0) await raiseAllHeads(ctx, leases)
   return { ...settled, leasesEnded, frozen, deleted, behind }
 }
 
@@ -66,6 +73,17 @@ const settleIntents = async (
   await leases.confirm(done)
   await leases.void(gone)
   return { done: done.length, void: gone.length }
+}
+
+/** Of an account whose deletion was only finished now, nothing is missing. */
+const stillBehind = async (
+  ctx: StrongroomContext,
+  leases: LeaseDatabase,
+  { behind }: ComparedHeads,
+): Promise<readonly ChainHead[]> => {
+  const still: ChainHead[] = []
+  for (const head of behind) if (!(await holdsHead(ctx, leases, head))) still.push(head)
+  return still
 }
 
 /**
@@ -111,61 +129,71 @@ const isCommitted = (ctx: StrongroomContext, { what, id, linkHash }: TombstoneEn
     )
   })
 
+const leasedDevicesAfter = statementsOf<MainTables>().statement<"after", DeviceOfLease>((db, $) =>
+  db
+    .selectFrom("device")
+    .select(["id", "state", "expires_ms"])
+    .where("id", ">", $("after"))
+    .orderBy("id")
+    .limit(PAGE_ROWS),
+)
+type DeviceOfLease = Pick<Selectable<DeviceTable>, "id" | "state" | "expires_ms">
+
 /** Leases follow their devices: what waits is reserved again, what has ended is destroyed. */
 const settleLeases = async (ctx: StrongroomContext, leases: LeaseDatabase, isRestored: boolean): Promise<number> => {
-  const rows = await leases.store.read((db) => openLeases(db))
-  const states = new Map(
-    (await ctx.store.read((db) => db.selectFrom("device").select(["id", "state", "expires_ms"]).execute())).map(
-      (row) => [bytesToHex(row.id), row],
-    ),
-  )
   const nowMs = ctx.clock.nowMs()
-  const ended: Uint8Array[] = []
-  for (const row of rows) {
-    const device = states.get(bytesToHex(row.device_id))
-    // A restored store may have forgotten a device that its chain will bring back.
-    if (device === undefined && row.state === "live" && isRestored) continue
-    const isWaiting = device !== undefined && ["reserved", ...WAITING_STATES].includes(device.state)
-    if (isWaiting && row.state === "live") {
-      // The key became live and the link that it was for never did.
-      await leases.store.transaction((tx) =>
-        updateLease(tx, row.device_id, { state: "reserved", reserved_until_ms: device.expires_ms }),
-      )
-      continue
-    }
-    const isOver = row.state === "reserved" && row.reserved_until_ms <= nowMs
-    const isDead = device !== undefined && [...DEAD_STATES, "expired"].includes(device.state)
-    if (isOver || isDead || device === undefined) ended.push(row.device_id)
+  const open: Ordered<OpenLease> = {
+    after: (id) => leases.store.read((db) => openLeasesAfter(db, id)),
+    idOf: (row) => row.device_id,
   }
-  for (const deviceId of ended) await leases.store.transaction((tx) => deleteLease(tx, deviceId))
+  const devices: Ordered<DeviceOfLease> = {
+    after: (after) => ctx.store.read((db) => leasedDevicesAfter.rows(db, { after })),
+    idOf: (row) => row.id,
+  }
+  let ended = 0
+  for await (const page of pairs(open, devices))
+    for (const [row, device] of page) {
+      if (row === undefined) continue
+      // A restored store may have forgotten a device that its chain will bring back.
+      if (device === undefined && row.state === "live" && isRestored) continue
+      const isWaiting = device !== undefined && ["reserved", ...WAITING_STATES].includes(device.state)
+      if (isWaiting && row.state === "live") {
+        // The key became live and the link that it was for never did.
+        await leases.store.transaction((tx) =>
+          updateLease(tx, row.device_id, { state: "reserved", reserved_until_ms: device.expires_ms }),
+        )
+        continue
+      }
+      const isOver = row.state === "reserved" && row.reserved_until_ms <= nowMs
+      const isDead = device !== undefined && [...DEAD_STATES, "expired"].includes(device.state)
+      if (!isOver && !isDead && device !== undefined) continue
+      await leases.store.transaction((tx) => deleteLease(tx, row.device_id))
+      ended++
+    }
   await leases.store.checkpoint()
-  return ended.length
-}
-
-const chainsBehind = async (
-  ctx: Pick<StrongroomContext, "store">,
-  leases: LeaseDatabase,
-): Promise<readonly ChainHead[]> => {
-  const heads = await leases.chainHeads()
-  const behind: ChainHead[] = []
-  for (const head of heads) if (!(await hasLink(ctx, head))) behind.push(head)
-  return behind
+  return ended
 }
 
 /** A restored store may still know a removed device as active. */
 const keepBuried = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<void> => {
   const states = ["reserved", ...WAITING_STATES, ...IN_CHAIN_STATES] as const
-  const alive = await ctx.store.read((db) =>
-    db
-      .selectFrom("device")
-      .select("id")
-      .where("state", "in", [...states])
-      .execute(),
-  )
-  const buried = new Set((await leases.store.read((db) => buriedDevices(db))).map(bytesToHex))
-  for (const { id } of alive)
-    if (buried.has(bytesToHex(id)))
+  let after = new Uint8Array()
+  for (;;) {
+    const buried = await leases.store.read((db) => buriedDevicesAfter(db, after))
+    const last = buried.at(-1)
+    if (last === undefined) return
+    after = new Uint8Array(last)
+    const alive = await ctx.store.read((db) =>
+      db
+        .selectFrom("device")
+        .select("id")
+        .where("id", "in", [...buried])
+        .where("state", "in", [...states])
+        .execute(),
+    )
+    for (const { id } of alive)
       await ctx.store.transaction((tx) => moveDevice(tx, id, states, "removed", ctx.clock.nowMs()))
+  }
 }
 
 /** A restored store may still hold a password that was replaced: nobody signs in with it. */
@@ -193,89 +221,15 @@ const dropBuriedRecords = async (
 export const logAfterRestore = async (
   store: StrongroomContext["store"],
   leases: LeaseDatabase,
+  { behind }: ComparedHeads,
   random: Random,
   logId: Uint8Array,
 ): Promise<Uint8Array> => {
-  if ((await chainsBehind({ store }, leases)).length === 0) return logId
+  if (behind.length === 0) return logId
   const noted = await leases.store.read((db) => restoredLog(db))
   if (noted !== undefined && equalBytes(noted, logId)) return logId
   const next = random.bytes(16)
   await leases.store.transaction((tx) => noteRestoredLog(tx, next))
   await store.transaction((tx) => tx.updateTable("meta").set({ value: next }).where("name", "=", "log-id").execute())
   return next
-}
-
-/** True if exactly this link is stored at its place, whatever came after. */
-export const hasLink = (ctx: Pick<StrongroomContext, "store">, { kind, id, seq, hash }: ChainHead): Promise<boolean> =>
-  ctx.store.read(async (db) => {
-    const row =
-      kind === CHAIN_VAULT
-        ? await db
-            .selectFrom("vault_link")
-            .select("hash")
-            .where("vault_id", "=", id)
-            .where("seq", "=", seq)
-            .executeTakeFirst()
-        : await db
-            .selectFrom("account_link")
-            .innerJoin("account", "account.uuid", "account_link.account_uuid")
-            .select("account_link.hash")
-            .where("account.id", "=", id)
-            .where("account_link.seq", "=", seq)
-            .executeTakeFirst()
-    return row !== undefined && bytesToHex(row.hash) === bytesToHex(hash)
-  })
-
-/** Heads of all accounts as they are committed now. */
-export const raiseAccountHeads = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<void> => {
-  const rows = await ctx.store.read((db) =>
-    db.selectFrom("account").select(["id", "head_seq", "head_hash"]).where("id", "is not", null).execute(),
-  )
-  await leases.raiseHeads(
-    rows.flatMap(({ id, head_seq, head_hash }) =>
-      id === null || head_hash === null
-        ? []
-        : [{ kind: CHAIN_ACCOUNT, id, accountId: id, seq: head_seq, hash: head_hash }],
-    ),
-  )
-}
-
-/** Looks again whether the account's chains hold their heads; once they do, it is served. Source   spec/feed.md SY93 */
-export const lookAgain = async (
-  ctx: Pick<StrongroomContext, "store">,
-  leases: LeaseDatabase,
-  accountId: Uint8Array,
-): Promise<boolean> => {
-  const left: ChainHead[] = []
-  for (const head of leases.behindOf(accountId)) if (!(await hasLink(ctx, head))) left.push(head)
-  leases.setBehindOf(accountId, left)
-  return left.length === 0
-}
-
-/** The operator gives up what a restored store has lost of an account: its heads are what they are. */
-export const acceptLoss = async (
-  ctx: StrongroomContext,
-  leases: LeaseDatabase,
-  accountId: Uint8Array,
-): Promise<void> => {
-  await leases.store.transaction((tx) => deleteHeads(tx, accountId))
-  leases.setBehindOf(accountId, [])
-  await raiseAccountHeads(ctx, leases)
-  await raiseVaultHeads(ctx, leases)
-}
-
-/** Heads of all vaults as they are committed now: every 60 seconds and when the process stops. */
-export const raiseVaultHeads = async (ctx: StrongroomContext, leases: LeaseDatabase): Promise<void> => {
-  const rows = await ctx.store.read((db) =>
-    db
-      .selectFrom("vault")
-      .innerJoin("account", "account.uuid", "vault.account_uuid")
-      .select(["vault.id", "vault.head_seq", "vault.head_hash", "account.id as account_id"])
-      .execute(),
-  )
-  await leases.raiseHeads(
-    rows.flatMap(({ id, head_seq, head_hash, account_id }) =>
-      account_id === null ? [] : [{ kind: CHAIN_VAULT, id, accountId: account_id, seq: head_seq, hash: head_hash }],
-    ),
-  )
 }

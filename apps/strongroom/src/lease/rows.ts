@@ -1,12 +1,13 @@
 import { bytesToHex, isZero } from "@keyferry/base"
-import type { Selectable, Store, Transaction } from "@keyferry/store"
+import { type Selectable, statementsOf, type Store, type Transaction } from "@keyferry/store"
 
 import type { Tombstone, TombstoneKind } from "../lease-store.ts"
+import { PAGE_ROWS } from "./pairs.ts"
 import type { LeaseTable, LeaseTables, TombstonePhase } from "./tables.ts"
 
 /* The statements of the lease store, one each. */
 export type LeaseTx = Transaction<LeaseTables>
-export type LeaseReader = Pick<LeaseTx, "selectFrom">
+export type LeaseReader = Pick<LeaseTx, "selectFrom" | "getExecutor">
 export type LeaseRow = Selectable<LeaseTable>
 
 const LEASE_COLUMNS = [
@@ -81,14 +82,28 @@ export const tombstonesOf = async (
   return newestPhases(rows)
 }
 
-/** Every tombstone that is still an intent. */
+/** Every tombstone that is still an intent: nothing newer stands there for the same (what, id, link). */
 export const openIntents = async (db: LeaseReader): Promise<readonly TombstoneEntry[]> => {
   const rows = await db
     .selectFrom("tombstone")
     .select(["what", "id", "link_hash as linkHash", "phase"])
+    .where("phase", "=", "intent")
+    .where((e) =>
+      e.not(
+        e.exists(
+          e
+            .selectFrom("tombstone as newer")
+            .select("newer.n")
+            .whereRef("newer.what", "=", "tombstone.what")
+            .whereRef("newer.id", "=", "tombstone.id")
+            .whereRef("newer.link_hash", "=", "tombstone.link_hash")
+            .whereRef("newer.n", ">", "tombstone.n"),
+        ),
+      ),
+    )
     .orderBy("n")
     .execute()
-  return newestPhases(rows).filter((entry) => entry.phase === "intent")
+  return rows
 }
 
 export const appendTombstone = (tx: LeaseTx, entry: Tombstone, phase: TombstonePhase, atMs: number): Promise<unknown> =>
@@ -105,19 +120,55 @@ export interface ChainHead {
   readonly hash: Uint8Array
 }
 
-/** Keeps the highest place of each chain. */
-export const raiseHead = async (tx: LeaseTx, head: ChainHead): Promise<void> => {
-  if (isZero(head.id)) return
-  const { kind, id, accountId, seq, hash } = head
-  await tx
+const { statement, inserter } = statementsOf<LeaseTables>()
+
+const insertHeads = inserter(["kind", "id", "account_id", "seq", "hash"], (db, rows) =>
+  db
     .insertInto("chain_head")
-    .values({ kind, id, account_id: accountId, seq, hash })
-    .onConflict((c) => c.columns(["kind", "id"]).doUpdateSet({ seq, hash }).where("chain_head.seq", "<", seq))
-    .execute()
-}
+    .values(rows)
+    .onConflict((c) =>
+      c
+        .columns(["kind", "id"])
+        .doUpdateSet((e) => ({ seq: e.ref("excluded.seq"), hash: e.ref("excluded.hash") }))
+        .whereRef("chain_head.seq", "<", "excluded.seq"),
+    ),
+)
+
+/** Keeps the highest place of each chain. No chain twice in one call. */
+export const raiseHeads = (tx: LeaseTx, heads: readonly ChainHead[]): Promise<void> =>
+  insertHeads(
+    tx,
+    heads
+      .filter(({ id }) => !isZero(id))
+      .map(({ kind, id, accountId, seq, hash }) => ({ kind, id, account_id: accountId, seq, hash })),
+  )
 
 export const chainHeads = (db: LeaseReader): Promise<readonly ChainHead[]> =>
   db.selectFrom("chain_head").select(["kind", "id", "account_id as accountId", "seq", "hash"]).execute()
+
+/** Where a chain is, without whose it is. */
+export type ChainPlace = Pick<ChainHead, "id" | "seq" | "hash">
+
+/** Heads of one kind in the order of their chains, a page of them. */
+const placesAfter = statement<"kind" | "after", ChainPlace>((db, $) =>
+  db
+    .selectFrom("chain_head")
+    .select(["id", "seq", "hash"])
+    .where("kind", "=", $("kind"))
+    .where("id", ">", $("after"))
+    .orderBy("id")
+    .limit(PAGE_ROWS),
+)
+export const keptPlacesAfter = (db: LeaseReader, kind: number, after: Uint8Array): Promise<readonly ChainPlace[]> =>
+  placesAfter.rows(db, { kind, after })
+
+export const keptHead = (db: LeaseReader, kind: number, id: Uint8Array): Promise<ChainHead | undefined> =>
+  db
+    .selectFrom("chain_head")
+    .select(["kind", "id", "account_id as accountId", "seq", "hash"])
+    .where("kind", "=", kind)
+    .where("id", "=", id)
+    .executeTakeFirst()
 
 /** Forgets the heads of an account, before they are written down anew as they are. */
 export const deleteHeads = (tx: LeaseTx, accountId: Uint8Array): Promise<unknown> =>
@@ -134,17 +185,21 @@ export const frozenLeases = async (db: LeaseReader): Promise<readonly Uint8Array
   return rows.map((row) => row.device_id)
 }
 
-/** Devices that were certainly removed or retired. */
-export const buriedDevices = async (db: LeaseReader): Promise<readonly Uint8Array[]> => {
+/** Devices that were certainly removed or retired, in the order of their ids, a page of them. */
+export const buriedDevicesAfter = async (db: LeaseReader, after: Uint8Array): Promise<readonly Uint8Array[]> => {
   const rows = await db
     .selectFrom("tombstone")
     .select("id")
     .distinct()
     .where("what", "=", "device")
     .where("phase", "=", "done")
+    .where("id", ">", after)
+    .orderBy("id")
+    .limit(BURIED_ROWS)
     .execute()
   return rows.map((row) => row.id)
 }
+const BURIED_ROWS = 500
 
 /** Lease keys that an older version of the KEK wraps. */
 export const leasesUnderOtherKek = (db: LeaseReader, currentId: string, max: number): Promise<readonly LeaseRow[]> =>
@@ -195,11 +250,19 @@ export const usedKeks = async (db: LeaseReader): Promise<readonly string[]> => {
   return rows.map((row) => row.kek_id)
 }
 
-/** Every row that is not dead, without its key. */
-export const openLeases = (
-  db: LeaseReader,
-): Promise<readonly Pick<LeaseRow, "device_id" | "state" | "reserved_until_ms">[]> =>
-  db.selectFrom("lease").select(["device_id", "state", "reserved_until_ms"]).where("state", "!=", "dead").execute()
+/** Rows that are not dead, without their keys, in the order of their devices, a page of them. */
+const leasesAfter = statement<"after", OpenLease>((db, $) =>
+  db
+    .selectFrom("lease")
+    .select(["device_id", "state", "reserved_until_ms"])
+    .where("device_id", ">", $("after"))
+    .where("state", "!=", "dead")
+    .orderBy("device_id")
+    .limit(PAGE_ROWS),
+)
+export type OpenLease = Pick<LeaseRow, "device_id" | "state" | "reserved_until_ms">
+export const openLeasesAfter = (db: LeaseReader, after: Uint8Array): Promise<readonly OpenLease[]> =>
+  leasesAfter.rows(db, { after })
 
 export const restoredLog = async (db: LeaseReader): Promise<Uint8Array | undefined> =>
   (await db.selectFrom("restored_log").select("log_id").where("id", "=", 1).executeTakeFirst())?.log_id

@@ -6,6 +6,7 @@ import { openStore, type Store, type StoreFailure } from "@keyferry/store"
 import type { LeaseKeyId, LeaseStore, Tombstone } from "../lease-store.ts"
 import type { KmsFailure } from "../kms/provider.ts"
 import type { LeaseKek } from "./kek.ts"
+import { createNotedHeads } from "./noted-heads.ts"
 import {
   anyLeaseUnder,
   appendTombstone,
@@ -18,7 +19,7 @@ import {
   type LeaseTx,
   lockLease,
   openIntents,
-  raiseHead,
+  raiseHeads as raiseHeadRows,
   readLease,
   type TombstoneEntry,
   tombstonesOf,
@@ -58,7 +59,11 @@ export interface LeaseDatabase extends LeaseStore {
   readonly read: (deviceId: Uint8Array) => Promise<LeaseRow | undefined>
   readonly openIntents: () => Promise<readonly TombstoneEntry[]>
   readonly void: (tombstones: readonly Tombstone[]) => Promise<void>
+  /** Keeps the highest of each chain, and of one that is behind what it is behind of. No chain twice. */
   readonly raiseHeads: (heads: readonly ChainHead[]) => Promise<void>
+  /** After a commit: to be raised with the next `raiseNotedHeads`. */
+  readonly noteHead: (head: ChainHead) => void
+  readonly raiseNotedHeads: () => Promise<void>
   readonly chainHeads: () => Promise<readonly ChainHead[]>
   /** Chains that the main store has lost links of; found at the start, and looked at again after each repair. */
   readonly setBehind: (heads: readonly ChainHead[]) => void
@@ -261,6 +266,15 @@ const createLeaseDatabase = (store: Store<LeaseTables>, kek: LeaseKek, options: 
   }
   const behindOf = (accountId: Uint8Array): readonly ChainHead[] => behind.get(bytesToHex(accountId)) ?? []
 
+  const isBehind = ({ kind, id, accountId }: ChainHead): boolean =>
+    behindOf(accountId).some((head) => head.kind === kind && equalBytes(head.id, id))
+  const raiseHeads = async (heads: readonly ChainHead[]): Promise<void> => {
+    // What keeps a chain behind is never written over, however long the other chain has grown.
+    const free = heads.filter((head) => !isBehind(head))
+    if (free.length > 0) await store.transaction((tx) => raiseHeadRows(tx, free))
+  }
+  const noted = createNotedHeads(raiseHeads)
+
   return Object.freeze<LeaseDatabase>({
     store,
     setBehindOf,
@@ -307,15 +321,9 @@ const createLeaseDatabase = (store: Store<LeaseTables>, kek: LeaseKek, options: 
       (await store.read((db) => tombstonesOf(db, what, id))).some((entry) => entry.phase !== "void"),
     openIntents: () => store.read((db) => openIntents(db)),
     read: (deviceId) => store.read((db) => readLease(db, deviceId)),
-    raiseHeads: async (heads) => {
-      // Every minute nearly all of them stand there already, and reading one costs a tenth of writing it again.
-      const known = new Map((await store.read((db) => chainHeads(db))).map((head) => [placeOf(head), head.seq]))
-      const higher = heads.filter((head) => (known.get(placeOf(head)) ?? -1) < head.seq)
-      if (higher.length === 0) return
-      await store.transaction(async (tx) => {
-        for (const head of higher) await raiseHead(tx, head)
-      })
-    },
+    raiseHeads,
+    noteHead: noted.note,
+    raiseNotedHeads: noted.raise,
     chainHeads: () => store.read((db) => chainHeads(db)),
     close: async () => {
       await store.close()
@@ -323,8 +331,6 @@ const createLeaseDatabase = (store: Store<LeaseTables>, kek: LeaseKek, options: 
     },
   })
 }
-
-const placeOf = ({ kind, id }: ChainHead): string => `${kind} ${bytesToHex(id)}`
 
 const markForRotation = (tx: LeaseTx, kek: LeaseKek, nowMs: number): Promise<unknown> =>
   tx

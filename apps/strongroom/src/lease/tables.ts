@@ -132,4 +132,14 @@ export const leaseMigrations: readonly Migration[] = [
         .execute()
     },
   },
+  {
+    version: 3,
+    name: "what a start compares",
+    // The other half of what the main store has its indexes for (store/migrations.ts, 6).
+    up: async ({ db }) => {
+      const states = ["device_id", "state", "reserved_until_ms"]
+      await db.schema.createIndex("lease_states").on("lease").columns(states).execute()
+      await db.schema.createIndex("chain_head_places").on("chain_head").columns(["kind", "id", "seq", "hash"]).execute()
+    },
+  },
 ]

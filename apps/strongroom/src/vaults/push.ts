@@ -2,6 +2,7 @@ import { bytesToHex, Defect, equalBytes, err, isZero, ok, type Result } from "@k
 import {
   type AccountState,
   activeDevices,
+  CHAIN_VAULT,
   type ChainError,
   type Head,
   productCode,
@@ -145,6 +146,10 @@ export const commitPush = async (
     const outcome = await applyPush(ctx, parts, change, sealed, rules)
     return outcome.outcome === PUSH_ACCEPTED ? outcome : rollBack(outcome)
   })
+  if (value.outcome === PUSH_ACCEPTED) {
+    const [seq, hash] = value.head
+    parts.leases.noteHead({ kind: CHAIN_VAULT, id: value.vaultId, accountId: rules.device.accountId, seq, hash })
+  }
   return { result: value, commit }
 }
 

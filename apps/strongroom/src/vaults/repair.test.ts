@@ -28,7 +28,7 @@ import {
   type TestDevice,
   type World,
 } from "../fixture.ts"
-import { acceptLoss, raiseVaultHeads } from "../lease/reconcile.ts"
+import { acceptLoss } from "../lease/heads.ts"
 import {
   doPush,
   doSync,
@@ -107,7 +107,7 @@ beforeEach(async () => {
   lostWraps = keys.wraps.map(([epoch, bytes]) => [epoch, bytes])
   lostOlder = keys.prevSealed.map(([epoch, bytes]) => [epoch, bytes])
   lostPushes = [second, rotation]
-  await raiseVaultHeads(world.room().ctx, world.room().leases)
+  await world.room().leases.raiseNotedHeads()
   await world.room().close()
   for (const suffix of ["-wal", "-shm"]) rmSync(live + suffix, { force: true })
   copyFileSync(copy, live)
