@@ -10,6 +10,7 @@ import { type CommandSpec, flagOption } from "../command.ts"
 import type { Context } from "../context.ts"
 import { duration, iso } from "../format.ts"
 import { type Check, repairChecks, takeServer } from "../restored.ts"
+import { KIT_UNCHECKED } from "../kit-words.ts"
 import { agentLogPath, isPrivate } from "../places.ts"
 import { table } from "../table.ts"
 import { VERSION } from "../version.ts"
@@ -58,7 +59,7 @@ export const command: CommandSpec = {
             : { name: "vault", state: "good", found: status.lock },
       )
       if (status.mode === "account") {
-        const { sync } = status
+        const { account, sync } = status
         const fine = sync.code === undefined && sync.state !== "frozen" && sync.state !== "refused"
         const contact =
           status.lastContactMs === undefined
@@ -76,6 +77,7 @@ export const command: CommandSpec = {
           found: sync.code === undefined ? sync.state : errors[sync.code].sentence,
           ...(sync.code === undefined ? {} : { fix: errors[sync.code].action }),
         })
+        if (account?.kitUnchecked === true) checks.push({ name: "kit", state: "look", ...KIT_UNCHECKED })
         const evidence = await keyferry.evidence()
         if (evidence.ok) {
           for (const entry of evidence.value) {

@@ -2,7 +2,7 @@ import { err, ok } from "@keyferry/base"
 import { failure } from "@keyferry/sdk/errors"
 import { expect, test } from "vitest"
 
-import { FAKE_KIT } from "../test/fake-keyferry.ts"
+import { FAKE_ACCOUNT, FAKE_KIT, FAKE_STATUS } from "../test/fake-keyferry.ts"
 import { run } from "../test/run-fake.ts"
 
 test("the kit goes to a file instead of the screen when asked", async () => {
@@ -15,4 +15,17 @@ test("the kit goes to a file instead of the screen when asked", async () => {
   )
   expect(checked.exit).toBe(0)
   expect(checked.stdout).not.toContain(FAKE_KIT.code)
+})
+
+test("a kit that was never checked is named by kf doctor and kf status, with what to do; a checked one is not", async () => {
+  const evidence = async () => ok([])
+  for (const command of ["doctor", "status"]) {
+    const unchecked = { ...FAKE_STATUS, account: { ...FAKE_ACCOUNT, kitUnchecked: true as const } }
+    const told = await run([command], { evidence, status: async () => unchecked })
+    expect(told.stdout).toMatch(/your recovery kit was not checked.*kf kit --check, or kf kit for a new one/)
+    // It is for a person to look at; nothing is broken.
+    expect(told.exit).toBe(0)
+    const quiet = await run([command], { evidence, status: async () => FAKE_STATUS })
+    expect(quiet.stdout).not.toContain("kit")
+  }
 })

@@ -4,6 +4,7 @@ import { errors } from "@keyferry/sdk/errors"
 import type { CommandSpec } from "../command.ts"
 import { count, duration, iso, when } from "../format.ts"
 import { printable } from "../io.ts"
+import { KIT_UNCHECKED } from "../kit-words.ts"
 import type { Status } from "../keyferry.ts"
 import { pairs } from "../table.ts"
 
@@ -131,7 +132,7 @@ const lookAt = (status: Status, nowMs: number, zone?: string): readonly string[]
   else if (account !== undefined && (account.deviceState === "pending-first" || account.deviceState === "pending"))
     lines.push("this device is not confirmed → kf sync on")
   if (account?.kitUnchecked === true)
-    lines.push("nobody checked here that your recovery kit can be read → kf kit --check, or kf kit for a new one")
+    lines.push(`${KIT_UNCHECKED.found} → ${KIT_UNCHECKED.fix}`)
   if (enrolment !== undefined && enrolment.step !== "done")
     lines.push(`joining is not finished → kf ${enrolment.purpose === "login" ? "login" : "recover"}`)
   if (status.mode === "none" && enrolment === undefined)
