@@ -35,6 +35,10 @@ export const profileItemIds = (device: Device, vaultId: Uint8Array): readonly Ui
   ...Array.from({ length: PROFILE_PARTS }, (_, part) => departuresItemId(device, vaultId, part)),
 ]
 
+/** What a vault keeps for the devices themselves: its settings, and their names under their ids. Nobody sees these as items. */
+export const ownRecordIds = (device: Device, vaultId: Uint8Array): ReadonlySet<string> =>
+  new Set([...profileItemIds(device, vaultId).map(bytesToHex), ...(device.account?.holders.keys() ?? [])])
+
 /** The vault's profile out of these bodies, or out of its rows where one is not among them. */
 export const profileOf = (
   device: Device,

@@ -27,6 +27,7 @@ import { keptRows, type LinksToKeep } from "./kept.ts"
 import { afterNews, type Committed, moveToVault, newsOf } from "./merge-item.ts"
 import type { Body } from "./outbox-rows.ts"
 import type { Row } from "./ports.ts"
+import { ownRecordIds } from "./profile-rows.ts"
 import { followSwitch } from "./sync-choice.ts"
 import { ANSWER_BYTES, credentials, exchange, type SyncScope, syncScope } from "./sync-exchange.ts"
 import { bundleRow } from "./key-bundle.ts"
@@ -318,11 +319,16 @@ export const bootstrapVault = async (
     if (!next.ok) return next
     page = next.value
   }
-  const tell = (count: number): void => {
-    device.retrieve = { done: count, total: live.length, paused: false }
-    onProgress?.({ step: "retrieving", done: count, total: live.length })
+  // What people count are the items that they will see.
+  const own = ownRecordIds(device, vaultId)
+  const countSeen = (some: readonly Leaf[]): number => some.filter((l) => !own.has(bytesToHex(l.itemId))).length
+  const total = countSeen(live)
+  let seen = done === 0 ? 0 : countSeen(here)
+  const tell = (): void => {
+    device.retrieve = { done: seen, total, paused: false }
+    onProgress?.({ step: "retrieving", done: seen, total })
   }
-  tell(done)
+  tell()
   device.changed()
   for (;;) {
     // The server makes the next page while this one is opened. A stop loses what was asked too early, nothing else.
@@ -334,7 +340,8 @@ export const bootstrapVault = async (
       if (!record.ok || leaf === undefined) continue
       committed.push(await openLeaf(device, full.value, state, leaf, record.value))
       missing.delete(bytesToHex(leaf.itemId))
-      if (committed.length % TELL_EVERY === 0) tell(done + committed.length)
+      seen += countSeen([leaf])
+      if (committed.length % TELL_EVERY === 0) tell()
     }
     done += committed.length
     const row: VaultRow = {
@@ -345,7 +352,7 @@ export const bootstrapVault = async (
       ...(page.next === undefined ? {} : { resumeAfter: page.next }),
     }
     const vault = { row, state, tree: createMemoryTree(trie) }
-    const own = new Map(
+    const byUs = new Map(
       committed
         .filter((c) => c.by !== undefined && equalBytes(c.by, scope.value.record.deviceId))
         .map((c) => [bytesToHex(c.leaf.itemId), c.leaf.rev]),
@@ -355,18 +362,18 @@ export const bootstrapVault = async (
       full: full.value,
       vault,
       committed,
-      own,
+      own: byUs,
       asInput: (news) => pulled(news, false),
       // The links between are not served; the newest tells a restored server from one that has it.
       kept: { vaultId, links: [first.value.headLink], records: page.records },
     })
     if (!stored.ok) return stored
-    tell(done)
+    tell()
     device.changed()
     if (page.next === undefined) break
     if (device.pauseWanted) {
       device.pauseWanted = false
-      device.retrieve = { done, total: live.length, paused: true }
+      device.retrieve = { done: seen, total, paused: true }
       return ok(done)
     }
     const next = await (following ?? ask(page.next))
