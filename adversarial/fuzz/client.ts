@@ -439,7 +439,7 @@ export const targets: readonly FuzzTarget[] = [
       if (!words.ok) return
       promise(equalBytes(words.value.side.transcript.uid, enrolment.accountId), "words about another account")
       const typed = sasReplyWords(primitives, words.value.side.transcript).join(" ")
-      const done = await approvalReply(device, box, words.value.side, typed)
+      const done = await approvalReply(device, box, words.value.side, typed, (work) => work())
       checkResult("approvalReply", done)
       promise(!done.ok, "an approval that nobody signed went through")
     },

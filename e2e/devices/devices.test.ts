@@ -277,6 +277,37 @@ describe("devices of one person on real processes", () => {
     await until(async () => must(await a.get(first)).title === "after the removal", "the new epoch works")
   })
 
+  test("what is added to a device while an approval lets it in is there after it was locked", async () => {
+    const d = await world.device("busy")
+    must(await d.loginStart({ server: world.origin(), address: ADDRESS, password: NEW_PASSWORD, deviceName: "Busy" }))
+    must(await d.loginSecondFactor("totp", await code()))
+    const pending = must(await a.devices()).find((one) => one.state === "pending")
+    const started = a.approveStart(pending?.id ?? "")
+    const words = d.approvalWords()
+    must(await started)
+    const answer = must(await a.approve(pending?.id ?? "", must(await words).words.join(" ")))
+    let isJoining = true
+    const added: string[] = []
+    const adding = (async () => {
+      while (isJoining) {
+        added.push(must(await d.add(login(`during ${added.length}`))).title)
+        // A store in a file answers within the turn of the loop, and the network would never get one.
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    })()
+    const [joined, appended] = await Promise.all([d.approvalReply(answer.reply.join(" ")), answer.done])
+    isJoining = false
+    must(joined)
+    must(appended)
+    await adding
+    expect(added.length).toBeGreaterThan(2)
+    await d.lock()
+    must(await d.unlock(NEW_PASSWORD))
+    const here = new Set(must(await d.list()).map(({ title }) => title))
+    expect(added.filter((title) => !here.has(title))).toEqual([])
+    must(await a.removeDevice({ id: pending?.id ?? "", reason: "retired" }))
+  })
+
   test("a device that signs out is taken out of the chain by the others", async () => {
     const own = (await b.status()).account?.deviceId
     must(await b.add({ ...login("only here"), policy: "local-only" }))

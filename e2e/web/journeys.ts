@@ -86,7 +86,11 @@ const tellThem = async ({ world, name, how, check, sit: sitAt, reloaded }: Sitti
     // It is shown once: a reload loses it, says so, and the way to another one stays.
     await reloaded(ada, "Your recovery kit was not checked")
     await ada.sees("Your account is made")
-    await ada.press("Turn on sync")
+    // Another kit comes after the set-up: it is said before anybody types a password for it, with the way there.
+    await ada.press("Make a new kit")
+    await ada.sees("A new kit comes after the set-up")
+    await reloaded(ada, "A new kit comes after the set-up")
+    await ada.press("Go on with the set-up")
     await ada.sees("Set it up")
     await reloaded(ada, "Set it up")
   })

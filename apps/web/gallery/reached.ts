@@ -112,6 +112,7 @@ export const REACHED: Readonly<Record<string, string>> = {
   "dialog:change-password": PASSWORD_CHANGED,
   "dialog:change-address": ADDRESS_CHANGED,
   "dialog:kit-replace": KIT_REPLACED,
+  "dialog:kit-not-yet": KIT_FORGOTTEN,
   "dialog:kit-check": KIT_REPLACED,
   "dialog:passkey-add": PASSKEY_ADDED,
   "dialog:passkey-remove": PASSKEY_REMOVED,

@@ -115,6 +115,7 @@ export const REQUIRED: readonly string[] = [
     "factor-off",
     "kit-check",
     "kit-replace",
+    "kit-not-yet",
     "passkey-add",
     "passkey-remove",
     "freeze",

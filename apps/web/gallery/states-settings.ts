@@ -111,6 +111,15 @@ export const SETTINGS_STATES: readonly GalleryState[] = [
     steps: [{ click: "Replace the kit" }],
   },
   {
+    id: "settings-kit-not-yet",
+    path: "/settings/sign-in",
+    shows: ["dialog:kit-not-yet"],
+    record: {
+      status: { ...f.synced, account: f.account({ deviceState: "pending-first", factors: [], kitUnchecked: true }) },
+    },
+    steps: [{ click: "Replace the kit" }],
+  },
+  {
     id: "settings-passkey-add",
     path: "/settings/sign-in",
     shows: ["dialog:passkey-add"],

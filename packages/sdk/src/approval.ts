@@ -36,10 +36,11 @@ import { deviceHolder, encodeWraps, openServedKeys, slotSigner, wrapSeed } from 
 import { type Device, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
 import { verifyServedChain } from "./enrolment-chain.ts"
 import { accountOf, afterJoining, credentialsOf, type EnrolmentBox, publicKeysOf } from "./enrolment.ts"
-import type { Enrolment } from "./formats.ts"
+import type { AuthKey } from "./device-keys.ts"
+import type { AccountRecord, Enrolment } from "./formats.ts"
 import { answerPairing, beginPairing, type Exchange, mismatch, type PairingWire } from "./pairing.ts"
 import { parseScan, scanText } from "./scan-text.ts"
-import { settle, stage, startLease } from "./staged.ts"
+import { type LeaseStart, settle, stage, startLease } from "./staged.ts"
 import { acceptAccount } from "./sync-account.ts"
 import { syncScope } from "./sync-exchange.ts"
 import { isFreshPassword } from "./open-time.ts"
@@ -133,8 +134,18 @@ const keysOnly = (k: { readonly sigPk: Uint8Array; readonly kemPk: Uint8Array; r
   authPk: k.authPk,
 })
 
-/** The reply words were typed here: checks them and the payload, countersigns, and takes the keys. */
-export const approvalReply = async (device: Device, box: EnrolmentBox, side: NewSide, typed: string): Done<void> => {
+/**
+ * The reply words were typed here: checks them and the payload, countersigns, and takes the keys. Waiting for the other device
+ * keeps nobody from using this one; what moves the store under other keys runs in its turn, by `inTurn`, because what is
+ * written beside that would be lost with the old store.
+ */
+export const approvalReply = async (
+  device: Device,
+  box: EnrolmentBox,
+  side: NewSide,
+  typed: string,
+  inTurn: (work: () => Done<void>) => Done<void>,
+): Done<void> => {
   const e = box.current
   if (e === undefined || e.password === undefined || e.leaseId === undefined || e.leasePk === undefined)
     return err({ code: "signed-out" })
@@ -169,7 +180,21 @@ export const approvalReply = async (device: Device, box: EnrolmentBox, side: New
   if (!sent.ok) return sent
   const appended = await side.exchange.next(6)
   if (!appended.ok) return appended
+  return inTurn(() => takeKeys(device, box, side, { e, account, authSeed, lease: lease.value }))
+}
 
+const takeKeys = async (
+  device: Device,
+  box: EnrolmentBox,
+  side: NewSide,
+  mine: {
+    readonly e: Enrolment
+    readonly account: AccountRecord
+    readonly authSeed: AuthKey
+    readonly lease: LeaseStart
+  },
+): Done<void> => {
+  const { e, account, authSeed, lease } = mine
   // In the chain now: read it as a device, check that it ends where the words said, and take the own wrap.
   const transport = transportOf(device, e.server.origin)
   const as = credentialsOf(device, e)
@@ -199,14 +224,14 @@ export const approvalReply = async (device: Device, box: EnrolmentBox, side: New
       accountSeeds: [...seeds.value].map(([epoch, seed]) => [epoch, seed.reveal()] as const),
     },
     links: chain.value.links,
-    lease: lease.value,
+    lease,
     authSeed,
     route: "none",
     body: new Uint8Array(),
   })
   if (!staged.ok) return staged
   const settled = await settle(device, staged.value)
-  return settled.ok ? afterJoining(device, box, account, lease.value) : settled
+  return settled.ok ? afterJoining(device, box, account, lease) : settled
 }
 
 // ── on the approving device ──────────────────────────────────────────────────────────────────────────────────────

@@ -29,3 +29,20 @@ test("a kit that was never checked is named by kf doctor and kf status, with wha
     expect(quiet.stdout).not.toContain("kit")
   }
 })
+
+test("an account that is not set up yet makes no new kit, and says so before it asks for the password", async () => {
+  const early = (factors: readonly string[]) => ({
+    ...FAKE_STATUS,
+    account: { ...FAKE_ACCOUNT, deviceState: "pending-first" as const, factors, kitUnchecked: true as const },
+  })
+  for (const [factors, sentence] of [
+    [[], "this account has none"],
+    [["totp"], "not confirmed"],
+  ] as const) {
+    const refused = await run(["kit"], { status: async () => early(factors) }, { answers: [] })
+    expect(refused.exit).toBe(8)
+    expect(refused.stderr).toContain(sentence)
+    expect(refused.stderr).toContain("kf sync on")
+    expect(refused.asked).toEqual([])
+  }
+})

@@ -30,6 +30,15 @@ export const command: CommandSpec = {
       context.io.answer({ schema: "kf.kit-check/1", right: true }, ["This is the kit of your account. Keep it."])
       return ok("done")
     }
+    // Said before anybody types a password for it; the server would refuse the link.
+    const { account } = await keyferry.value.status({ fresh: true })
+    if (account?.deviceState === "pending-first")
+      return err(
+        failure(
+          account.factors.length === 0 ? "two-factor-required" : "device-not-verified",
+          "A new kit comes after the set-up: kf sync on. Until then the server holds none of your keys.",
+        ),
+      )
     context.io.say(
       "A new kit makes the old one worthless for everything from now on; your other devices follow when they unlock next.",
     )

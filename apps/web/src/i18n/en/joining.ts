@@ -93,6 +93,10 @@ export const joining = {
   "kit.replace-body":
     "The old kit stops opening anything newer. Destroy the paper. Your account and its vaults get new keys.",
   "kit.replace-do": "Make a new kit",
+  "kit.not-yet-title": "A new kit comes after the set-up",
+  "kit.not-yet":
+    "It can be made when this account has a second factor and this browser is confirmed. Until then the server holds none of your keys, and nothing depends on the kit.",
+  "kit.not-yet-do": "Go on with the set-up",
 
   "enrolment.steps": "Steps",
   "enrolment.step-second-factor": "Second factor",

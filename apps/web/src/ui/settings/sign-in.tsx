@@ -209,6 +209,8 @@ const PasswordCard = ({ account }: { readonly account: boolean }) => {
 const KitCard = ({ onKit }: { readonly onKit: (kit: Kit) => void }) => {
   const keyferry = useKeyferry()
   const { account } = useStatus()
+  // The server takes no link from a device that waits for its first confirmation: a password typed here would be in vain.
+  const isSettingUp = account?.deviceState === "pending-first"
   const check = useAct()
   const replace = useAct()
   const wanted = new URLSearchParams(useSearch()).get("kit")
@@ -280,8 +282,27 @@ const KitCard = ({ onKit }: { readonly onKit: (kit: Kit) => void }) => {
         </form>
       </Dialog>
       <Dialog
+        title={t("kit.not-yet-title")}
+        open={asking === "replace" && isSettingUp}
+        onClose={() => setAsking(undefined)}
+      >
+        <p>{t("kit.not-yet")}</p>
+        <DialogActions>
+          <Button
+            tone="primary"
+            onPress={() => {
+              setAsking(undefined)
+              go("~/turn-on-sync")
+            }}
+          >
+            {t("kit.not-yet-do")}
+          </Button>
+          <Button onPress={() => setAsking(undefined)}>{t("button.cancel")}</Button>
+        </DialogActions>
+      </Dialog>
+      <Dialog
         title={t("kit.replace-title")}
-        open={asking === "replace"}
+        open={asking === "replace" && !isSettingUp}
         onClose={() => setAsking(undefined)}
         busy={replace.pending}
       >
