@@ -4,6 +4,7 @@ import type { Keyferry } from "@keyferry/sdk"
 
 import {
   ADDRESS,
+  createAuthenticator,
   createWorld,
   enrolByKit,
   exchangeKey,
@@ -183,4 +184,17 @@ test("the server's log of the account is read on any of its devices, newest firs
   await b.lock()
   expect(must(await b.accountLog()).length).toBeGreaterThanOrEqual(log.length)
   must(await b.unlock(PASSWORD))
+})
+
+test("another authenticator takes the place of the first, with the password and a code of the first", async () => {
+  must(await a.twoFactorCheck("totp", await code()))
+  expect(await a.twoFactorStart()).toMatchObject({ ok: false, error: { code: "reauth-required" } })
+  expect(await a.twoFactorStart({ password: "not the password 1" })).toMatchObject({
+    ok: false,
+    error: { code: "wrong-credentials" },
+  })
+  const next = createAuthenticator(must(await a.twoFactorStart({ password: PASSWORD })).otpauth, world)
+  must(await a.twoFactorConfirm(await next()))
+  expect(await a.twoFactorCheck("totp", await code())).toMatchObject({ ok: false })
+  must(await a.twoFactorCheck("totp", await next()))
 })

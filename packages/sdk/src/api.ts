@@ -361,7 +361,8 @@ export interface Keyferry {
   readonly accountLog: () => Outcome<readonly AccountLogLine[]>
 
   // ── second factor, password, kit ──
-  readonly twoFactorStart: () => Outcome<{ readonly otpauth: string }>
+  /** One that takes the place of another needs the account's password, and the other one fresh. Errors: second-factor-needed */
+  readonly twoFactorStart: (input?: { readonly password: string }) => Outcome<{ readonly otpauth: string }>
   readonly twoFactorConfirm: (code: string) => Outcome<{ readonly factors: readonly string[] }>
   readonly twoFactorCheck: (kind: "totp" | "recovery-code", code: string) => Outcome<void>
   /** Makes the second factor fresh by a passkey. */

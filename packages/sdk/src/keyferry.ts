@@ -271,7 +271,11 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     changeAddress: (address) => online(() => changeAddress(device, address)),
     accountLog: () => online(() => accountLog(device)),
 
-    twoFactorStart: () => call(online, device, (c) => c.transport.json("two-factor.start", {}, c.as)),
+    twoFactorStart: async (input) => {
+      const checked =
+        input === undefined ? ok(undefined) : await online(() => checkAccountPassword(device, input.password))
+      return checked.ok ? call(online, device, (c) => c.transport.json("two-factor.start", {}, c.as)) : checked
+    },
     twoFactorConfirm: async (code) => {
       const done = await call(changing, device, (c) =>
         c.transport.json("two-factor.confirm", { code: code.replace(/\s/g, "") }, c.as),

@@ -74,3 +74,30 @@ test("where only the second factor is too old, only its code is asked for", asyn
     expect([command, done.exit, seen.list]).toEqual([command, 0, [["factor", "totp", "123456"]]])
   }
 })
+
+test("an authenticator that takes the place of another needs the password and a code of the old one, each once", async () => {
+  let isFresh = false
+  const seen = calls()
+  const started = await run(
+    ["2fa", "on"],
+    {
+      twoFactorStart: async (input) => {
+        seen.of("start")(input)
+        return isFresh
+          ? ok({ otpauth: "otpauth://totp/Keyferry:ada?secret=AAAA" })
+          : err(failure("second-factor-needed"))
+      },
+      twoFactorCheck: async () => {
+        isFresh = true
+        return ok(undefined)
+      },
+      twoFactorConfirm: async () => ok({ factors: ["totp"] }),
+    },
+    { answers: ["the password", "123456", "654321"] },
+  )
+  expect(started.exit).toBe(0)
+  expect(seen.list).toEqual([
+    ["start", { password: "the password" }],
+    ["start", { password: "the password" }],
+  ])
+})

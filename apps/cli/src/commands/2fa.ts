@@ -7,7 +7,7 @@ import { count } from "../format.ts"
 import { printable } from "../io.ts"
 import type { Keyferry, PasskeyInfo } from "../keyferry.ts"
 import { table } from "../table.ts"
-import { setUpSecondFactor } from "../wizard/second-factor.ts"
+import { setUpSecondFactor, startSecondFactor } from "../wizard/second-factor.ts"
 
 const account = async (context: Context, use: (keyferry: Keyferry) => Promise<Ending>): Promise<Ending> => {
   const keyferry = await openVault(context)
@@ -68,7 +68,7 @@ const on = (context: Context): Promise<Ending> =>
   account(context, async (keyferry) => {
     if (context.prompter === undefined) {
       // In two runs: this one gives the secret to an authenticator, `kf 2fa confirm` takes its first code.
-      const started = await withStepUp(context, keyferry, () => keyferry.twoFactorStart())
+      const started = await startSecondFactor(context, keyferry)
       if (!started.ok) return started
       context.io.answer({ schema: "kf.2fa/1", otpauth: started.value.otpauth, next: "kf 2fa confirm" }, [
         started.value.otpauth,

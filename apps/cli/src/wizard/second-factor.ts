@@ -6,12 +6,25 @@ import { failure, type Failure } from "@keyferry/sdk/errors"
 import { type Context, withStepUp } from "../context.ts"
 import type { Keyferry } from "../keyferry.ts"
 
+/** The secret of a new authenticator. Where one is there already, the account's password and a code of the old one come first. */
+export const startSecondFactor = async (
+  context: Context,
+  keyferry: Keyferry,
+): Promise<Result<{ readonly otpauth: string }, Failure>> => {
+  const { account } = await keyferry.status({ fresh: true })
+  if (account === undefined || account.factors.length === 0)
+    return withStepUp(context, keyferry, () => keyferry.twoFactorStart())
+  const password = await context.secrets.ask("password", { prompt: "Your password:" })
+  if (!password.ok) return password
+  return withStepUp(context, keyferry, () => keyferry.twoFactorStart({ password: password.value }))
+}
+
 /** Shows the new second factor to a person and confirms it with its first code. */
 export const setUpSecondFactor = async (
   context: Context,
   keyferry: Keyferry,
 ): Promise<Result<readonly string[], Failure>> => {
-  const started = await withStepUp(context, keyferry, () => keyferry.twoFactorStart())
+  const started = await startSecondFactor(context, keyferry)
   if (!started.ok) return started
   const { io } = context
   io.warn("Scan this with your authenticator app:")

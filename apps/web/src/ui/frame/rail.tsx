@@ -72,7 +72,11 @@ export const Rail = ({ onHelp }: { readonly onHelp: () => void }) => {
         ))}
       </ul>
       <ul>
-        <Place to="/devices" icon="devices" count={devices?.filter((device) => device.state === "active").length}>
+        <Place
+          to="/devices"
+          icon="devices"
+          count={devices?.filter((device) => device.isThis || device.state === "active").length}
+        >
           {t("place.devices")}
         </Place>
         <Place to="/activity" icon="list">
