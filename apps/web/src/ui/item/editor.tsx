@@ -99,6 +99,8 @@ export const Editor = (props: EditorProps) => {
       event.preventDefault()
       const names = Object.keys(found.values)
       onChange({ ...draft, values: { ...draft.values, ...found.values } })
+      // What was said of a value that stood there before.
+      setSaid((before) => Object.fromEntries(Object.entries(before).filter(([name]) => !names.includes(name))))
       setSplit(
         t("editor.split", {
           form: found.form,

@@ -24,7 +24,7 @@ import {
   canWithdraw,
   iconOfKind,
   labelOfField,
-  labelOfKind,
+  pluralOfKind,
   primaryField,
   publicField,
   siteOfExchange,
@@ -111,7 +111,7 @@ const ItemDetails = ({ item, summary }: { readonly item: ItemView; readonly summ
     <article className="page page-item">
       <nav className="crumbs" aria-label={t("frame.crumbs")}>
         <Link to={`/kind/${item.kind}`}>
-          <Icon name="back" size={16} /> {labelOfKind(item.kind)}
+          <Icon name="back" size={16} /> {pluralOfKind(item.kind)}
         </Link>
       </nav>
       <header className="item-head">

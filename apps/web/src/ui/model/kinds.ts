@@ -1,7 +1,7 @@
 import { exchangeById, kindByName, toExchangeId } from "@keyferry/items"
 import type { FieldValue, ItemSummary } from "@keyferry/sdk"
 
-import { fromTable, type MessageId } from "../../i18n/translate.ts"
+import { fromTable, type MessageId, t } from "../../i18n/translate.ts"
 import type { IconName } from "../kit/icon.tsx"
 
 /** How kinds stand in the rail, and in which order. */
@@ -37,6 +37,8 @@ const isKnown = (kind: string): kind is KnownKind => (KIND_ORDER as readonly str
 
 export const iconOfKind = (kind: string): IconName => (isKnown(kind) ? KIND_LOOKS[kind].icon : "key")
 export const labelOfKind = (kind: string): string => fromTable(kindByName(kind)?.label ?? kind)
+/** The name of their list. */
+export const pluralOfKind = (kind: string): string => (isKnown(kind) ? t(KIND_LOOKS[kind].plural) : labelOfKind(kind))
 export const isCredential = (kind: string): boolean => kindByName(kind)?.credential ?? true
 
 /** What "copy" without a word means: the value that is pasted most. */
