@@ -31,16 +31,18 @@ const startSizes = async (
   itemsOf: (size: number) => number,
   fill: (data: string, size: number) => void = () => undefined,
 ): Promise<readonly Size[]> => {
-  const out: Size[] = []
+  const started: Omit<Size, "connection">[] = []
   for (const size of sizes) {
     const { writers, folder: data } = await seed(join(folder, String(size)), 1, itemsOf(size))
     const [writer] = writers
     if (writer === undefined) throw new Error("no writer")
     fill(data, size)
-    const product = await startProduct(data)
-    out.push({ size, product, writer, connection: await openConnection(product.port) })
+    started.push({ size, product: await startProduct(data), writer })
   }
   await untilSignedAreTaken()
+  // Last: a connection that waited for the largest store to be filled would have been closed as idle.
+  const out: Size[] = []
+  for (const one of started) out.push({ ...one, connection: await openConnection(one.product.port) })
   return out
 }
 

@@ -64,6 +64,7 @@ export const openConnection = (port: number): Promise<Connection> =>
       resolve({
         send: (request) =>
           new Promise((done, failed) => {
+            if (socket.destroyed) failed(new Error("the connection was closed"))
             waiting = { resolve: done, reject: failed }
             socket.write(request)
           }),
