@@ -736,6 +736,31 @@ export const scenarios: readonly Scenario[] = [
     "opening the link of a security mail changes nothing; pressed it only freezes, and after a thaw it is dead",
     "network/freeze",
   ),
+  scenario(
+    "X-94",
+    "picture",
+    "a QR code that is cut, foreign or put together of two is no device's, and nobody is let in by it",
+    "server/pairing",
+  ),
+  scenario(
+    "X-95",
+    "server",
+    "silent after a change of the account: every call ends in its time, the change stands, nothing is lost",
+    "server/silence",
+  ),
+  scenario(
+    "X-96",
+    "thief who writes",
+    "an older main store put under the strongroom while it opens it or has it open is not served as the newest",
+    "strongroom/store-swap",
+  ),
+  scenario("X-97", "server", "an answer a byte at a time holds no call of a device beyond its time", "server/silence"),
+  scenario(
+    "X-98",
+    "server",
+    "an event longer than any of ours, in one piece, is hung up on without taking its room",
+    "server/silence",
+  ),
 ]
 
 /** Which numbers each family of the catalogue has, so that a line that is lost from the list above is missed. */

@@ -75,4 +75,37 @@ export const sabotages: readonly Sabotage[] = [
     },
     fast: true,
   },
+  {
+    name: "answer-in-time",
+    protects: "a server that sends a byte now and then holds no request of a device for ever",
+    changes: [
+      {
+        file: "packages/sdk/src/node/http.ts",
+        search: "      allowedMs += bytes / SLOWEST\n",
+        replace: "      allowedMs += 1000 + bytes / SLOWEST\n",
+      },
+    ],
+    killer: { file: "packages/sdk/src/node/http.test.ts", title: "sends its answer a byte at a time" },
+  },
+  {
+    name: "silent-stream",
+    protects: "a stream whose other end is gone without a word is not listened to for ever",
+    changes: [{ file: "packages/sdk/src/transport.ts", search: "    else onSilence()\n", replace: "" }],
+    killer: { file: "packages/sdk/src/transport.test.ts", title: "is hung up on after a minute without a word" },
+  },
+  {
+    name: "log-of-another-store",
+    protects: "the log of a store that was replaced is not mixed into the other one",
+    changes: [
+      {
+        file: "packages/store/src/sqlite.ts",
+        search: "    if (isLogOfAnother) for",
+        replace: "    if (place === '') for",
+      },
+    ],
+    killer: {
+      file: "packages/store/src/store.test.ts",
+      title: "notices that another file lies in its place, and takes its log away with it",
+    },
+  },
 ]

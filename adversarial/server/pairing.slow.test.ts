@@ -8,6 +8,7 @@ import {
   syncReplyStruct,
 } from "@keyferry/protocol"
 import type { HttpReply } from "@keyferry/sdk"
+import { deviceOfScan } from "@keyferry/sdk/scan-text"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 
 import { decodeCbor, encodeCbor, type CborValue } from "@keyferry/base"
@@ -214,6 +215,43 @@ describe("the QR code", () => {
     must(joined)
     must(await device.kf.syncOn({ items: "none", autoNew: true }))
     expect(await titlesOf(device.kf)).toEqual(["one"])
+    await device.kf.close()
+  })
+
+  test("X-94 hostile picture: a code that is cut, that is something else or that is put together of two is no device's; the whole one is", async () => {
+    const { device, id } = await waitingDevice()
+    const { text } = must(await device.kf.approvalScan())
+    const [word = "", dev = "", hash = ""] = text.split(" ")
+    for (let cut = 0; cut < text.length; cut++) {
+      expect(deviceOfScan(text.slice(0, cut)), `first ${cut}`).toBeUndefined()
+      if (cut > 0) expect(deviceOfScan(text.slice(cut)), `from ${cut}`).toBeUndefined()
+    }
+    for (const foreign of [
+      "https://shop.example/?keyferry-device",
+      "otpauth://totp/Keyferry:ada?secret=JBSWY3DPEHPK3PXP",
+      a.kit.code,
+      `${word} ${dev} ${hash}${hash}`,
+      `${word} ${dev}${dev} ${hash}`,
+      `${text} ${text}`,
+      `${word}\u0000${dev} ${hash}`,
+      text.toUpperCase(),
+      text.replaceAll("a", "\u0430"),
+    ])
+      if (foreign !== text) expect(deviceOfScan(foreign), foreign.slice(0, 40)).toBeUndefined()
+    // Half of this one and half of another: a code by its form, and of nobody's keys.
+    const spliced = `${word} ${dev} ${hash.slice(0, 26)}${hash.slice(26).split("").toReversed().join("")}`
+    const appends = a.device.server.requestsTo("account.append").length
+    for (const wrong of [spliced, text.slice(0, -1), ""]) {
+      const words = device.kf.approvalWords()
+      expect(codeOf(await a.device.kf.approve(id, wrong))).toBe("approval-mismatch")
+      must(await words)
+    }
+    expect(a.device.server.requestsTo("account.append").length).toBe(appends)
+    const words = device.kf.approvalWords()
+    const answer = must(await a.device.kf.approve(id, text))
+    must(await words)
+    const [joined] = await Promise.all([device.kf.approvalReply(answer.reply.join(" ")), answer.done.then(must)])
+    must(joined)
     await device.kf.close()
   })
 })

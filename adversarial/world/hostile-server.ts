@@ -35,6 +35,8 @@ export interface HostileServer {
   readonly lastReply: (route: RouteName) => HttpReply
   /** Sends an event into the device's open feed. */
   readonly streamEvent: (event: Uint8Array) => void
+  /** Sends whatever bytes into it, in one piece. */
+  readonly streamBytes: (bytes: Uint8Array) => void
   /** Everything that left the device: lines, headers and bodies. */
   readonly sentBytes: () => Uint8Array
   readonly forget: () => void
@@ -105,6 +107,7 @@ export const createHostileServer = (inner: Http): HostileServer => {
       return reply
     },
     streamEvent: (event) => push?.(utf8(`id: 1\nevent: change\ndata: ${bytesToBase64url(event)}\n\n`)),
+    streamBytes: (bytes) => push?.(bytes),
     sentBytes: () =>
       Buffer.concat(
         exchanges.flatMap(({ request }) => [

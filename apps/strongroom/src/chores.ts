@@ -19,7 +19,10 @@ const EVERY_MS = {
  * Work that waits for nobody: started with the process, stopped before its stores close. One that fails is written down
  * and tried again at its next turn. Stopping finishes what is running and writes the heads down once more.
  */
-export const startChores = ({ ctx, leases, rotateKek }: OpenStrongroom): (() => Promise<void>) => {
+export const startChores = (
+  { ctx, leases, rotateKek }: OpenStrongroom,
+  onMoved: () => void = () => undefined,
+): (() => Promise<void>) => {
   const running = new Set<Promise<void>>()
   const every = (ms: number, what: string, run: () => Promise<void>, atOnce = true): NodeJS.Timeout => {
     let isBusy = false
@@ -48,7 +51,13 @@ export const startChores = ({ ctx, leases, rotateKek }: OpenStrongroom): (() => 
     return setInterval(start, ms).unref()
   }
   const timers = [
-    every(EVERY_MS.heads, "heads", () => leases.raiseNotedHeads()),
+    every(EVERY_MS.heads, "heads", async () => {
+      // First, so that what was acknowledged is missed by the next start where the main store is another one by now.
+      await leases.raiseNotedHeads()
+      if (ctx.store.isInPlace() && leases.store.isInPlace()) return
+      ctx.log({ level: "error", what: "store-moved" })
+      onMoved()
+    }),
     // Those of another strongroom on the same stores that ended before it wrote its own down.
     every(EVERY_MS.allHeads, "all-heads", () => raiseAllHeads(ctx, leases), false),
     every(EVERY_MS.waiting, "waiting", async () => void (await expireOverdue(ctx))),

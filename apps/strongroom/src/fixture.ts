@@ -43,7 +43,7 @@ import { nodePrimitives as p } from "@keyferry/crypto/node"
 import { type Failure } from "@keyferry/protocol"
 import type { CallResult, CommitNotice } from "@keyferry/strongroom-api"
 
-import { cborShapes, type Handlers } from "./execute.ts"
+import type { cborShapes, Handlers } from "./execute.ts"
 
 import { type HandlerParts, type OpenStrongroom, openStrongroom } from "./strongroom.ts"
 import {

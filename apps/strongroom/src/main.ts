@@ -80,8 +80,12 @@ const main = async (): Promise<number> => {
       report("process", error)
       process.exit(1)
     })
-    const stopChores = startChores(opened.value)
-    const code = await serve(holdSigned(opened.value.calls, startedAtMs), opened.value.onNotice)
+    let giveUp: () => void = () => undefined
+    const moved = new Promise<number>((resolve) => {
+      giveUp = () => resolve(1)
+    })
+    const stopChores = startChores(opened.value, giveUp)
+    const code = await serve(holdSigned(opened.value.calls, startedAtMs), opened.value.onNotice, moved)
     await stopChores()
     await opened.value.close()
     return code
@@ -125,10 +129,11 @@ const holdSigned = (handlers: StrongroomHandlers, startedAtMs: number): Strongro
   }
 }
 
-/** Answers until the channel ends, then finishes what is running. Gives the exit code. */
+/** Answers until the channel ends or it is given up, then finishes what is running. Gives the exit code. */
 const serve = async (
   handlers: StrongroomHandlers,
   onNotice: (listener: (notice: CommitNotice) => void) => void,
+  givenUp: Promise<number>,
 ): Promise<number> => {
   const running = new Set<Promise<unknown>>()
   const input = new Socket({ fd: 0, readable: true, writable: false })
@@ -139,6 +144,7 @@ const serve = async (
   const ended = new Promise<number>((resolve) => {
     end = resolve
   })
+  void givenUp.then((code) => end(code))
   input.once("end", () => end(0))
   input.once("error", () => end(0))
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => end(0))

@@ -44,4 +44,17 @@ describe("a stream of events", () => {
     // 0.1 s here. Copying what is held for each piece takes minutes.
     expect(timer()).toBeLessThan(5000)
   })
+
+  test("one chunk of any size takes no more room than its longest event may; the events before are told", () => {
+    const chunk = new Uint8Array(160 * 1024 * 1024).fill(0x41)
+    chunk.set(utf8("data: A\n\ndata: B"))
+    chunk.set(utf8("\n\n"), chunk.length - 2)
+    const told: string[] = []
+    const take = createEventReader((text) => void told.push(text))
+    const beforeBytes = process.memoryUsage().arrayBuffers
+    expect(take(chunk)).toBe(false)
+    expect(process.memoryUsage().arrayBuffers - beforeBytes).toBeLessThan(100 * 1024 * 1024)
+    expect(told).toEqual(["A"])
+    expect(take(utf8("data: C\n\n"))).toBe(false)
+  })
 })

@@ -5,6 +5,7 @@ const MAX_EVENT_BYTES = 32 * 1024 * 1024
 const FIRST_ROOM = 4096
 /** Bytes of room that an idle stream keeps: a large event is seldom followed by another. */
 const KEPT_ROOM = 65_536
+const PART_BYTES = 1024 * 1024
 const LINE_END = 0x0a
 
 /** Takes the next chunk of a stream; false when an event grew past 32 MiB, after which nothing more is taken. */
@@ -21,10 +22,12 @@ export type EventReader = (chunk: Uint8Array) => boolean
 export const createEventReader = (onEvent: (data: string, name: string) => void): EventReader => {
   let room = new Uint8Array(FIRST_ROOM)
   let size = 0
-  return (chunk) => {
+  const take: EventReader = (chunk) => {
     if (size > MAX_EVENT_BYTES) return false
     if (size + chunk.length > room.length) {
-      const wider = new Uint8Array(Math.max(2 * room.length, size + chunk.length))
+      const wider = new Uint8Array(
+        Math.max(Math.min(2 * room.length, MAX_EVENT_BYTES + PART_BYTES), size + chunk.length),
+      )
       wider.set(room.subarray(0, size))
       room = wider
     }
@@ -46,6 +49,13 @@ export const createEventReader = (onEvent: (data: string, name: string) => void)
     if (size <= MAX_EVENT_BYTES) return true
     room = new Uint8Array(0)
     return false
+  }
+  return (chunk) => {
+    // In parts, so that one chunk of any size takes no more room than many small ones.
+    let at = 0
+    for (; chunk.length - at > PART_BYTES; at += PART_BYTES)
+      if (!take(chunk.subarray(at, at + PART_BYTES))) return false
+    return take(chunk.subarray(at))
   }
 }
 

@@ -70,7 +70,10 @@ export const openFeed = async (
     })
   })
   if (!opened.ok) return opened
-  void opened.value.closed.then(listener.onClosed)
+  void opened.value.closed.then((failure) => {
+    if (failure !== undefined) listener.onFailure(failure)
+    listener.onClosed()
+  })
   return ok({ close: opened.value.close })
 }
 

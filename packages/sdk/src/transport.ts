@@ -52,13 +52,22 @@ export interface Transport {
     as: Credentials,
     /** `name` is that of the event; only an event without data is told by its name alone. */
     onEvent: (data: string, name: string) => void,
-  ) => Answer<{ readonly close: () => void; readonly closed: Promise<void> }>
+  ) => Answer<{
+    readonly close: () => void
+    /** Why it was given up; `undefined` where it ended or fell silent. */
+    readonly closed: Promise<Failure | undefined>
+  }>
   readonly discover: () => Answer<Discovery>
 }
 
 const TIMEOUT_MS = 30_000
+/** Our server says every 20 seconds that it is still there (`spec/feed.md` FD9). */
+const SILENCE_MS = 60_000
+const TOO_LONG: Failure = { code: "malformed", detail: "The server sent an event that is longer than any of ours." }
 
-export const createTransport = (ports: SdkPorts, origin: string): Transport => {
+export type TransportPorts = Pick<SdkPorts, "http" | "clock" | "random" | "primitives" | "client" | "schedule">
+
+export const createTransport = (ports: TransportPorts, origin: string): Transport => {
   const url = new URL(origin)
   // Server time minus ours, learnt from one `clock-skew` answer; a request is then signed once more.
   let skewMs = 0
@@ -146,16 +155,28 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
     cbor: (route, body, as, query = "") => send(route, body, as, query),
     events: async (route, body, as, onEvent) => {
       let stop: (() => void) | undefined
+      let isTooLong = false
+      const silence = watchSilence(ports, () => stop?.())
       const take = createEventReader(onEvent)
       // An event that never ends would fill the memory of the device: such a server is hung up on.
       const onChunk = (chunk: Uint8Array): void => {
-        if (!take(chunk)) stop?.()
+        silence.heard()
+        if (take(chunk)) return
+        isTooLong = true
+        stop?.()
       }
       for (let attempt = 0; ; attempt++) {
         const opened = await ports.http.stream(await build(route, body, as, ""), onChunk)
         if (opened.ok) {
           stop = opened.value.close
-          return ok(opened.value)
+          // It may have come with the answer.
+          if (isTooLong) stop()
+          else silence.begin()
+          const closed = opened.value.closed.then(() => {
+            silence.end()
+            return isTooLong ? TOO_LONG : undefined
+          })
+          return ok({ close: opened.value.close, closed })
         }
         if (opened.error === undefined) return err({ code: "network-unreachable" })
         const failed = failureOf(opened.error)
@@ -176,6 +197,31 @@ export const createTransport = (ports: SdkPorts, origin: string): Transport => {
         : err({ code: "not-found", detail: `No Keyferry server answers at ${url.origin}.` })
     },
   })
+}
+
+/** A stream whose other end is gone without a word would otherwise be listened to for ever. */
+const watchSilence = (
+  { clock, schedule }: TransportPorts,
+  onSilence: () => void,
+): { readonly heard: () => void; readonly begin: () => void; readonly end: () => void } => {
+  let heardMs = 0
+  let cancel: (() => void) | undefined
+  const look = (): void => {
+    const leftMs = heardMs + SILENCE_MS - clock.monotonicMs()
+    if (leftMs > 0) cancel = schedule(look, leftMs)
+    else onSilence()
+  }
+  const heard = (): void => {
+    heardMs = clock.monotonicMs()
+  }
+  return {
+    heard,
+    begin: () => {
+      heard()
+      look()
+    },
+    end: () => cancel?.(),
+  }
 }
 
 const parseJson = (bytes: Uint8Array): unknown => {

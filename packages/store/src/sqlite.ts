@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, openSync, rmSync } from "node:fs"
+import { chmodSync, closeSync, openSync, rmSync, statSync } from "node:fs"
 import { constants, DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 
 import { SqliteDialect, type Dialect, type SqliteDatabase, type SqliteStatement } from "kysely"
@@ -27,6 +27,8 @@ export interface SqliteConnection {
   /** Runs a statement at once. Its rows have no prototype. */
   readonly execute: <R>(sql: string, parameters: readonly unknown[]) => Executed<R>
   readonly isInTransaction: () => boolean
+  /** Whether the file that is open is still the one at its path. */
+  readonly isInPlace: () => boolean
   readonly close: () => void
 }
 
@@ -74,7 +76,15 @@ export const openSqlite = ({ path, secureDelete }: SqliteOptions): SqliteConnect
     db.close()
     throw error
   }
-  const { database, execute } = adapt(db)
+  const place = path === ":memory:" ? undefined : placeOf(path)
+  const isInPlace = (): boolean => path === ":memory:" || placeOf(path) === place
+  const close = (): void => {
+    const isLogOfAnother = !isInPlace()
+    db.close()
+    // Another file lies there. What the log beside it holds follows upon the one that is gone, and would be mixed into it.
+    if (isLogOfAnother) for (const suffix of ["-wal", "-shm"]) rmSync(path + suffix, { force: true })
+  }
+  const { database, execute } = adapt(db, close)
   return Object.freeze({
     dialect: new SqliteDialect({ database }),
     execute,
@@ -82,8 +92,15 @@ export const openSqlite = ({ path, secureDelete }: SqliteOptions): SqliteConnect
     copyTo: (target: string) => copy(db, target),
     seal: () => seal(db),
     run: (sql: string) => db.prepare(sql).all(),
-    close: () => db.close(),
+    isInPlace,
+    close,
   })
+}
+
+/** Which file a path names now; `undefined` where there is none. */
+const placeOf = (path: string): string | undefined => {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return found === undefined ? undefined : `${found.dev} ${found.ino}`
 }
 
 /**
@@ -128,6 +145,7 @@ interface Kept extends SqliteStatement {
 /** The subset of a SQLite driver that Kysely asks for, over the runtime's own, with prepared statements kept. */
 const adapt = (
   db: DatabaseSync,
+  close: () => void,
 ): { readonly database: SqliteDatabase; readonly execute: SqliteConnection["execute"] } => {
   const statements = new Map<string, Kept>()
   let mustBeOpen = false
@@ -163,7 +181,7 @@ const adapt = (
     return statement
   }
   return {
-    database: { close: () => db.close(), prepare },
+    database: { close, prepare },
     execute: <R>(sql: string, parameters: readonly unknown[]) => prepare(sql).execute<R>(parameters),
   }
 }

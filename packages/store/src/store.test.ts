@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -43,6 +43,21 @@ describe("a SQLite store is closed towards everything else", () => {
     const store = await open(url)
     for (const suffix of ["", "-wal", "-shm"]) expect(statSync(url.slice(7) + suffix).mode & 0o777).toBe(0o600)
     await store.close()
+  })
+
+  test("notices that another file lies in its place, and takes its log away with it", async () => {
+    const [url, other] = [place(), place()]
+    const [path, otherPath] = [url.slice(7), other.slice(7)]
+    await (await open(other)).close()
+    const before = readFileSync(otherPath)
+    const store = await open(url)
+    expect(store.isInPlace()).toBe(true)
+    renameSync(otherPath, path)
+    expect(store.isInPlace()).toBe(false)
+    await store.transaction((tx) => sql`insert into schema_version values (9, 'lost', 0)`.execute(tx))
+    await store.close()
+    expect(readFileSync(path).equals(before)).toBe(true)
+    for (const suffix of ["-wal", "-shm"]) expect(existsSync(path + suffix)).toBe(false)
   })
 
   test("a checkpoint waits for the transaction that is open", async () => {

@@ -53,6 +53,8 @@ export interface Store<DB> {
   /** All `create` statements in their order (SQLite only), to compare with a committed schema. */
   readonly schemaText: () => string
   readonly sizeBytes: () => Promise<number>
+  /** False once another file lies where this one was opened (SQLite): what is written from then on is lost with the process. */
+  readonly isInPlace: () => boolean
   readonly close: () => Promise<void>
 }
 
@@ -192,6 +194,7 @@ const createStore = <DB extends StoreTables>(
       const { rows } = await sql<{ n: number }>`select pg_database_size(current_database()) as n`.execute(db)
       return rows[0]?.n ?? 0
     },
+    isInPlace: () => sqlite?.isInPlace() ?? true,
     close: () => db.destroy(),
   })
 }
