@@ -1,6 +1,6 @@
-import { createAuthenticator } from "../devices/world.ts"
+import { makeAccount } from "./account.ts"
 import { deviceOf } from "./device-tab.ts"
-import { ADDRESS, PASSWORD, type Sitting, type SittingWish, stepUp, tellSitting, unlockIfLocked } from "./sitting.ts"
+import { PASSWORD, type Sitting, type SittingWish, stepUp, tellSitting, unlockIfLocked } from "./sitting.ts"
 import { assert, until } from "./suite.ts"
 
 declare const document: { readonly documentElement: { readonly dataset: Readonly<Record<string, string | undefined>> } }
@@ -66,16 +66,7 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await a.must("unlock", PASSWORD)
     for (const title of ["Alpha", "Beta"])
       await a.must("add", { kind: "note", title, fields: [{ name: "text", value: title, secret: true }] })
-    await a.must("signUp", {
-      link: world.firstLink(),
-      address: ADDRESS,
-      password: PASSWORD,
-      deviceName: "First browser",
-    })
-    const { otpauth } = await a.must<{ readonly otpauth: string }>("twoFactorStart")
-    code = createAuthenticator(otpauth, { nowMs: world.nowMs, nextStep: () => Promise.resolve(world.moveBy(30_000)) })
-    await a.must("twoFactorConfirm", await code())
-    await a.must("syncOn", { items: "all", autoNew: true })
+    ;({ code } = await makeAccount(world, a))
     await open("/", "2 of 2")
     await ada.fill("Filter this list", "quantum")
     await ada.sees("Nothing matches “quantum”.")

@@ -1,4 +1,4 @@
-import { createAuthenticator } from "../devices/world.ts"
+import { makeAccount } from "./account.ts"
 import { openDeviceTab } from "./device-tab.ts"
 import { mailboxIn } from "./mailbox.ts"
 import { ADDRESS, PASSWORD, type Sitting, type SittingWish, tellSitting } from "./sitting.ts"
@@ -24,17 +24,7 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     const a = await openDeviceTab(await world.browser(name, "recovery-first"), world.origin)
     await a.must("createLocal", PASSWORD)
     await a.must("add", { kind: "note", title: "Harbour", fields: [{ name: "text", value: "quay 7", secret: true }] })
-    const made = await a.must<{ readonly code: string }>("signUp", {
-      link: world.firstLink(),
-      address: ADDRESS,
-      password: PASSWORD,
-      deviceName: "First browser",
-    })
-    kit = made.code
-    const { otpauth } = await a.must<{ readonly otpauth: string }>("twoFactorStart")
-    code = createAuthenticator(otpauth, { nowMs: world.nowMs, nextStep: () => Promise.resolve(world.moveBy(30_000)) })
-    await a.must("twoFactorConfirm", await code())
-    await a.must("syncOn", { items: "all", autoNew: true })
+    ;({ kit, code } = await makeAccount(world, a))
     await a.tab.close()
   })
 

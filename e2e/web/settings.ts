@@ -1,8 +1,17 @@
-import { createAuthenticator } from "../devices/world.ts"
+import { makeAccount } from "./account.ts"
 import { deviceOf } from "./device-tab.ts"
 import { mailboxIn } from "./mailbox.ts"
 import { type Person } from "./person.ts"
-import { ADDRESS, PASSWORD, type Sitting, type SittingWish, stepUp, tellSitting, unlockIfLocked } from "./sitting.ts"
+import {
+  ADDRESS,
+  PASSWORD,
+  QUIET_PAGE,
+  type Sitting,
+  type SittingWish,
+  stepUp,
+  tellSitting,
+  unlockIfLocked,
+} from "./sitting.ts"
 import { assert, equal, until } from "./suite.ts"
 
 declare const hook: { readonly call: (method: string, args: readonly unknown[]) => Promise<unknown> }
@@ -35,6 +44,8 @@ const SIGNED_OUT =
 const BIN = "an item goes into the bin and comes back"
 const RENAMED = "a device gets another name"
 const IMPORTED = "an archive is imported"
+const HOLDER_CLOSED = "a tab that is locked because the one with the keys was closed says so"
+const RETIRED = "the browser that signed out is listed as signed out"
 const LEFT_OPEN = "a tab that another one locks in the middle of a question comes back to it"
 
 /** What a person changes about an account, each with a reload at every step. */
@@ -73,18 +84,8 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
       return btoa(String.fromCharCode(...made.value))
     }, PASSPHRASE)
     await add("Beta")
-    const made = await a.must<{ readonly code: string }>("signUp", {
-      link: world.firstLink(),
-      address: ADDRESS,
-      password: PASSWORD,
-      deviceName: "First browser",
-    })
-    kit = made.code
+    ;({ kit, code } = await makeAccount(world, a))
     await a.must("checkKit", kit)
-    const { otpauth } = await a.must<{ readonly otpauth: string }>("twoFactorStart")
-    code = createAuthenticator(otpauth, { nowMs: world.nowMs, nextStep: () => Promise.resolve(world.moveBy(30_000)) })
-    await a.must("twoFactorConfirm", await code())
-    await a.must("syncOn", { items: "all", autoNew: true })
     equal(await a.titles(), ["Alpha", "Beta"])
   })
 
@@ -261,6 +262,18 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await gone("Local only")
   })
 
+  await check(`${how}: ${HOLDER_CLOSED}`, async () => {
+    const other = await sit(browser)
+    await other.tab.goto(world.origin)
+    await other.sees("Alpha")
+    await ada.tab.goto(`${world.origin}${QUIET_PAGE}`)
+    await other.sees("The tab that held the keys was closed")
+    await unlockIfLocked(other, "Alpha", password)
+    await other.sees("Alpha")
+    assert(!(await other.text()).includes("The tab that held the keys"), "it is said as long as it matters")
+    await other.tab.close()
+  })
+
   await check(`${how}: ${SIGNED_OUT}`, async () => {
     await open("/sign-out", "Before you sign out of this browser")
     await reload("Before you sign out of this browser")
@@ -300,6 +313,12 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await ada.press("Retrieve my keys")
     await ada.sees("Sync is on")
     await open("/", "3 of 3")
+  })
+
+  await check(`${how}: ${RETIRED}`, async () => {
+    await open("/devices", "1 that is gone")
+    await ada.press("1 that is gone")
+    await ada.sees("Signed out")
   })
 
   if (isPasskey)

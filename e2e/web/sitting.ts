@@ -27,6 +27,8 @@ export interface Sitting {
 
 export const PASSWORD = "correct horse battery staple"
 export const ADDRESS = "ada@example.org"
+/** A page of this origin that runs nothing of the app: nobody holds its databases open. */
+export const QUIET_PAGE = "/pages/style.css"
 
 /**
  * Chromium's person has no pointer. Headless Firefox loses the focus to its own bars when Tab leaves the page, and takes no

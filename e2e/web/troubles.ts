@@ -2,13 +2,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 import type { ItemSummary, ItemView } from "@keyferry/sdk"
+import { errors } from "@keyferry/sdk/errors"
 
-import { createAuthenticator } from "../devices/world.ts"
+import { makeAccount } from "./account.ts"
 import type { BrowserName, Tab, Watch } from "./browsers.ts"
 import { type DeviceTab, deviceOf } from "./device-tab.ts"
 import type { Person } from "./person.ts"
 import { pointerAt } from "./pointer.ts"
-import { personAt } from "./sitting.ts"
+import { ADDRESS, PASSWORD, personAt, QUIET_PAGE } from "./sitting.ts"
 import { assert, equal, type Suite, until } from "./suite.ts"
 import { createWorld, type World } from "./world.ts"
 
@@ -21,9 +22,8 @@ declare const indexedDB: {
 
 declare const navigator: { readonly serviceWorker: { readonly controller: unknown } }
 
-const PASSWORD = "correct horse battery staple"
-const ADDRESS = "ada@example.org"
 /** The gallery says by this sentence which story reaches a state. */
+const DEFECT_AT_START = "a worker that throws at its start is a sentence on the page, and the next load opens as ever"
 const CONFLICT = "the same secret changed on both sides: both values are kept, and a person picks one"
 
 /** What goes wrong around the app, on the screens: a server that is gone, mail that is down, links that do not fit, a store that is lost. */
@@ -31,7 +31,7 @@ export const tellTroubles = async (name: BrowserName, bundle: string, watch: Wat
   const world = await createWorld(bundle, watch)
   const people: Person[] = []
   try {
-    await tellThem(name, world, suite, people)
+    await tellThem(name, world, suite, people, watch)
   } catch (error) {
     // What the person had before them tells more than the sentence.
     for (const [at, { tab }] of people.entries())
@@ -41,9 +41,6 @@ export const tellTroubles = async (name: BrowserName, bundle: string, watch: Wat
     await world.close()
   }
 }
-
-/** A page of this origin that runs nothing of the app: nobody holds its databases open. */
-const QUIET_PAGE = "/pages/style.css"
 
 const deleteDatabases = (tab: Tab, names: readonly string[]): Promise<readonly string[]> =>
   tab.run(async (wanted) => {
@@ -59,7 +56,13 @@ const deleteDatabases = (tab: Tab, names: readonly string[]): Promise<readonly s
     return chosen
   }, names)
 
-const tellThem = async (name: BrowserName, world: World, { check }: Suite, people: Person[]): Promise<void> => {
+const tellThem = async (
+  name: BrowserName,
+  world: World,
+  { check }: Suite,
+  people: Person[],
+  watch: Watch,
+): Promise<void> => {
   const first = await world.browser(name, "trouble-first")
   const second = await world.browser(name, "trouble-second")
   const open = async (browser: typeof first, path = "/"): Promise<Person> => {
@@ -119,17 +122,7 @@ const tellThem = async (name: BrowserName, world: World, { check }: Suite, peopl
   await check(
     "signing out with something that is only here names it, and deletes nothing before it is typed",
     async () => {
-      const made = await a.must<{ readonly code: string }>("signUp", {
-        link: world.firstLink(),
-        address: ADDRESS,
-        password: PASSWORD,
-        deviceName: "First browser",
-      })
-      kit = made.code
-      const { otpauth } = await a.must<{ readonly otpauth: string }>("twoFactorStart")
-      code = createAuthenticator(otpauth, { nowMs: world.nowMs, nextStep: () => Promise.resolve(world.moveBy(30_000)) })
-      await a.must("twoFactorConfirm", await code())
-      await a.must("syncOn", { items: "all", autoNew: true })
+      ;({ kit, code } = await makeAccount(world, a))
       const only = {
         kind: "note",
         title: "Only here",
@@ -313,7 +306,29 @@ const tellThem = async (name: BrowserName, world: World, { check }: Suite, peopl
     await ada.sees("Add a key")
     assert(!(await ada.text()).includes(ADDRESS), "no address is left")
   })
-  if (name === "chromium")
+  if (name === "chromium") {
+    await check(DEFECT_AT_START, async () => {
+      const thrown = "thrown by the story"
+      const tab = await (await world.browser(name, "trouble-defect")).tab()
+      const eve = pointerAt(tab)
+      people.push(eve)
+      await tab.spoilOnce(
+        /\/assets\/main-[^/]*\.js$/,
+        `Object.defineProperty(navigator, "userAgent", { get() { throw new Error("${thrown}") } })`,
+      )
+      await tab.goto(world.origin)
+      await eve.sees("This browser’s vault doesn’t open")
+      await eve.sees(errors.internal.sentence)
+      await tab.goto(world.origin)
+      await eve.sees("Add a key")
+      // What was thrown on purpose is no error of the story; that it was told where defects are looked for is.
+      const told = watch.errors.splice(0)
+      assert(
+        told.some((text) => text.includes(thrown)),
+        "the defect is told in the console",
+      )
+      watch.errors.push(...told.filter((text) => !text.includes(thrown)))
+    })
     await check(
       "a worker that the browser never brings is begun again, and the page does not wait for ever",
       async () => {
@@ -331,4 +346,5 @@ const tellThem = async (name: BrowserName, world: World, { check }: Suite, peopl
         }
       },
     )
+  }
 }

@@ -39,6 +39,9 @@ const RENAMED = "a device gets another name"
 const CONFLICT = "the same secret changed on both sides: both values are kept, and a person picks one"
 const WITHOUT_ACCOUNT = "without an account every place says what is there, and what an account would bring"
 const EDITOR_HELPS = "the editor says what is missing, and of a key that may withdraw what that means"
+const HOLDER_CLOSED = "a tab that is locked because the one with the keys was closed says so"
+const RETIRED = "the browser that signed out is listed as signed out"
+const DEFECT_AT_START = "a worker that throws at its start is a sentence on the page, and the next load opens as ever"
 const LIST_LOOKS = "the list is filtered, selected and drawn closer, and an item's history is read"
 const DEVICES_SAY = "the page of devices says that there is only one, how another is added, and what it knows of each"
 const QUESTIONS = "questions that are given up change nothing, and a reload comes back to each"
@@ -139,6 +142,9 @@ export const REACHED: Readonly<Record<string, string>> = {
   "screen:turn-on-no-account": WITHOUT_ACCOUNT,
   "editor:problem": EDITOR_HELPS,
   "editor:withdraw": EDITOR_HELPS,
+  "screen:unlock-holder-closed": HOLDER_CLOSED,
+  "device:retired": RETIRED,
+  "page:store-failure": DEFECT_AT_START,
   "screen:list-nothing-matches": LIST_LOOKS,
   "screen:list-selected": LIST_LOOKS,
   "screen:list-compact": LIST_LOOKS,
@@ -196,24 +202,16 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
           "sync:insecure-context",
           "page:insecure-context",
           "page:browser-lacks",
-          "page:store-failure",
           "banner:storage",
         ],
       ],
       [
         ELSEWHERE,
-        [
-          "device:pending-first",
-          "device:confirmed",
-          "device:approved",
-          "device:stale",
-          "device:lease-locked",
-          "device:retired",
-        ],
+        ["device:pending-first", "device:confirmed", "device:approved", "device:stale", "device:lease-locked"],
       ],
       [ELSEWHERE, ["device:rejected", "device:expired", "sync:device-unknown", "sync:account-frozen"]],
       [ELSEWHERE, ["custody:not-here", "custody:closed", "screen:standard-only"]],
-      [ELSEWHERE, ["screen:unlock-offline", "screen:sign-out-offline", "screen:unlock-holder-closed"]],
+      [ELSEWHERE, ["screen:unlock-offline", "screen:sign-out-offline"]],
       [
         BRIEF,
         [

@@ -98,7 +98,7 @@ export const errors = {
     1,
     "Something broke on our side.",
     SAFE,
-    "Try again; if it stays, report the request id.",
+    "Try again; if it stays, report it, with the request id where one is shown.",
   ),
   // ── sign-in ──
   "signed-out": entry(401, "after-login", 4, "You are not signed in here.", SAFE, "Sign in: kf login URL"),
