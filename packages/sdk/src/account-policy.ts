@@ -23,7 +23,7 @@ import type { Device } from "./device.ts"
 import { acceptAccount } from "./sync-account.ts"
 import { syncScope } from "./sync-exchange.ts"
 import { isFreshPassword, limitUnlocked } from "./open-time.ts"
-import { renewLease } from "./unlock.ts"
+import { renewLease } from "./lease.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
 

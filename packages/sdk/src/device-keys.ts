@@ -14,16 +14,19 @@ export type DeviceKemKey = Secret<"KemSeed">
 export interface DeviceKeys {
   readonly makeAuth: () => Promise<AuthKey>
   readonly authPublicKey: (key: AuthKey) => Promise<Uint8Array>
-  readonly signAuth: (key: AuthKey, message: Uint8Array) => Promise<Uint8Array>
+  /** Finds the key and says how to sign with it: 64 bytes, Ed25519. */
+  readonly authSigner: (key: AuthKey) => Promise<SignAuth>
   readonly makeKem: () => Promise<DeviceKemKey>
   readonly kemPair: (key: DeviceKemKey) => Promise<KemKeyPair>
 }
+
+export type SignAuth = (message: Uint8Array) => Promise<Uint8Array>
 
 /** The 32 bytes are the seeds. */
 export const seedKeys = (p: Primitives, random: Random): DeviceKeys => ({
   makeAuth: async () => secret<"AuthKey">(random.bytes(32)),
   authPublicKey: (key) => p.ed25519PublicKey(key.reveal()),
-  signAuth: (key, message) => p.ed25519Sign(key.reveal(), message),
+  authSigner: async (key) => (message) => p.ed25519Sign(key.reveal(), message),
   makeKem: async () => secret<"KemSeed">(random.bytes(32)),
   kemPair: kemKeyPairFromSeed,
 })

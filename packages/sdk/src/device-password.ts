@@ -6,7 +6,9 @@ import { type Device, deviceSecret, recordRow } from "./device.ts"
 import { localBundle, MODE_LOCAL } from "./formats.ts"
 import { localKey, sealRow } from "./sealing.ts"
 import { bundleRow } from "./key-bundle.ts"
-import { evaluateLease, passwordProblem, placeOf, reportUnlocked, storeLease } from "./unlock.ts"
+import { evaluateLease, leaseSigner, reportUnlocked, storeLease } from "./lease.ts"
+import { placeOf } from "./lease-token.ts"
+import { passwordProblem } from "./unlock.ts"
 
 /**
  * The password that opens this device: new salts, and the bundles sealed under what the new password gives. The store must be
@@ -32,7 +34,9 @@ export const setDevicePassword = async (device: Device, password: string): Promi
     return ok(undefined)
   }
   const { account } = record
-  const answer = await evaluateLease(device, account, uOn, d, saltOn)
+  const signer = await leaseSigner(device, account)
+  if (!signer.ok) return signer
+  const answer = await evaluateLease(device, signer.value, account, uOn, d, saltOn)
   if (!answer.ok) return answer
   const onKey = await kOn(p, answer.value.y, uOn, d, saltOn, placeOf(account))
   const offlineKey =

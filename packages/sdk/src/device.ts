@@ -151,7 +151,7 @@ export const requestSigner = (
   keyId: string,
   tag: RequestSigner["tag"],
   key: AuthKey,
-): RequestSigner => ({ keyId, tag, sign: (message) => keysOf(ports).signAuth(key, message) })
+): RequestSigner => ({ keyId, tag, sign: async (message) => (await keysOf(ports).authSigner(key))(message) })
 
 /** Account links beside the store in clear, authenticated by the device secret. */
 export const chainRows = async (device: Device, links: readonly Uint8Array[]): Promise<readonly Row[]> => {

@@ -17,7 +17,7 @@ import { renewLocalKeys } from "./renew-local-keys.ts"
 import { choosePolicy, setCredentialSwitch } from "./sync-choice.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
-type Serial = <T>(work: () => Done<T>) => Done<T>
+export type Serial = <T>(work: () => Done<T>) => Done<T>
 
 type ItemCalls = Pick<
   Keyferry,
@@ -43,6 +43,7 @@ type ItemCalls = Pick<
 export const itemCalls = ({
   device,
   serial,
+  reading,
   online,
   poke,
   changed,
@@ -50,7 +51,9 @@ export const itemCalls = ({
   readonly device: Device
   /** One after the other, failures of the disk as values. */
   readonly serial: Serial
-  /** The same, and a removal that the server tells of is followed up. */
+  /** What only looks, beside a sync that runs by itself. */
+  readonly reading: Serial
+  /** `serial`, and a removal that the server tells of is followed up. */
   readonly online: Serial
   /** There is something to send. */
   readonly poke: () => void
@@ -69,16 +72,16 @@ export const itemCalls = ({
     return ok(item)
   }
   return {
-    list: () => serial(async () => (device.local === undefined ? err(notOpen(device)) : ok(device.items.list()))),
+    list: () => reading(async () => (device.local === undefined ? err(notOpen(device)) : ok(device.items.list()))),
     bin: () =>
-      serial(async () => {
+      reading(async () => {
         if (device.local === undefined) return err(notOpen(device))
         const isInBin = (row: LocalItem): boolean =>
           row.recordKind === RECORD_KIND.item && row.deletedAtMs > 0 && row.body.length > 0
         return ok(inOrder([...device.items.values()].filter(isInBin).map(summaryOf)))
       }),
     get: (id) =>
-      serial(async () => {
+      reading(async () => {
         const item = findItem(device, id)
         return item.ok ? viewOf(device, item.value) : item
       }),

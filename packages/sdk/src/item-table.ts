@@ -21,8 +21,8 @@ export class ItemTable extends Map<string, LocalItem> {
   readonly #unsettled = new Set<string>()
   #counts: Counts | undefined
   #listed: readonly ItemSummary[] = []
-  readonly #listedAs = new Map<string, ItemSummary>()
-  readonly #toList = new Set<string>()
+  /** What was set or taken out since the last list, with the row that was listed; `undefined` before the first list. */
+  #changed: Map<string, LocalItem | undefined> | undefined
 
   override set(key: string, row: LocalItem): this {
     this.#replace(key, row)
@@ -56,42 +56,47 @@ export class ItemTable extends Map<string, LocalItem> {
 
   /** Items outside the bin by title. The same array as before until one of them changes. */
   list(): readonly ItemSummary[] {
-    if (this.#toList.size === 0) return this.#listed
+    if (this.#changed === undefined) {
+      this.#changed = new Map()
+      this.#listed = inOrder([...this.values()].filter(isLive).map(summaryOf))
+      return this.#listed
+    }
+    if (this.#changed.size === 0) return this.#listed
     const gone = new Set<ItemSummary>()
     const fresh: ItemSummary[] = []
-    for (const key of this.#toList) {
-      const before = this.#listedAs.get(key)
-      const row = this.get(key)
-      const now = row !== undefined && isLive(row) ? summaryOf(row) : undefined
+    for (const [key, listed] of this.#changed) {
+      const before = listedAs(listed)
+      const now = listedAs(this.get(key))
       if (before === now) continue
       if (before !== undefined) gone.add(before)
-      if (now === undefined) this.#listedAs.delete(key)
-      else {
-        fresh.push(now)
-        this.#listedAs.set(key, now)
-      }
+      if (now !== undefined) fresh.push(now)
     }
-    this.#toList.clear()
+    this.#changed.clear()
     const kept = gone.size === 0 ? this.#listed : this.#listed.filter((summary) => !gone.has(summary))
     this.#listed = fresh.length < FEW ? fresh.reduce(withOne, kept) : inOrder([...kept, ...fresh])
     return this.#listed
   }
 
   #replace(key: string, row: LocalItem | undefined): void {
-    const before = this.get(key)
     if (row !== undefined && isUnsettled(row)) this.#unsettled.add(key)
-    else this.#unsettled.delete(key)
+    else if (this.#unsettled.size > 0) this.#unsettled.delete(key)
+    // A store that is being opened: nothing was asked of it yet.
+    if (this.#counts === undefined && this.#changed === undefined) return
+    const before = this.get(key)
+    if (this.#changed?.has(key) === false) this.#changed.set(key, before)
     if (this.#counts !== undefined) {
       if (before !== undefined) count(this.#counts, before, -1)
       if (row !== undefined) count(this.#counts, row, 1)
     }
-    this.#toList.add(key)
   }
 }
 
 type Counts = { -readonly [name in keyof ItemCounts]: number }
 
 const isLive = (row: LocalItem): boolean => row.recordKind === RECORD_KIND.item && row.deletedAtMs === 0
+
+const listedAs = (row: LocalItem | undefined): ItemSummary | undefined =>
+  row !== undefined && isLive(row) ? summaryOf(row) : undefined
 
 const isUnsettled = (row: LocalItem): boolean => row.waiting || row.tried !== undefined
 

@@ -25,7 +25,7 @@ import { accountLog } from "./account-log.ts"
 import { changeAddress, readAddress } from "./address.ts"
 import { approveLeaseReset, denyLeaseReset, resetLease } from "./lease-reset.ts"
 import { freezeAccount, thawAccount, waitForThaw } from "./freeze.ts"
-import { itemCalls } from "./item-calls.ts"
+import { itemCalls, type Serial } from "./item-calls.ts"
 import { recoverFinish, recoverStart } from "./recover.ts"
 import { evidenceRow } from "./formats.ts"
 import { abortable } from "./giving-up.ts"
@@ -49,7 +49,7 @@ import { choosePolicy, existingToUpload } from "./sync-choice.ts"
 import { putLabel, removeRetired, tellKit } from "./sync-chores.ts"
 import { syncNow } from "./sync.ts"
 import { watchUnlock } from "./unlock-watch.ts"
-import { createLocalStore, unlock } from "./unlock.ts"
+import { createLocalStore, unlock, type Unlocked } from "./unlock.ts"
 
 type Done<T> = Promise<Result<T, Failure>>
 
@@ -83,9 +83,10 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
   )
   ports.attention?.(live.lookAgain)
 
-  /** One after the other. A full disk, a damaged file or a locked keychain is an answer, not a crash. */
-  const serial = <T>(work: () => Done<T>): Done<T> =>
-    device.serial(async () => {
+  /** A full disk, a damaged file or a locked keychain is an answer, not a crash. */
+  const answering =
+    <T>(work: () => Done<T>) =>
+    async (): Done<T> => {
       try {
         return await work()
       } catch (error) {
@@ -93,10 +94,14 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         if (failure === undefined) throw error
         return err(failure)
       }
-    })
+    }
+  /** One after the other. */
+  const serial: Serial = (work) => device.serial(answering(work))
+  /** What only looks, beside a sync that runs by itself. */
+  const reading: Serial = (work) => device.turns.reading(answering(work))
   /** Every call to the server may learn that this device was removed: then the signed link is asked for and obeyed. */
-  const online = async <T>(work: () => Done<T>): Done<T> => {
-    const result = await serial(work)
+  const online = async <T>(work: () => Done<T>, inTurn: Serial = serial): Done<T> => {
+    const result = await inTurn(work)
     if (!result.ok && (result.error.code === "device-removed" || result.error.code === "device-retired"))
       await ownRemoval(device, result.error.code)
     // A frozen account opens nothing anywhere; what this device still has open it closes.
@@ -109,6 +114,14 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     remote = undefined
     changed()
     return result
+  }
+  const keepInBackground = ({ keepLease }: Unlocked): void => {
+    if (keepLease === undefined) return
+    const keep = answering(async () => ok(await keepLease()))
+    void device.turns.background(keep).then(({ result }) => {
+      if (result.ok) changed()
+      else live.report(result.error)
+    })
   }
   const afterOpen = (): void => {
     remote = undefined
@@ -164,6 +177,8 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         await loadEnrolment(device, box)
         const finished = await finishWhatWasStaged(device)
         await tidy(device)
+        // Whoever looks at what is open now does not wait for the server to hear of it.
+        keepInBackground(opened.value)
         afterOpen()
         const notice = finished ?? opened.value.notice?.code
         return ok({ lock: opened.value.lock, ...(notice === undefined ? {} : { notice }) })
@@ -180,6 +195,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     confirmPassword: (password) =>
       serial(async () => {
         const again = await unlock(device, password)
+        if (again.ok) await again.value.keepLease?.()
         return again.ok ? ok(undefined) : again
       }),
     close: async () => {
@@ -192,7 +208,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       })
     },
 
-    ...itemCalls({ device, serial, online, poke: () => live.poke(), changed }),
+    ...itemCalls({ device, serial, reading, online, poke: () => live.poke(), changed }),
 
     signUp: async (input) => {
       const made = await serial(() => signUp(device, input))
@@ -315,6 +331,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       online(async () => {
         if (device.local === undefined) return err(notOpen(device))
         const known = await unlock(device, input.password)
+        if (known.ok) await known.value.keepLease?.()
         return known.ok ? setDevicePassword(device, input.newPassword) : known
       }),
     replaceKit: (input) =>
@@ -399,7 +416,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       }),
     ...repairCalls(device, online, (failure) => live.report(failure)),
 
-    devices: () => online(() => devicesOf(device)),
+    devices: () => online(() => devicesOf(device), reading),
     renameDevice: (id, name) =>
       online(async () => {
         const parsed = parseId("dev", id)

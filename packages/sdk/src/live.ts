@@ -6,7 +6,7 @@ import { type FeedListener, openFeed } from "./feed.ts"
 import { verifyOwnRemoval, wipeRemoved } from "./leaving.ts"
 import { retryable } from "./ports.ts"
 import { syncNow, waitingItems } from "./sync.ts"
-import { renewLease } from "./unlock.ts"
+import { renewLease } from "./lease.ts"
 import { randomFraction } from "./vault-run.ts"
 
 export type LiveState = "off" | "up-to-date" | "working" | "waiting" | "offline" | "refused" | "frozen" | "busy"

@@ -7,7 +7,8 @@ import { chainRows, type Device, recordRow } from "./device.ts"
 import { rowsUnderNewKeys } from "./rekey-store.ts"
 import { rescueRows } from "./staged.ts"
 import { bundleRow } from "./key-bundle.ts"
-import { newLocalKeys, renewLease } from "./unlock.ts"
+import { renewLease } from "./lease.ts"
+import { newLocalKeys } from "./unlock.ts"
 
 /**
  * New local keys: every row sealed again into a new file, the old one unlinked, the keys wrapped to the kit of today. After a

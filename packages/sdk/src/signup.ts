@@ -34,7 +34,9 @@ import type { AccountRecord, ServerRecord } from "./formats.ts"
 import { keysOf, retryable } from "./ports.ts"
 import { dropStaged, settle, stage, type Staged, startLease } from "./staged.ts"
 import { afterUnlock } from "./open-time.ts"
-import { createLocalStore, passwordProblem, readToken, reportUnlocked, storeLease } from "./unlock.ts"
+import { reportUnlocked, storeLease } from "./lease.ts"
+import { readToken } from "./lease-token.ts"
+import { createLocalStore, passwordProblem } from "./unlock.ts"
 import { b64, fromB64, keyIdOf } from "./wire.ts"
 
 /** `https://keys.example.com/setup#t=<token>` or `/join#t=<token>`: the token never reaches a server log. */

@@ -32,7 +32,8 @@ import type { AuthKey } from "./device-keys.ts"
 import type { Row } from "./ports.ts"
 import { rowsUnderNewKeys } from "./rekey-store.ts"
 import { bundleRow, setFull } from "./key-bundle.ts"
-import { evaluateLease, newLocalKeys } from "./unlock.ts"
+import { evaluateLease, leaseSigner } from "./lease.ts"
+import { newLocalKeys } from "./unlock.ts"
 
 /*
  * A device that joins an account is prepared whole before its first link is sent: keys, lease answer, sealed. The
@@ -77,7 +78,9 @@ export const startLease = async (
   const saltOff = random.bytes(32)
   const uOn = await unlockFactor(p, password, saltOn)
   await store.write([await authSeedRow(device.ports, d, authSeed)])
-  const answer = await evaluateLease(device, account, uOn, d, saltOn)
+  const signer = await leaseSigner(device, account)
+  if (!signer.ok) return signer
+  const answer = await evaluateLease(device, signer.value, account, uOn, d, saltOn)
   if (!answer.ok) return answer
   const place = { uid: account.accountId, deviceId: account.deviceId, leaseId: account.leaseId }
   const onKey = (await kOn(p, answer.value.y, uOn, d, saltOn, place)).reveal()

@@ -38,6 +38,28 @@ describe("turns", () => {
     expect(timers.delays()).toEqual([])
   })
 
+  test("[SY99] what only looks waits for the calls before it, and for no sync", async () => {
+    const timers = createTimers()
+    const turns = createTurns(timers.schedule)
+    const order: string[] = []
+    const edit = turns.serial(async () => {
+      await settle()
+      order.push("edit")
+    })
+    const look = turns.reading(async () => order.push("look"))
+    await Promise.all([edit, look])
+    const sync = turns.background(() => turns.answerOrGiveWay(silence))
+    await turns.reading(async () => order.push("look beside the sync"))
+    expect(order).toEqual(["edit", "look", "look beside the sync"])
+    // Nobody waits, so nothing has to give way.
+    expect(timers.delays()).toEqual([])
+    const failed = turns.serial(() => Promise.reject(new Error("an edit")))
+    timers.end()
+    await sync
+    await expect(failed).rejects.toThrow("an edit")
+    expect(await turns.reading(async () => "seen")).toBe("seen")
+  })
+
   test("[SY99] patience doubles with each time, to 16 seconds, and begins anew after an answer", async () => {
     const timers = createTimers()
     const turns = createTurns(timers.schedule)

@@ -12,7 +12,9 @@ const MOST_PATIENCE_MS = 16_000
 export interface Turns {
   /** Runs when everything before it is done; a failure of one does not stop the next. */
   readonly serial: <T>(work: () => Promise<T>) => Promise<T>
-  /** The same for work that nobody waits for. `gaveWay` tells whether it ended because somebody else waited. */
+  /** For what changes nothing: behind the calls before it, whose changes it sees, and beside a sync that runs by itself. */
+  readonly reading: <T>(work: () => Promise<T>) => Promise<T>
+  /** `serial` for work that nobody waits for. `gaveWay` tells whether it ended because somebody else waited. */
   readonly background: <T>(work: () => Promise<T>) => Promise<{ readonly result: T; readonly gaveWay: boolean }>
   /**
    * Sends a request and gives its answer. `undefined`: background work gives way, and whether the request arrived is open; it is not sent
@@ -23,6 +25,8 @@ export interface Turns {
 
 export const createTurns = (schedule: SdkPorts["schedule"]): Turns => {
   let tail: Promise<unknown> = Promise.resolve()
+  /** The last call of a person. */
+  let lastCall: Promise<unknown> = Promise.resolve()
   /** Calls of people that have not begun. */
   let waiting = 0
   let inBackground = false
@@ -59,9 +63,11 @@ export const createTurns = (schedule: SdkPorts["schedule"]): Turns => {
         waiting--
         return work()
       })
+      lastCall = next.catch(() => undefined)
       watch()
       return next
     },
+    reading: (work) => lastCall.then(work),
     background: (work) =>
       enqueue(async () => {
         inBackground = true

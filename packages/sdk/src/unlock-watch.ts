@@ -2,7 +2,7 @@ import { hasClockMoved, isUnlockOver } from "@keyferry/engine"
 
 import type { Device } from "./device.ts"
 import { instantOf, unlockMaxS } from "./open-time.ts"
-import { noteGraceTime } from "./unlock.ts"
+import { noteGraceTime } from "./grace.ts"
 
 /** How often the mark of the grace is raised, and both clocks are compared. Source: spec/grace.md, LS23 */
 const LOOK_MS = 5 * 60_000

@@ -55,14 +55,27 @@ export const createBrowserDevice = (frame: WorkerFrame, environment: Environment
     const answer = await pageAuthenticator[what](options as never)
     remote.send({ kind: "passkey", id, answer })
   }
+  /** After a change the screens and this snapshot ask in the same turn: one question serves both. */
+  let sameTurn: Promise<Status> | undefined
+  const statusNow = (): Promise<Status> => {
+    if (sameTurn === undefined) {
+      sameTurn = remote.keyferry.status()
+      queueMicrotask(() => (sameTurn = undefined))
+    }
+    return sameTurn
+  }
   const status: BrowserDevice["status"] = async (options) =>
-    !isAnswered && !(await frame.hasStore) && !isAnswered ? NOBODY : remote.keyferry.status(options)
+    !isAnswered && !(await frame.hasStore) && !isAnswered
+      ? NOBODY
+      : options?.fresh === true
+        ? remote.keyferry.status(options)
+        : statusNow()
   let asked = 0
   let isKept = false
   const changed = async (): Promise<void> => {
     for (const listener of changeListeners) listener()
     const turn = ++asked
-    const status: Status = await remote.keyferry.status()
+    const status = await statusNow()
     if (status.mode !== "none" && !isKept) {
       isKept = true
       frame.keepApp()

@@ -2,6 +2,7 @@ import type { ItemSummary } from "@keyferry/sdk"
 import { expect, test } from "vitest"
 
 import { createListHearer, createListTeller } from "./list-line.ts"
+import { decodePart, encodePart } from "./list-part.ts"
 
 const summary = (id: string, title = id): ItemSummary => ({
   id,
@@ -30,7 +31,7 @@ const line = () => {
       const id = ++last
       const parts: number[] = []
       const end = teller.tell(items, (part) => {
-        parts.push((JSON.parse(part) as readonly unknown[]).length)
+        parts.push(decodePart(part).length)
         hearer.part(id, part)
       })
       return { heard: hearer.end(id, structuredClone(end)), parts }
@@ -70,4 +71,24 @@ test("two lists under way at once end in the order they were told", () => {
   const two = teller.tell([summary("b")], (part) => hearer.part(2, part))
   expect(hearer.end(1, one)).toEqual([a])
   expect(hearer.end(2, two).map(({ id }) => id)).toEqual(["b"])
+})
+
+test("a part says every field of every summary, and of one that was changed the same", () => {
+  const items: readonly ItemSummary[] = [
+    summary("a"),
+    { ...summary("b", "\u202e\ud800 \\"), tags: ["x", ""], policy: "local-only", class: "strict", custody: "closed" },
+    {
+      ...summary("c"),
+      vault: "vlt_2",
+      kind: "login",
+      summary: "s",
+      rev: 7,
+      updatedAtMs: 3,
+      conflicts: 2,
+      deletedAtMs: 9,
+    },
+    summary("d"),
+  ]
+  expect(decodePart(encodePart(items))).toEqual(items)
+  expect(decodePart(encodePart([]))).toEqual([])
 })

@@ -21,19 +21,31 @@ export interface OwnKey {
   readonly publicKey: Uint8Array
 }
 
-/** Opened for each use: a connection that stays open would hold up the deletion. */
-export const withKeys = async <T>(name: string, work: (db: IDBPDatabase<Keys>) => Promise<T>): Promise<T> => {
-  const db = await openDB<Keys>(name, 1, {
+const openByName = new Map<string, Promise<IDBPDatabase<Keys>>>()
+
+/** Stays open, since opening takes as long as all else that is done with a key. Whoever deletes the database is not held up: the connection ends then. */
+const opened = (name: string): Promise<IDBPDatabase<Keys>> => {
+  const known = openByName.get(name)
+  if (known !== undefined) return known
+  const forget = (): void => void openByName.delete(name)
+  const opening = openDB<Keys>(name, 1, {
     upgrade: (made) => {
       made.createObjectStore("secret")
       made.createObjectStore("own")
     },
+    blocking: (_current, _wanted, event) => {
+      forget()
+      ;(event.target as IDBDatabase).close()
+    },
+    terminated: forget,
   })
-  try {
-    return await work(db)
-  } finally {
-    db.close()
-  }
+  openByName.set(name, opening)
+  // One that did not open is tried again by the next call.
+  opening.catch(forget)
+  return opening
 }
+
+export const withKeys = async <T>(name: string, work: (db: IDBPDatabase<Keys>) => Promise<T>): Promise<T> =>
+  work(await opened(name))
 
 export const STRICT = { durability: "strict" } as const

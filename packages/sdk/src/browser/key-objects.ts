@@ -34,8 +34,10 @@ export const createKeyObjects = (name: string, p: Primitives, random: Random): D
   return Object.freeze<DeviceKeys>({
     makeAuth: async () => secret<"AuthKey">(await make("Ed25519")),
     authPublicKey: async (key) => (await find(key.reveal())).publicKey,
-    signAuth: async (key, message) =>
-      new Uint8Array(await subtle.sign("Ed25519", (await find(key.reveal())).privateKey, new Uint8Array(message))),
+    authSigner: async (key) => {
+      const { privateKey } = await find(key.reveal())
+      return async (message) => new Uint8Array(await subtle.sign("Ed25519", privateKey, new Uint8Array(message)))
+    },
     makeKem: async () => secret<"KemSeed">(await make("X25519")),
     kemPair: async (key) => {
       const { privateKey, publicKey } = await find(key.reveal())

@@ -25,25 +25,29 @@ const useApp = (): AppValue => {
 
 export const useKeyferry = (): BrowserDevice => useApp().bridge
 
-export const useSnapshot = (): Snapshot => {
+/** A part of the snapshot that stays the same object until it changes: only then is what uses it drawn again. */
+export const useSnapshot = <T,>(part: (snapshot: Snapshot) => T): T => {
   const { store } = useApp()
-  return useSyncExternalStore(store.subscribe, store.get)
+  return useSyncExternalStore(store.subscribe, () => part(store.get()))
 }
 
 export const useRefresh = (): AppStore["refresh"] => useApp().store.refresh
 
 /** The status; screens inside the frame exist only once there is one. */
-export const useStatus = (): Status => {
-  const { status } = useSnapshot()
-  if (status === undefined) throw new Error("a screen was shown before the status was known")
-  return status
-}
+export const useStatus = (): Status => useStatusPart((status) => status)
+
+/** A plain value of the status, for what need not be drawn again with every sync. */
+export const useStatusPart = <T,>(part: (status: Status) => T): T =>
+  useSnapshot(({ status }) => {
+    if (status === undefined) throw new Error("a screen was shown before the status was known")
+    return part(status)
+  })
 
 const NO_ITEMS: readonly ItemSummary[] = []
 const NO_DEVICES: readonly DeviceInfo[] = []
 
-export const useItems = (): readonly ItemSummary[] => useSnapshot().items ?? NO_ITEMS
-export const useDevices = (): readonly DeviceInfo[] => useSnapshot().devices ?? NO_DEVICES
+export const useItems = (): readonly ItemSummary[] => useSnapshot(({ items }) => items ?? NO_ITEMS)
+export const useDevices = (): readonly DeviceInfo[] => useSnapshot(({ devices }) => devices ?? NO_DEVICES)
 
 export const useSurroundings = (): Surroundings => {
   const { bridge } = useApp()

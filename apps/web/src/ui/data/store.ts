@@ -2,6 +2,7 @@ import type { DeviceInfo, ItemSummary, RotationEntry, Status } from "@keyferry/s
 import type { Failure } from "@keyferry/sdk/errors"
 
 import type { BrowserDevice } from "../../bridge/contract.ts"
+import { oneAtATime } from "./one-at-a-time.ts"
 
 /*
  * One snapshot of what the screens show, asked for again after every change. Plaintext lives here only while the vault
@@ -46,11 +47,14 @@ const withKnown = (status: Status, before: Status | undefined): Status => {
   }
 }
 
+/** An answer that says the same as the last one stays that one, so that nothing is drawn again for it. */
+const sameOr = <T>(before: T, now: T): T => (JSON.stringify(before) === JSON.stringify(now) ? before : now)
+
+const isOpen = (status: Status | undefined): boolean => status?.lock === "unlocked" || status?.lock === "standard-only"
+
 export const createAppStore = (keyferry: BrowserDevice): AppStore => {
   let snapshot = EMPTY
   let isLearning = false
-  let running: Promise<void> | undefined
-  let next: { readonly fresh: boolean; readonly answer: PromiseWithResolvers<void> } | undefined
   const listeners = new Set<() => void>()
 
   const set = (next: Snapshot): void => {
@@ -68,50 +72,46 @@ export const createAppStore = (keyferry: BrowserDevice): AppStore => {
     void keyferry.status({ fresh: true }).then(() => refresh())
   }
 
-  const load = async (fresh: boolean): Promise<void> => {
+  /** What this device knows by itself. */
+  const loadOwn = oneAtATime(async (fresh) => {
     const said = await keyferry.status({ fresh })
     if (said.account?.deviceState !== "unknown") isLearning = false
     else if (!fresh && said.lock === "unlocked") learn()
-    const status = withKnown(said, snapshot.status)
+    const status = sameOr(snapshot.status, withKnown(said, snapshot.status))
     const version = snapshot.version + 1
-    if (status.lock !== "unlocked" && status.lock !== "standard-only") {
+    if (!isOpen(status)) {
       set({ ...EMPTY, version, status })
       return
     }
+    // What stands around the list is drawn while that is on its way.
+    if (!isOpen(snapshot.status)) set({ ...EMPTY, version, status })
     const listed = await keyferry.list()
-    const base = {
+    const { devices, rotation } = snapshot
+    set({
       version,
       status,
       items: listed.ok ? listed.value : (snapshot.items ?? []),
       ...(listed.ok ? {} : { itemsFailure: listed.error }),
-      devices: snapshot.devices,
-      rotation: snapshot.rotation,
-    }
-    set(base)
-    if (status.mode !== "account") return
-    // The list of devices asks the server; the credentials are on screen before it answers.
+      devices,
+      rotation,
+    })
+  })
+
+  /** The list of devices asks the server: the credentials are on screen before it answers, and what was saved does not wait for it. */
+  const loadDevices = oneAtATime(async () => {
+    if (!isOpen(snapshot.status) || snapshot.status?.mode !== "account") return
     const [devices, rotation] = await Promise.all([keyferry.devices(), keyferry.rotationList()])
-    if (snapshot.status?.lock === "locked") return
+    if (!isOpen(snapshot.status)) return
     set({
       ...snapshot,
-      devices: devices.ok ? devices.value : snapshot.devices,
-      rotation: rotation.ok ? rotation.value : snapshot.rotation,
+      devices: devices.ok ? sameOr(snapshot.devices, devices.value) : snapshot.devices,
+      rotation: rotation.ok ? sameOr(snapshot.rotation, rotation.value) : snapshot.rotation,
     })
-  }
+  })
 
-  /** Whoever asks while an answer is under way gets the next one, which is as fresh as any of them wanted. */
-  const refresh = (fresh = false): Promise<void> => {
-    if (running === undefined) {
-      running = load(fresh).finally(() => {
-        running = undefined
-        const waiting = next
-        next = undefined
-        if (waiting !== undefined) void refresh(waiting.fresh).then(waiting.answer.resolve, waiting.answer.reject)
-      })
-      return running
-    }
-    next = { fresh: fresh || next?.fresh === true, answer: next?.answer ?? Promise.withResolvers<void>() }
-    return next.answer.promise
+  const refresh = async (fresh = false): Promise<void> => {
+    await loadOwn(fresh)
+    await loadDevices()
   }
 
   const stop = keyferry.onChange(() => void refresh())

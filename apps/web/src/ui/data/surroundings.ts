@@ -20,24 +20,25 @@ export interface Surroundings {
 
 const isSafari = (): boolean => /^((?!chrome|android).)*safari/i.test(navigator.userAgent)
 
-const made = new WeakMap<Snapshot, Surroundings>()
+let last: Surroundings | undefined
 
-/** One object for each snapshot, for `useSyncExternalStore`. */
+/** The same object until something in it changes, for `useSyncExternalStore`. */
 export const surroundingsOf = (device: BrowserDevice): Surroundings => {
-  const snapshot = device.snapshot()
-  const known = made.get(snapshot)
-  if (known !== undefined) return known
-  const { environment } = snapshot
+  const { environment, failure, storage, online, holderClosed, origin } = device.snapshot()
   const surroundings: Surroundings = {
     secure: environment.state !== "insecure_context",
-    missing: environment.state === "unsupported" ? environment.what : [],
-    failure: snapshot.failure,
-    storage: snapshot.storage,
-    online: snapshot.online,
-    holderClosed: snapshot.holderClosed,
+    missing: environment.state === "unsupported" ? environment.what : NONE,
+    failure,
+    storage,
+    online,
+    holderClosed,
     safari: isSafari(),
-    origin: snapshot.origin,
+    origin,
   }
-  made.set(snapshot, surroundings)
-  return surroundings
+  if (last === undefined || !isSame(last, surroundings)) last = surroundings
+  return last
 }
+const NONE: readonly string[] = []
+
+const isSame = (a: Surroundings, b: Surroundings): boolean =>
+  (Object.keys(a) as (keyof Surroundings)[]).every((name) => a[name] === b[name])

@@ -14,7 +14,7 @@ export interface Asked<T> {
 
 /** Asks once, and again after every change; the last answer stays while the next one is on its way. */
 export const useAsk = <T>(ask: () => Promise<Result<T, Failure>>, key: string): Asked<T> => {
-  const { version } = useSnapshot()
+  const version = useSnapshot((snapshot) => snapshot.version)
   const [turn, setTurn] = useState(0)
   const [answer, setAnswer] = useState<{ readonly key: string; readonly result: Result<T, Failure> }>()
   useEffect(() => {

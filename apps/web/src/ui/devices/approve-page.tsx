@@ -20,7 +20,7 @@ import { ScanButton } from "../shared/scanner.tsx"
 export const ApprovePage = ({ id }: { readonly id: string }) => {
   const keyferry = useKeyferry()
   const [, go] = useLocation()
-  const { devices } = useSnapshot()
+  const devices = useSnapshot((snapshot) => snapshot.devices)
   const synced = useItems().filter((item) => item.policy === "synced").length
   const nowMs = useNow()
   const begin = useAct()

@@ -31,7 +31,7 @@ const HOW: Readonly<Record<DeviceInfo["how"], MessageId>> = {
 
 export const DevicesPage = () => {
   const status = useStatus()
-  const { devices } = useSnapshot()
+  const devices = useSnapshot((snapshot) => snapshot.devices)
   const [adding, setAdding] = useOpen("device-add")
   if (status.account === undefined) {
     return (

@@ -23,7 +23,7 @@ const HARM: Readonly<Record<RotationEntry["harm"], MessageId>> = {
 
 /** Removing a device cannot un-read what it read: these values must be changed where they came from, worst first. */
 export const RotationPage = () => {
-  const { rotation } = useSnapshot()
+  const rotation = useSnapshot((snapshot) => snapshot.rotation)
   const search = new URLSearchParams(useSearch())
   const removed = search.get("device")
   const done = rotation.filter((entry) => entry.doneAtMs !== undefined).length

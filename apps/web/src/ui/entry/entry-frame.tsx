@@ -8,7 +8,7 @@ import { Mark } from "../frame/mark.tsx"
 /** The sheet on which everything before the vault stands: brand, one column, and which server this is. */
 export const EntryFrame = ({ children, wide = false }: { readonly children: ReactNode; readonly wide?: boolean }) => {
   const surroundings = useSurroundings()
-  const { status } = useSnapshot()
+  const status = useSnapshot((snapshot) => snapshot.status)
   const server = status?.account?.server ?? status?.enrolment?.server ?? surroundings.origin
   return (
     <div className="entry">

@@ -47,7 +47,7 @@ export const Banner = () => {
   const keyferry = useKeyferry()
   const status = useStatus()
   const surroundings = useSurroundings()
-  const { devices } = useSnapshot()
+  const devices = useSnapshot((snapshot) => snapshot.devices)
   const [location, go] = useLocation()
   const [all, setAll] = useState(false)
   const act = useAct()

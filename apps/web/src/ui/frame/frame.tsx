@@ -1,8 +1,8 @@
-import { Suspense, useState } from "react"
+import { memo, Suspense, useState } from "react"
 import { Link, Route, Switch, useLocation } from "wouter"
 
 import { t } from "../../i18n/translate.ts"
-import { useKeyferry, useStatus } from "../data/app-context.tsx"
+import { useKeyferry, useSnapshot, useStatusPart } from "../data/app-context.tsx"
 import { SignIn } from "../entry/sign-in.tsx"
 import { AriaLocale } from "../kit/aria-locale.tsx"
 import { Button } from "../kit/button.tsx"
@@ -37,13 +37,14 @@ const SignOut = later(() => import("../sync/sign-out.tsx").then((m) => m.SignOut
 
 export const Frame = () => {
   const keyferry = useKeyferry()
-  const status = useStatus()
+  // A sign-in that ended begins anew from its page.
+  const isJoining = useStatusPart(({ enrolment, mode }) => enrolment !== undefined && mode === "local")
+  const isListed = useSnapshot(({ items }) => items !== undefined)
   const [palette, setPalette] = useState(false)
   const [help, setHelp] = useState(false)
   useShortcuts({ openPalette: () => setPalette(true), openHelp: () => setHelp(true) })
   const [location] = useLocation()
-  // A sign-in that ended begins anew from its page.
-  const joining = status.enrolment !== undefined && status.mode === "local" && location !== "/sign-in"
+  const joining = isJoining && location !== "/sign-in"
   const lock = (): void => void keyferry.lockEverywhere()
   return (
     <AriaLocale>
@@ -79,7 +80,7 @@ export const Frame = () => {
         <main className="main" id="main" tabIndex={-1}>
           <Banner />
           <Suspense fallback={<div className="waiting" role="status" />}>
-            {joining ? <Enrolment inside /> : <Pages />}
+            {joining ? <Enrolment inside /> : isListed ? <Pages /> : <div className="waiting" role="status" />}
           </Suspense>
         </main>
         <BottomBar onLock={lock} onHelp={() => setHelp(true)} />
@@ -93,7 +94,8 @@ export const Frame = () => {
   )
 }
 
-const Pages = () => (
+/** Not drawn again with what stands around it. */
+const Pages = memo(() => (
   <Switch>
     <Route path="/kind/:kind">{({ kind }) => <ListPage key={kind} kind={kind} />}</Route>
     <Route path="/item/:id/edit">{({ id }) => <EditPage key={id} id={id} />}</Route>
@@ -138,7 +140,8 @@ const Pages = () => (
       <NoSuchPage />
     </Route>
   </Switch>
-)
+))
+Pages.displayName = "Pages"
 
 const NoSuchPage = () => {
   const [location] = useLocation()

@@ -21,7 +21,7 @@ const VaultsPage = later(() => import("../pages/vaults-page.tsx").then((m) => m.
 
 /** Which of the app's few worlds a person is in: a full-page state, the first run, an enrolment, locked, or inside. */
 export const Gate = () => {
-  const { status } = useSnapshot()
+  const status = useSnapshot((snapshot) => snapshot.status)
   const surroundings = useSurroundings()
   const wall = fullPageState(status, surroundings)
   return (
@@ -40,7 +40,7 @@ export const Gate = () => {
 }
 
 const World = () => {
-  const { status } = useSnapshot()
+  const status = useSnapshot((snapshot) => snapshot.status)
   if (status === undefined) return <Waiting />
   // A sign-in makes the browser's store before it has keys; with nothing of one's own in it, there is only one thing to do.
   const joining = status.enrolment !== undefined && status.mode !== "account" && status.lock !== "locked"

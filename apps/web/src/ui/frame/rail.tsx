@@ -39,7 +39,9 @@ const Place = ({
 
 /** What waits for a person: conflicts, devices, values to replace, a kit that nobody checked. Shown only when there is something. */
 export const useNeedsLook = (): { readonly count: number; readonly to: string } => {
-  const { status, devices, rotation } = useSnapshot()
+  const status = useSnapshot((snapshot) => snapshot.status)
+  const devices = useSnapshot((snapshot) => snapshot.devices)
+  const rotation = useSnapshot((snapshot) => snapshot.rotation)
   const conflicts = status?.sync.conflicts ?? 0
   const waiting = (devices ?? []).filter(isWaitingForApproval).length
   const replace = rotation.filter((entry) => entry.doneAtMs === undefined).length
@@ -51,7 +53,8 @@ export const useNeedsLook = (): { readonly count: number; readonly to: string } 
 
 export const Rail = ({ onHelp }: { readonly onHelp: () => void }) => {
   const items = useItems()
-  const { devices } = useSnapshot()
+  const isListed = useSnapshot((snapshot) => snapshot.items !== undefined)
+  const devices = useSnapshot((snapshot) => snapshot.devices)
   const status = useStatus()
   const look = useNeedsLook()
   const counts = useMemo(() => {
@@ -62,7 +65,7 @@ export const Rail = ({ onHelp }: { readonly onHelp: () => void }) => {
   return (
     <nav className="rail" aria-label={t("frame.places")}>
       <ul>
-        <Place to="/" icon="key" count={items.length}>
+        <Place to="/" icon="key" count={isListed ? items.length : undefined}>
           {t("place.credentials")}
         </Place>
         {KIND_ORDER.filter((kind) => (counts.get(kind) ?? 0) > 0).map((kind) => (

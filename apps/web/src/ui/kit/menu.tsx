@@ -55,8 +55,19 @@ export const MenuList = ({
 }
 
 /** The "…" of a row or page. A plain button until it is pressed: a list draws one for each row at every letter of its filter. */
-export const MoreMenu = ({ entries, name }: { readonly entries: readonly MenuEntry[]; readonly name: string }) => {
-  const [open, setOpen] = useState(false)
+export const MoreMenu = ({
+  entries,
+  name,
+  of = "",
+}: {
+  readonly entries: readonly MenuEntry[]
+  readonly name: string
+  /** What the entries act on, where the same button comes to stand for another: its menu is closed then. */
+  readonly of?: string
+}) => {
+  const [openFor, setOpenFor] = useState<string>()
+  const open = openFor === of
+  const setOpen = (isOpen: boolean): void => setOpenFor(isOpen ? of : undefined)
   const button = useRef<HTMLButtonElement>(null)
   return (
     <>

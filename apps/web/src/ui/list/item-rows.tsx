@@ -6,6 +6,8 @@ import {
   useCallback,
   useEffect,
   useImperativeHandle,
+  useLayoutEffect,
+  useMemo,
   useRef,
   useState,
 } from "react"
@@ -25,6 +27,7 @@ import { Badge } from "../kit/pieces.tsx"
 import { copySecret, copyText } from "../model/clipboard.ts"
 import { iconOfKind, labelOfField, labelOfKind, primaryField, publicField, summaryWithdraws } from "../model/kinds.ts"
 import { CustodyStrip } from "../shared/custody-strip.tsx"
+import { type ActiveRow, activeIndex, placeInSlots } from "./slots.ts"
 
 export interface RowsHandle {
   readonly move: (by: number) => void
@@ -43,7 +46,9 @@ const useRowHeight = (): number => {
   return narrow ? 68 : density === "compact" ? 32 : coarse ? 52 : 44
 }
 
-export const ItemRows = ({
+const FIRST: ActiveRow = { id: undefined, index: 0 }
+
+const Rows = ({
   items,
   devices,
   selected,
@@ -60,14 +65,14 @@ export const ItemRows = ({
   const [, go] = useLocation()
   const nowMs = useNow()
   const scroller = useRef<HTMLDivElement>(null)
-  const [active, setActive] = useState(0)
+  const [chosen, setChosen] = useState(FIRST)
+  const active = useMemo(() => activeIndex(items, chosen), [items, chosen])
   const rowHeight = useRowHeight()
   const virtual = useVirtualizer({
     count: items.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => rowHeight,
+    estimateSize: useCallback(() => rowHeight, [rowHeight]),
     overscan: 8,
-    getItemKey: (index) => items[index]?.id ?? index,
   })
   const drawnHeight = useRef(rowHeight)
   useEffect(() => {
@@ -79,14 +84,14 @@ export const ItemRows = ({
   const focusRow = useCallback(
     (index: number): void => {
       const next = Math.max(0, Math.min(items.length - 1, index))
-      setActive(next)
+      setChosen({ id: items[next]?.id, index: next })
       virtual.scrollToIndex(next)
       // The row may have to be drawn first.
       requestAnimationFrame(() =>
         scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"] .row-title`)?.focus(),
       )
     },
-    [items.length, virtual],
+    [items, virtual],
   )
 
   const toggle = useCallback(
@@ -149,6 +154,18 @@ export const ItemRows = ({
     focusRow(next)
   }
 
+  const inView = virtual.getVirtualItems()
+  const drawn = useRef<ReadonlyMap<string, number>>(new Map())
+  const focused = useRef<string>(undefined)
+  const slots = placeInSlots(
+    drawn.current,
+    inView.flatMap(({ index }) => items[index]?.id ?? []),
+    focused.current,
+  )
+  useLayoutEffect(() => {
+    drawn.current = slots
+  })
+
   return (
     <div className="rows" ref={scroller}>
       <ul
@@ -157,19 +174,25 @@ export const ItemRows = ({
         aria-label={t("list.list")}
         onKeyDown={onKeyDown}
       >
-        {virtual.getVirtualItems().map((row) => {
+        {inView.map((row) => {
           const item = items[row.index]
           if (item === undefined) return null
           return (
             <li
-              key={item.id}
+              key={slots.get(item.id)}
               data-index={row.index}
               className="row"
               data-selected={selected.has(item.id) ? "" : undefined}
               style={{ transform: `translateY(${row.start}px)` }}
               aria-setsize={items.length}
               aria-posinset={row.index + 1}
-              onFocus={() => setActive(row.index)}
+              onFocus={() => {
+                focused.current = item.id
+                setChosen({ id: item.id, index: row.index })
+              }}
+              onBlur={() => {
+                focused.current = undefined
+              }}
             >
               <Row
                 item={item}
@@ -188,6 +211,8 @@ export const ItemRows = ({
     </div>
   )
 }
+
+export const ItemRows = memo(Rows)
 
 const Row = memo(
   ({
@@ -223,7 +248,7 @@ const Row = memo(
             <bdi>{title}</bdi>
           </Link>
         </span>
-        <span className="row-summary">
+        <span className="row-summary" data-badge={summaryWithdraws(item) ? "" : undefined}>
           {summaryWithdraws(item) ? (
             <Badge icon="alert" tone="warn">
               <bdi>{item.summary.slice(0, TITLE_SHOWN)}</bdi>
@@ -241,6 +266,7 @@ const Row = memo(
         <span className="row-time muted numbers">{ago(item.updatedAtMs, nowMs)}</span>
         <span className="row-more">
           <MoreMenu
+            of={item.id}
             name={t("list.actions", { name: title })}
             entries={[
               {

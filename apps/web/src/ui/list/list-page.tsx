@@ -2,7 +2,7 @@ import { useDeferredValue, useEffect, useMemo, useRef, useState } from "react"
 import { useLocation } from "wouter"
 
 import { t } from "../../i18n/translate.ts"
-import { useDevices, useItems, useKeyferry, useSnapshot, useStatus } from "../data/app-context.tsx"
+import { useDevices, useItems, useKeyferry, useSnapshot, useStatusPart } from "../data/app-context.tsx"
 import { setPreferences, usePreferences } from "../data/preferences.ts"
 import { useAct } from "../data/use-act.tsx"
 import { Button, ButtonLink, LinkButton } from "../kit/button.tsx"
@@ -24,8 +24,9 @@ const OFFER_COMPACT_FROM = 30
 
 export const ListPage = ({ kind }: { readonly kind?: string }) => {
   const [, go] = useLocation()
-  const { itemsFailure } = useSnapshot()
-  const status = useStatus()
+  const itemsFailure = useSnapshot((snapshot) => snapshot.itemsFailure)
+  const hasAccount = useStatusPart(({ mode }) => mode === "account")
+  const syncs = useStatusPart(({ sync }) => sync.on)
   const items = useItems()
   const devices = useDevices()
   const preferences = usePreferences()
@@ -66,6 +67,7 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
   // A row that is gone is not selected any more.
   useEffect(() => {
     setSelected((before) => {
+      if (before.size === 0) return before
       const still = items.filter((item) => before.has(item.id)).map((item) => item.id)
       return still.length === before.size ? before : new Set(still)
     })
@@ -74,8 +76,7 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
   const known = KIND_ORDER.find((name) => name === kind)
   const ofKind = kind === undefined ? items.length : items.filter((item) => item.kind === kind).length
   const title = known === undefined ? t("place.credentials") : t(KIND_LOOKS[known].plural)
-  const waitsForKeys =
-    status.mode === "account" && items.length === 0 && (inOrder.length > 1 || (!status.sync.on && joinedLater(devices)))
+  const waitsForKeys = hasAccount && items.length === 0 && (inOrder.length > 1 || (!syncs && joinedLater(devices)))
 
   return (
     <div className="page page-list">
@@ -98,7 +99,7 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
         <Empty
           actions={
             <>
-              {waitsForKeys && !status.sync.on ? (
+              {waitsForKeys && !syncs ? (
                 <ButtonLink to="/turn-on-sync" tone="primary" icon="down">
                   {t("turn-on.retrieve-do")}
                 </ButtonLink>
@@ -229,13 +230,12 @@ const DensityOffer = () => (
 const SelectionBar = ({ ids, onDone }: { readonly ids: ReadonlySet<string>; readonly onDone: () => void }) => {
   const keyferry = useKeyferry()
   const items = useItems()
-  const status = useStatus()
+  const syncs = useStatusPart(({ sync }) => sync.on)
   const devices = useDevices()
   const [question, setQuestion] = useState<PolicyQuestion>()
   const [removing, setRemoving] = useState(false)
   const act = useAct()
-  const chosen = items.filter((item) => ids.has(item.id))
-  const syncs = status.sync.on
+  const chosen = ids.size === 0 ? [] : items.filter((item) => ids.has(item.id))
   return (
     <>
       {chosen.length === 0 ? null : (
