@@ -56,3 +56,39 @@ test("[timed-out] a gateway that gave up is told as that", async () => {
   expect(await signIn(slow)).toMatchObject({ ok: false, error: { code: "timed-out" } })
   await slow.close()
 })
+
+test("[SY99] a server that falls silent after the unlock holds up neither who looks nor who saves", async () => {
+  const own = await createWorld()
+  const first = await own.device("quiet")
+  must(await first.signUp({ link: own.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "Quiet" }))
+  const note = { kind: "note", title: "Wi-Fi", fields: [{ name: "text", value: "x", secret: true }] } as const
+  const { id } = must(await first.add(note))
+  await first.close()
+  const asked: string[] = []
+  const silent = must(
+    await openNodeKeyferry({
+      folder: own.folderOf("quiet"),
+      http: {
+        ...http,
+        send: (request) => {
+          const { pathname } = new URL(request.url)
+          asked.push(pathname)
+          return pathname.endsWith("/lease/unlocked") || pathname.endsWith("/sync")
+            ? new Promise(() => undefined)
+            : http.send(request)
+        },
+      },
+    }),
+  )
+  expect(must(await silent.unlock(PASSWORD)).lock).toBe("unlocked")
+  const began = performance.now()
+  expect(must(await silent.list()).map(({ title }) => title)).toEqual(["Wi-Fi"])
+  expect(must(await silent.get(id)).title).toBe("Wi-Fi")
+  expect(performance.now() - began).toBeLessThan(400)
+  must(await silent.edit(id, { title: "Wi-Fi at home" }))
+  expect(performance.now() - began).toBeLessThan(3000)
+  expect(asked.some((path) => path.endsWith("/lease/unlocked"))).toBe(true)
+  expect(must(await silent.list()).map(({ title }) => title)).toEqual(["Wi-Fi at home"])
+  await silent.close()
+  await own.close()
+})

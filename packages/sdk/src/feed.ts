@@ -42,7 +42,8 @@ export const openFeed = async (
       return
     }
     const { accountLinks, vaults, commit, notice } = event.value
-    void device.serial(async () => {
+    // Behind what is under way, and nobody waits for it.
+    void device.turns.background(async () => {
       if (device.full === undefined) return
       const known = vaults.filter((v) => follows(device, v.vaultId, v.links.length))
       if (known.length < vaults.length) {

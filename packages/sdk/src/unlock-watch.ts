@@ -23,7 +23,8 @@ export const watchUnlock = (device: Device, lock: () => void): (() => void) => {
       lock()
       return
     }
-    void device.serial(() => noteGraceTime(device))
+    // Nobody waits for it.
+    void device.turns.background(() => noteGraceTime(device))
     cancel = device.ports.schedule(look, Math.max(1000, Math.min(LOOK_MS, device.unlockedUntilMs - now.wallMs)))
   }
   look()
