@@ -36,7 +36,15 @@ export const areas: readonly Area[] = [
     parts: [
       { mutate: [`${STRONGROOM}/signature-check.ts`], tests: [`${STRONGROOM}/signature-check.test.ts`] },
       { mutate: [`${STRONGROOM}/vaults/prepared.ts`], tests: [`${STRONGROOM}/vaults/prepared.test.ts`] },
-      { mutate: [`${STRONGROOM}/lease/store.ts`], tests: [`${STRONGROOM}/lease/store-*.test.ts`] },
+      {
+        mutate: [`${STRONGROOM}/lease/store.ts`],
+        tests: [`${STRONGROOM}/lease/store-*.test.ts`, `${STRONGROOM}/lease/heads.test.ts`],
+      },
+      { mutate: [`${STRONGROOM}/lease/pairs.ts`], tests: [`${STRONGROOM}/lease/pairs.test.ts`] },
+      {
+        mutate: [`${STRONGROOM}/lease/heads.ts`, `${STRONGROOM}/lease/noted-heads.ts`],
+        tests: [`${STRONGROOM}/lease/heads.test.ts`],
+      },
       {
         mutate: [`${STRONGROOM}/verifier.ts`],
         tests: [`${STRONGROOM}/verifier.test.ts`, `${STRONGROOM}/verifier-rules.test.ts`],
