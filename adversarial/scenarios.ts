@@ -737,6 +737,12 @@ export const scenarios: readonly Scenario[] = [
     "network/freeze",
   ),
   scenario(
+    "X-93",
+    "person at the screen",
+    "what is written into an entry of the tab's history runs nothing, breaks no page and carries nothing out",
+    "browser/page",
+  ),
+  scenario(
     "X-94",
     "picture",
     "a QR code that is cut, foreign or put together of two is no device's, and nobody is let in by it",
@@ -752,6 +758,12 @@ export const scenarios: readonly Scenario[] = [
     "X-96",
     "thief who writes",
     "an older main store put under the strongroom while it opens it or has it open is not served as the newest",
+    "strongroom/store-swap",
+  ),
+  scenario(
+    "X-99",
+    "fate",
+    "a restored store that was written to before its lease store came back stays refused, however long it has grown",
     "strongroom/store-swap",
   ),
   scenario("X-97", "server", "an answer a byte at a time holds no call of a device beyond its time", "server/silence"),

@@ -329,6 +329,98 @@ describe("a hostile person at the screen", () => {
     await second.close()
   })
 
+  test("X-93 person at the screen: what is written into an entry of the tab's history runs nothing, breaks no page and carries nothing out", async () => {
+    // The page of the tests has a device of its own in this browser: what is listed there is what the store holds.
+    const listed = async (): Promise<unknown> => {
+      await page.goto(`${world.origin}/test/hook.html`)
+      await call("unlock", PASSWORD)
+      return call("list")
+    }
+    const before = await listed()
+    expect(before).toMatchObject({ ok: true })
+    await page.goto(world.origin)
+    await unlockOnScreen(page)
+    await page.getByText("plain").first().click()
+    await page.waitForURL(/item/)
+    const item = new URL(page.url()).hash
+    const id = item.split("/").at(-1) ?? ""
+    const errors = watch.errors.length
+    const PLACES = [
+      "policy",
+      "passkey-remove",
+      "passkey-add",
+      "password",
+      "kit",
+      "item",
+      "confirm",
+      "keys",
+      "address",
+      "clear",
+      "credential-switch",
+      "device-add",
+      "factor-off",
+      "factor-set-up",
+      "freeze",
+      "sync-existing",
+      "sync-off",
+      "whole-account",
+      `details ${id}`,
+      `device ${id}`,
+    ]
+    const VALUES = [
+      "",
+      "open",
+      "account",
+      "synced",
+      "local-only",
+      `synced ${id}`,
+      "constructor",
+      "__proto__",
+      `<img src=x onerror="globalThis.owned='step'">`,
+      "x".repeat(300_000),
+      7,
+      null,
+      { toString: 7 },
+    ]
+    const states: readonly unknown[] = [
+      7,
+      "text",
+      [],
+      { steps: 7 },
+      { steps: "text" },
+      { steps: null },
+      ...VALUES.map((value) => ({ steps: Object.fromEntries(PLACES.map((place) => [place, value])) })),
+    ]
+    for (const hash of [item, "#/sign-in", "#/security", "#/settings", "#/devices", "#/bin", "#/accounts"])
+      for (const state of states) {
+        await page.evaluate(
+          ([to, put]) => {
+            location.hash = to
+            history.replaceState(put, "")
+            location.hash = "#/about"
+          },
+          [hash, state] as const,
+        )
+        await page.waitForFunction(() => location.hash === "#/about")
+        await page.goBack()
+        await page.locator("main h1, main h2, [role=dialog]").first().waitFor()
+        // What stands open is a question that waits for somebody; leaving it carries nothing out.
+        await page.keyboard.press("Escape")
+      }
+    expect(await page.evaluate(() => (globalThis as unknown as { owned?: string }).owned ?? "nothing")).toBe("nothing")
+    expect(watch.errors.slice(errors)).toEqual([])
+    // After a real reload too: the page asks for the password, and comes back to a page.
+    await page.evaluate((put) => {
+      location.hash = "#/sign-in"
+      history.replaceState(put, "")
+    }, states.at(-4))
+    await page.reload()
+    await unlockOnScreen(page)
+    await page.locator("main h1, main h2, [role=dialog]").first().waitFor()
+    expect(watch.errors.slice(errors)).toEqual([])
+    expect(await listed()).toEqual(before)
+  })
+
   test("WB-05 a copied secret leaves the clipboard, a shown one hides, and a rest of 15 minutes locks", async () => {
     await page.clock.install()
     await page.goto(world.origin)

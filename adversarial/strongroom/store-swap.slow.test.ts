@@ -25,6 +25,8 @@ let room: StrongroomUnderAttack
 let ada: Person
 let writer: Writer
 let main: string
+/** The writer as it was when the copy was made. */
+let older: Writer
 
 beforeEach(async () => {
   room = await startStrongroomUnderAttack()
@@ -34,12 +36,16 @@ beforeEach(async () => {
   writer = writerOf(ada)
   await doPush(room.reach, writer, await genesisPush(writer))
   await doPush(room.reach, writer, await putPush(writer, itemId()))
+  older = { ...writer, hashes: new Map(writer.hashes) }
   await room.stop()
   copyFileSync(main, `${main}.old`)
+  copyFileSync(leases(), `${leases()}.old`)
   await room.start()
   await doPush(room.reach, writer, await putPush(writer, itemId()))
 })
 afterEach(() => room.close())
+
+const leases = (): string => join(room.folder, "leases.db")
 
 /** One rename, as an attacker would: there is no moment without a file. */
 const swap = (): void => {
@@ -132,5 +138,26 @@ describe("an older copy of the main store", () => {
     // Whatever came of the two: not less than the lease store knows of, or a refusal.
     const found = await look()
     expect(typeof found === "string" || found >= 3, `${found}`).toBe(true)
+  })
+
+  test("X-99 fate: written to beside an older lease store, it has grown past the head it lost: with the newest lease store it is refused, at every start", async () => {
+    await room.stop()
+    copyFileSync(leases(), `${leases()}.newest`)
+    swap()
+    copyFileSync(`${leases()}.old`, leases())
+    await room.start()
+    expect(await look()).toBe(2)
+    // Another device of the same vault goes on from there, further than the first one had come.
+    const other = older
+    for (let i = 0; i < 3; i++) await doPush(room.reach, other, await putPush(other, itemId()))
+    expect(await look()).toBe(5)
+    await room.stop()
+    copyFileSync(`${leases()}.newest`, leases())
+    for (let start = 0; start < 3; start++) {
+      await room.start()
+      expect(await look(), `start ${start}`).toBe("chain-rolled-back")
+      await room.stop()
+    }
+    await room.start()
   })
 })
