@@ -43,7 +43,7 @@ export const areas: readonly Area[] = [
       { mutate: [`${STRONGROOM}/lease/pairs.ts`], tests: [`${STRONGROOM}/lease/pairs.test.ts`] },
       {
         mutate: [`${STRONGROOM}/lease/heads.ts`, `${STRONGROOM}/lease/noted-heads.ts`],
-        tests: [`${STRONGROOM}/lease/heads.test.ts`],
+        tests: [`${STRONGROOM}/lease/heads.test.ts`, `${STRONGROOM}/vaults/repair.test.ts`],
       },
       {
         mutate: [`${STRONGROOM}/verifier.ts`],

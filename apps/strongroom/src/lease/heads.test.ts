@@ -79,6 +79,10 @@ describe("[LS14] heads", () => {
     expect(await kept()).toEqual([])
     expect(await behindAfterRestart()).toEqual([])
     expect(await kept()).toEqual([account(1), vault(2)])
+    const { ctx, leases } = world.room()
+    const owners = (await leases.chainHeads()).map(({ accountId }) => bytesToHex(accountId))
+    expect(owners).toEqual([bytesToHex(person.accountId), bytesToHex(person.accountId)])
+    expect((await compareHeads(ctx, leases)).higher).toBe(0)
     await doPush(reach, writer, await putPush(writer, itemId()))
     await world.restart()
     expect(await kept()).toEqual([account(1), vault(3)])
@@ -135,7 +139,29 @@ describe("[LS14] a chain is behind", () => {
     leases.noteHead(head(CHAIN_VAULT, vaultOf(writer).id, 3))
     await leases.raiseNotedHeads()
     expect(await kept()).toContain(vault(1))
+    // The other chains of the account go on, one of the same kind and one of the same name among them.
+    const others = [head(CHAIN_VAULT, random.bytes(32), 4), head(CHAIN_ACCOUNT, vaultOf(writer).id, 6)]
+    await leases.raiseHeads(others)
+    expect(await kept()).toEqual(expect.arrayContaining(others.map(nameOf)))
+    await leases.store.transaction(async (tx) => {
+      for (const { id, kind } of others)
+        await tx.deleteFrom("chain_head").where("id", "=", id).where("kind", "=", kind).execute()
+    })
     expect(await behindAfterRestart()).toEqual([vault(1)])
+  })
+
+  test("also of an account that was deleted and is back in a restored store, and of a vault under the id of a deleted account", async () => {
+    const { leases } = world.room()
+    const buried = [person.accountId, vaultOf(writer).id].map((id) => ({
+      what: "account" as const,
+      id,
+      linkHash: new Uint8Array(32).fill(1),
+    }))
+    await leases.kill([], buried)
+    await leases.confirm(buried)
+    const heads = [head(CHAIN_ACCOUNT, person.accountId, 9), head(CHAIN_VAULT, vaultOf(writer).id, 9)]
+    await leases.raiseHeads(heads)
+    expect(await behindAfterRestart()).toEqual([account(9), vault(9)].toSorted())
   })
 
   test("not when its account was deleted on purpose", async () => {
