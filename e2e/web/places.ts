@@ -1,14 +1,21 @@
+import { kindByName } from "@keyferry/items"
+
 import { makeAccount } from "./account.ts"
 import { deviceOf } from "./device-tab.ts"
 import { PASSWORD, type Sitting, type SittingWish, stepUp, tellSitting, unlockIfLocked } from "./sitting.ts"
 import { assert, until } from "./suite.ts"
 
-declare const document: { readonly documentElement: { readonly dataset: Readonly<Record<string, string | undefined>> } }
+declare const document: {
+  readonly activeElement: { readonly dispatchEvent: (event: object) => void } | null
+  readonly documentElement: { readonly dataset: Readonly<Record<string, string | undefined>> }
+}
 
 const FACTOR_FRESH_MS = 5 * 60_000
 /** The gallery says by these sentences which story reaches a state. */
 const WITHOUT_ACCOUNT = "without an account every place says what is there, and what an account would bring"
 const EDITOR_HELPS = "the editor says what is missing, and of a key that may withdraw what that means"
+const EDITOR_PASTES = "the editor sorts what is pasted into it, and says what it did"
+const KINDS_LOOK = "items of other kinds are read: a host, its key, and a key that may withdraw"
 const LIST_LOOKS = "the list is filtered, selected and drawn closer, and an item's history is read"
 const DEVICES_SAY = "the page of devices says that there is only one, how another is added, and what it knows of each"
 const QUESTIONS = "questions that are given up change nothing, and a reload comes back to each"
@@ -56,6 +63,55 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await ada.sees("This key can withdraw funds")
     await ada.press("withdraw")
     await gone("This key can withdraw funds")
+    await ada.press("Credentials")
+    await ada.sees("Nothing here yet.")
+  })
+
+  await check(`${how}: ${EDITOR_PASTES}`, async () => {
+    const paste = async (field: string, text: string): Promise<void> => {
+      await ada.fill(field, "")
+      await ada.tab.run((pasted) => {
+        // Firefox makes no event with a clipboard of ours in it.
+        const event = new Event("paste", { bubbles: true, cancelable: true })
+        Object.defineProperty(event, "clipboardData", { value: { getData: () => pasted } })
+        document.activeElement?.dispatchEvent(event)
+      }, text)
+    }
+    const choose = async (exchange: string): Promise<void> => {
+      await ada.fill("Exchange", exchange)
+      await ada.key("ArrowDown")
+      await ada.key("Enter")
+    }
+    await open("/add/choose", "What do you want to add?")
+    await ada.press("Exchange key")
+    await choose("bybit")
+    await paste("API key", "  bX3kT0Ol1I9QvA7mZe \n")
+    await ada.sees("Removed the spaces around what you pasted.")
+    await paste(
+      "API key",
+      'export BYBIT_API_KEY="bX3kT0Ol1I9QvA7mZe"\nexport BYBIT_API_SECRET=q7WmT0Ol1IzR4vXk9Yb2Nc8Hd5Js6Ft3Gp',
+    )
+    await ada.sees("Those were lines of variables: filled in API key and API secret.")
+    assert(!(await ada.text()).includes("Removed the spaces"), "nothing is said of what was there before")
+    await ada.press("Cancel")
+    await open("/add/exchange-key", "Add: Exchange key")
+    await choose("okx")
+    await ada.fill("API key", "0123456789ABCDEF0123456789ABCDEF")
+    await ada.fill("API secret", "00000000-1111-2222-3333-444444444444")
+    await ada.sees("The two look swapped")
+    await ada.press("Swap them")
+    await gone("The two look swapped")
+    await ada.press("Cancel")
+    await open("/add/env-set", "Add")
+    await paste("Name of a variable", "DATABASE_URL=postgres://db\nMODE=production")
+    await ada.sees("DATABASE_URL")
+    // Beside it stands the button that takes the variable out.
+    await ada.press("Show DATABASE_URL")
+    await ada.press("Hide DATABASE_URL")
+    await ada.press("Remove MODE")
+    await gone("MODE")
+    await ada.sees("DATABASE_URL")
+    await ada.press("Cancel")
     await ada.press("Credentials")
     await ada.sees("Nothing here yet.")
   })
@@ -142,12 +198,39 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     assert(!(await ada.text()).includes("This account is frozen"), "it stays thawed")
   })
 
+  await check(`${how}: ${KINDS_LOOK}`, async () => {
+    await ada.tab.goto(`${world.origin}/test/hook.html`)
+    const a = deviceOf(ada.tab)
+    await a.must("unlock", PASSWORD)
+    const add = async (kind: string, more: Readonly<Record<string, string>> = {}): Promise<string> => {
+      const found = kindByName(kind)
+      if (found === undefined) throw new Error(kind)
+      const { example, fields: specs } = found
+      const fields = Object.entries({ ...example.fields, ...more }).map(([name, value]) => ({
+        name,
+        value,
+        secret: specs.find((spec) => spec.name === name)?.secret ?? false,
+      }))
+      return (await a.must<{ readonly id: string }>("add", { kind, title: example.title, fields })).id
+    }
+    const key = await add("ssh-key")
+    const host = await add("host", { credential: key })
+    const exchange = await add("exchange-key", { permissions: "read, trade, withdraw" })
+    await open(`/item/${key}`, "SHA256:")
+    await open(`/item/${host}`, "bastion.example.net")
+    await ada.sees("Deploy key")
+    await open(`/item/${exchange}`, "withdraw")
+    await ada.press("Show API secret of OKX main")
+    await ada.press("Large letters for API secret")
+    await until(async () => (await ada.textOf(".large")) !== "", "each character stands for itself")
+  })
+
   await check(`${how}: ${READ}`, async () => {
     await open("/security", "How your keys are kept")
     await open("/about-vaults", "About vaults")
     await open("/nowhere", "There is no page here")
     await ada.press("Go to credentials")
-    await ada.sees("2 of 2")
+    await ada.sees("5 of 5")
     await ada.press("Lock")
     await ada.sees("Locked")
     await ada.press("Lost the password? Open with the recovery kit")

@@ -39,6 +39,8 @@ const RENAMED = "a device gets another name"
 const CONFLICT = "the same secret changed on both sides: both values are kept, and a person picks one"
 const WITHOUT_ACCOUNT = "without an account every place says what is there, and what an account would bring"
 const EDITOR_HELPS = "the editor says what is missing, and of a key that may withdraw what that means"
+const EDITOR_PASTES = "the editor sorts what is pasted into it, and says what it did"
+const KINDS_LOOK = "items of other kinds are read: a host, its key, and a key that may withdraw"
 const HOLDER_CLOSED = "a tab that is locked because the one with the keys was closed says so"
 const RETIRED = "the browser that signed out is listed as signed out"
 const DEFECT_AT_START = "a worker that throws at its start is a sentence on the page, and the next load opens as ever"
@@ -142,6 +144,15 @@ export const REACHED: Readonly<Record<string, string>> = {
   "screen:turn-on-no-account": WITHOUT_ACCOUNT,
   "editor:problem": EDITOR_HELPS,
   "editor:withdraw": EDITOR_HELPS,
+  "screen:choose-kind": EDITOR_PASTES,
+  "editor:trimmed": EDITOR_PASTES,
+  "editor:split": EDITOR_PASTES,
+  "editor:swapped": EDITOR_PASTES,
+  "screen:add-env": EDITOR_PASTES,
+  "screen:item-ssh": KINDS_LOOK,
+  "screen:item-host": KINDS_LOOK,
+  "screen:item-withdraw": KINDS_LOOK,
+  "screen:item-large": KINDS_LOOK,
   "screen:unlock-holder-closed": HOLDER_CLOSED,
   "device:retired": RETIRED,
   "page:store-failure": DEFECT_AT_START,
@@ -224,9 +235,6 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
         ],
       ],
       [LOOK, ["screen:list-narrow", "screen:list-density-offer"]],
-      [LOOK, ["screen:item-large"]],
-      [BY_HAND, ["editor:swapped", "editor:split", "editor:trimmed", "screen:choose-kind"]],
-      [BY_HAND, ["screen:item-withdraw", "screen:item-host", "screen:item-ssh", "screen:add-env"]],
       [BY_HAND, ["screen:turn-on-device", "screen:retrieve-paused", "sync:retrieve-paused"]],
     ] as const
   ).flatMap(([reason, states]) => states.map((state) => [state, reason] as const)),
