@@ -5,6 +5,7 @@ import type { BrowserDevice, Environment, Role, Snapshot, StoragePersistence } f
 import { readPersistence, requestPersistence } from "./environment.ts"
 import type { Reply } from "./messages.ts"
 import { NOBODY } from "./nobody.ts"
+import { oneAtATime } from "./one-at-a-time.ts"
 import { createRemote } from "./proxy.ts"
 
 /** Activity is told at most this often; the time after which tabs lock is counted in minutes. */
@@ -70,20 +71,19 @@ export const createBrowserDevice = (frame: WorkerFrame, environment: Environment
       : options?.fresh === true
         ? remote.keyferry.status(options)
         : statusNow()
-  let asked = 0
   let isKept = false
-  const changed = async (): Promise<void> => {
-    for (const listener of changeListeners) listener()
-    const turn = ++asked
+  const readStatus = oneAtATime(async () => {
     const status = await statusNow()
     if (status.mode !== "none" && !isKept) {
       isKept = true
       frame.keepApp()
     }
-    // A later question is on its way, and its answer is the newer one.
-    if (turn !== asked) return
     const isOpen = status.lock === "unlocked" || status.lock === "standard-only"
     set({ version: current.version + 1, status, ...(isOpen ? { holderClosed: false } : {}) })
+  })
+  const changed = (): Promise<void> => {
+    for (const listener of changeListeners) listener()
+    return readStatus()
   }
 
   addEventListener("online", () => set({ online: true }))

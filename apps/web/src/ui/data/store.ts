@@ -2,7 +2,7 @@ import type { DeviceInfo, ItemSummary, RotationEntry, Status } from "@keyferry/s
 import type { Failure } from "@keyferry/sdk/errors"
 
 import type { BrowserDevice } from "../../bridge/contract.ts"
-import { oneAtATime } from "./one-at-a-time.ts"
+import { oneAtATime } from "../../bridge/one-at-a-time.ts"
 
 /*
  * One snapshot of what the screens show, asked for again after every change. Plaintext lives here only while the vault
@@ -51,6 +51,8 @@ const withKnown = (status: Status, before: Status | undefined): Status => {
 const sameOr = <T>(before: T, now: T): T => (JSON.stringify(before) === JSON.stringify(now) ? before : now)
 
 const isOpen = (status: Status | undefined): boolean => status?.lock === "unlocked" || status?.lock === "standard-only"
+
+const DEVICES_AFTER_MS = 250
 
 export const createAppStore = (keyferry: BrowserDevice): AppStore => {
   let snapshot = EMPTY
@@ -114,7 +116,15 @@ export const createAppStore = (keyferry: BrowserDevice): AppStore => {
     await loadDevices()
   }
 
-  const stop = keyferry.onChange(() => void refresh())
+  /** Most changes are of items, and come several at once: the devices are asked for when they are over. */
+  let later: ReturnType<typeof setTimeout> | undefined
+  const stop = keyferry.onChange(() => {
+    void loadOwn()
+    later ??= setTimeout(() => {
+      later = undefined
+      void loadDevices()
+    }, DEVICES_AFTER_MS)
+  })
   return {
     get: () => snapshot,
     subscribe: (listener) => {
@@ -122,6 +132,9 @@ export const createAppStore = (keyferry: BrowserDevice): AppStore => {
       return () => listeners.delete(listener)
     },
     refresh,
-    close: stop,
+    close: () => {
+      stop()
+      clearTimeout(later)
+    },
   }
 }
