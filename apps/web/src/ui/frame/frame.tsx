@@ -80,7 +80,13 @@ export const Frame = () => {
         <main className="main" id="main" tabIndex={-1}>
           <Banner />
           <Suspense fallback={<div className="waiting" role="status" />}>
-            {joining ? <Enrolment inside /> : isListed ? <Pages /> : <div className="waiting" role="status" />}
+            {joining ? (
+              <Enrolment inside />
+            ) : isListed || isList(location) ? (
+              <Pages />
+            ) : (
+              <div className="waiting" role="status" />
+            )}
           </Suspense>
         </main>
         <BottomBar onLock={lock} onHelp={() => setHelp(true)} />
@@ -93,6 +99,9 @@ export const Frame = () => {
     </AriaLocale>
   )
 }
+
+/** The list is drawn around what is still on its way; every other page needs to know what there is. */
+const isList = (location: string): boolean => location === "/" || location.startsWith("/kind/")
 
 /** Not drawn again with what stands around it. */
 const Pages = memo(() => (

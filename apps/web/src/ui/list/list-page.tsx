@@ -28,6 +28,8 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
   const hasAccount = useStatusPart(({ mode }) => mode === "account")
   const syncs = useStatusPart(({ sync }) => sync.on)
   const items = useItems()
+  /** After an unlock this page stands before the items are here. */
+  const isListed = useSnapshot((snapshot) => snapshot.items !== undefined)
   const devices = useDevices()
   const preferences = usePreferences()
   const inOrder = useMemo(() => devicesInOrder(devices), [devices])
@@ -95,7 +97,7 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
       />
       <FailureNotice failure={itemsFailure} />
       <RetrieveProgress />
-      {ofKind === 0 ? (
+      {ofKind === 0 && isListed ? (
         <Empty
           actions={
             <>
@@ -169,7 +171,7 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
           </div>
           {ofKind >= OFFER_COMPACT_FROM && !preferences.densityOffered ? <DensityOffer /> : null}
           <SelectionBar ids={selected} onDone={() => setSelected(new Set())} />
-          {shown.length === 0 ? (
+          {shown.length === 0 && isListed ? (
             <Empty
               actions={
                 <LinkButton
@@ -189,7 +191,7 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
           )}
           <footer className="list-foot">
             <span className="numbers" role="status">
-              {t("list.count", { shown: shown.length, total: ofKind })}
+              {isListed ? t("list.count", { shown: shown.length, total: ofKind }) : null}
             </span>
             <CustodyKey />
             {inOrder.length === 0 ? null : (
