@@ -72,7 +72,7 @@ const Rows = ({
     count: items.length,
     getScrollElement: () => scroller.current,
     estimateSize: useCallback(() => rowHeight, [rowHeight]),
-    overscan: 8,
+    overscan: 5,
   })
   const drawnHeight = useRef(rowHeight)
   useEffect(() => {
@@ -157,10 +157,12 @@ const Rows = ({
   const inView = virtual.getVirtualItems()
   const drawn = useRef<ReadonlyMap<string, number>>(new Map())
   const focused = useRef<string>(undefined)
+  const most = useRef(1)
+  most.current = Math.max(most.current, inView.length)
   const slots = placeInSlots(
     drawn.current,
     inView.flatMap(({ index }) => items[index]?.id ?? []),
-    focused.current,
+    { from: inView[0]?.index ?? 0, most: most.current, held: focused.current },
   )
   useLayoutEffect(() => {
     drawn.current = slots

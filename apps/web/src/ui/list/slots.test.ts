@@ -6,37 +6,45 @@ import { activeIndex, placeInSlots } from "./slots.ts"
 const none: ReadonlyMap<string, number> = new Map()
 const ids = fc.uniqueArray(fc.constantFrom(..."abcdefghijklmnop"), { maxLength: 12 })
 
+const at = (from: number, most: number, held?: string) => ({ from, most, held })
+
 describe("rows of the list", () => {
-  test("an item that stays keeps its row, and no two share one", () => {
+  test("no two items share one, and with the focus in the list an item that stays keeps its row", () => {
     fc.assert(
       fc.property(
         ids,
         ids,
         fc.option(fc.constantFrom(..."abcdefghijklmnop"), { nil: undefined }),
         (first, then, held) => {
-          const before = placeInSlots(none, first, undefined)
-          const after = placeInSlots(before, then, held)
+          const before = placeInSlots(none, first, at(3, 12))
+          const after = placeInSlots(before, then, at(5, 12, held))
           expect([...after.keys()].toSorted()).toEqual(then.toSorted())
           expect(new Set(after.values()).size).toBe(then.length)
-          for (const id of then) if (before.has(id)) expect(after.get(id)).toBe(before.get(id))
+          if (held !== undefined) for (const id of then) if (before.has(id)) expect(after.get(id)).toBe(before.get(id))
         },
       ),
     )
   })
 
-  test("what comes takes the rows that are free, in order", () => {
-    const before = placeInSlots(none, ["a", "b", "c"], undefined)
-    expect([...placeInSlots(before, ["x", "b", "y", "z"], undefined)]).toEqual([
+  test("without it a row belongs to a place, and a scroll gives the row that left to the one that came", () => {
+    const before = placeInSlots(none, ["a", "b", "c"], at(0, 3))
+    expect([...placeInSlots(before, ["x", "b", "y"], at(0, 3)).values()]).toEqual([0, 1, 2])
+    expect([...placeInSlots(before, ["b", "c", "d"], at(1, 3))]).toEqual([
+      ["b", 1],
+      ["c", 2],
+      ["d", 0],
+    ])
+  })
+
+  test("with it what comes takes the rows that are free, and the row with the focus goes to no other item", () => {
+    const before = placeInSlots(none, ["a", "b", "c"], at(0, 3))
+    expect([...placeInSlots(before, ["x", "b", "y", "z"], at(0, 3, "b"))]).toEqual([
       ["b", 1],
       ["x", 0],
       ["y", 2],
       ["z", 3],
     ])
-  })
-
-  test("the row with the focus goes to no other item", () => {
-    const before = placeInSlots(none, ["a", "b", "c"], undefined)
-    expect([...placeInSlots(before, ["x", "y"], "a").values()]).toEqual([1, 2])
+    expect([...placeInSlots(before, ["x", "y"], at(0, 3, "a")).values()]).toEqual([1, 2])
   })
 })
 

@@ -1,12 +1,22 @@
 /**
- * Which drawn row shows which item, by item id: an item that stays in view keeps its row, and with it the focus; one that comes
- * into view takes a row that is free. So a letter in the filter and a scroll change words where they stand, instead of making
- * thirty rows anew. The row of `held`, which has the focus, is given to no other item: what is done next would be done to that one.
+ * Which drawn row shows which item, by item id. Without the focus in the list a row belongs to a place: a letter in the filter changes
+ * words where they stand, and a scroll moves one row to the other end, instead of making thirty anew. `from` is the place of the
+ * first, `most` how many rows there are at most.
+ *
+ * With the focus on the item `held`, an item that stays in view keeps its row and one that comes takes a free one. The row of
+ * `held` is given to no other item: what is done next would be done to that one.
  */
 export const placeInSlots = (
   before: ReadonlyMap<string, number>,
   ids: readonly string[],
-  held: string | undefined,
+  { from, most, held }: { readonly from: number; readonly most: number; readonly held: string | undefined },
+): ReadonlyMap<string, number> =>
+  held === undefined ? new Map(ids.map((id, n) => [id, (from + n) % most])) : keepingRows(before, ids, held)
+
+const keepingRows = (
+  before: ReadonlyMap<string, number>,
+  ids: readonly string[],
+  held: string,
 ): ReadonlyMap<string, number> => {
   const slots = new Map<string, number>()
   const taken = new Set<number>()
@@ -17,7 +27,7 @@ export const placeInSlots = (
     taken.add(slot)
   }
   for (const id of ids) keep(id)
-  const heldSlot = held === undefined ? undefined : before.get(held)
+  const heldSlot = before.get(held)
   if (heldSlot !== undefined) taken.add(heldSlot)
   let free = 0
   for (const id of ids) {
