@@ -35,7 +35,7 @@ const SignUpInside = later(() => import("../entry/sign-up.tsx").then((m) => m.Si
 const Enrolment = later(() => import("../entry/enrolment.tsx").then((m) => m.Enrolment))
 const SignOut = later(() => import("../sync/sign-out.tsx").then((m) => m.SignOut))
 
-export const Frame = () => {
+const WholeFrame = () => {
   const keyferry = useKeyferry()
   // A sign-in that ended begins anew from its page.
   const isJoining = useStatusPart(({ enrolment, mode }) => enrolment !== undefined && mode === "local")
@@ -99,6 +99,9 @@ export const Frame = () => {
     </AriaLocale>
   )
 }
+
+/** Its parts are drawn again for what each of them shows. */
+export const Frame = memo(WholeFrame)
 
 /** The list is drawn around what is still on its way; every other page needs to know what there is. */
 const isList = (location: string): boolean => location === "/" || location.startsWith("/kind/")

@@ -3,7 +3,7 @@ import { MenuTrigger, Popover } from "react-aria-components"
 import { Link, useLocation } from "wouter"
 
 import { t } from "../../i18n/translate.ts"
-import { useItems, useSnapshot, useStatus } from "../data/app-context.tsx"
+import { useItems, useSnapshot, useStatusPart } from "../data/app-context.tsx"
 import { Button } from "../kit/button.tsx"
 import { Icon, type IconName } from "../kit/icon.tsx"
 import { MenuList } from "../kit/menu.tsx"
@@ -39,13 +39,12 @@ const Place = ({
 
 /** What waits for a person: conflicts, devices, values to replace, a kit that nobody checked. Shown only when there is something. */
 export const useNeedsLook = (): { readonly count: number; readonly to: string } => {
-  const status = useSnapshot((snapshot) => snapshot.status)
+  const conflicts = useStatusPart(({ sync }) => sync.conflicts)
+  const kit = useStatusPart(({ account }) => account?.kitUnchecked === true)
   const devices = useSnapshot((snapshot) => snapshot.devices)
   const rotation = useSnapshot((snapshot) => snapshot.rotation)
-  const conflicts = status?.sync.conflicts ?? 0
   const waiting = (devices ?? []).filter(isWaitingForApproval).length
   const replace = rotation.filter((entry) => entry.doneAtMs === undefined).length
-  const kit = status?.account?.kitUnchecked === true
   const to =
     waiting > 0 ? "/devices" : conflicts > 0 ? "/conflicts" : replace > 0 || !kit ? "/replace" : "/settings/sign-in"
   return { count: conflicts + waiting + (replace > 0 ? 1 : 0) + (kit ? 1 : 0), to }
@@ -55,7 +54,7 @@ export const Rail = ({ onHelp }: { readonly onHelp: () => void }) => {
   const items = useItems()
   const isListed = useSnapshot((snapshot) => snapshot.items !== undefined)
   const devices = useSnapshot((snapshot) => snapshot.devices)
-  const status = useStatus()
+  const address = useStatusPart(({ account }) => account?.address)
   const look = useNeedsLook()
   const counts = useMemo(() => {
     const byKind = new Map<string, number>()
@@ -102,10 +101,10 @@ export const Rail = ({ onHelp }: { readonly onHelp: () => void }) => {
       <div className="rail-foot">
         <span className="rail-who">
           <span className="avatar" aria-hidden="true">
-            {(status.account?.address ?? "·").slice(0, 1).toUpperCase()}
+            {(address ?? "·").slice(0, 1).toUpperCase()}
           </span>
           <span className="rail-address">
-            <bdi>{status.account?.address ?? t("frame.no-account")}</bdi>
+            <bdi>{address ?? t("frame.no-account")}</bdi>
           </span>
         </span>
         <Button tone="quiet" icon="keyboard" onPress={onHelp}>

@@ -4,7 +4,7 @@ import { Link, useLocation } from "wouter"
 
 import { ago, dayAndTime } from "../../i18n/times.ts"
 import { t } from "../../i18n/translate.ts"
-import { useDevices, useItems, useKeyferry, useStatus, useSurroundings } from "../data/app-context.tsx"
+import { useDevices, useItems, useKeyferry, useStatus, useStatusPart, useSurroundings } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
 import { useNow } from "../data/use-now.ts"
 import { Button } from "../kit/button.tsx"
@@ -18,13 +18,13 @@ import { TroubleDialog } from "../sync/trouble.tsx"
 
 /** Top right on every page: shape and words for how sync stands, and all about it behind one press. */
 export const SyncIndicator = () => {
-  const status = useStatus()
   const surroundings = useSurroundings()
+  const state = useStatusPart((status) => syncStateOf(status, surroundings))
+  const n = useStatusPart(({ sync }) => (state === "conflicts" ? sync.conflicts : sync.waiting))
   const [open, setOpen] = useState(false)
   const [trouble, setTrouble] = useState(false)
-  const state = syncStateOf(status, surroundings)
   const look = SYNC_LOOKS[state]
-  const label = t(look.label, { n: state === "conflicts" ? status.sync.conflicts : status.sync.waiting })
+  const label = t(look.label, { n })
   return (
     <>
       <DialogTrigger isOpen={open} onOpenChange={setOpen}>
