@@ -62,7 +62,11 @@ export const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
 
 export const isZero = (bytes: Uint8Array): boolean => bytes.every((b) => b === 0)
 
+/** Of the host, where it has one. */
+const { toHex } = Uint8Array.prototype as { readonly toHex?: (this: Uint8Array) => string }
+
 export const bytesToHex = (bytes: Uint8Array): string => {
+  if (toHex !== undefined) return toHex.call(bytes)
   let out = ""
   for (let i = 0; i < bytes.length; i++) out += HEX_PAIRS[bytes[i] ?? 0] ?? ""
   return out

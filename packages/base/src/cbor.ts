@@ -167,10 +167,8 @@ const read = (from: Reading, depth: number): CborValue | undefined => {
       return argument
     case BYTES:
       return readBytes(from, argument)
-    case TEXT: {
-      const bytes = readBytes(from, argument)
-      return bytes === undefined ? undefined : utf8ToText(bytes)
-    }
+    case TEXT:
+      return readText(from, argument)
     case ARRAY:
       return depth < MAX_DEPTH ? readArray(from, argument, depth + 1) : undefined
     case MAP:
@@ -212,6 +210,41 @@ const readBytes = (from: Reading, length: number): Uint8Array | undefined => {
   return out
 }
 const SMALL = 40
+
+const readText = (from: Reading, length: number): string | undefined => {
+  const start = from.at
+  const end = start + length
+  if (end > from.bytes.length) return undefined
+  from.at = end
+  const short = length <= SHORT_TEXT ? asciiText(from.bytes, start, end) : undefined
+  return short ?? utf8ToText(from.bytes.subarray(start, end))
+}
+/** So short that the decoder takes longer to be called than for its work. */
+const SHORT_TEXT = 48
+
+/** Eight at a time, for as many calls as there are bytes would be slower. `undefined` where not all are ASCII. */
+const asciiText = (bytes: Uint8Array, start: number, end: number): string | undefined => {
+  let out = ""
+  let at = start
+  for (; at + 8 <= end; at += 8) {
+    const a = bytes[at] ?? 0
+    const b = bytes[at + 1] ?? 0
+    const c = bytes[at + 2] ?? 0
+    const d = bytes[at + 3] ?? 0
+    const e = bytes[at + 4] ?? 0
+    const f = bytes[at + 5] ?? 0
+    const g = bytes[at + 6] ?? 0
+    const h = bytes[at + 7] ?? 0
+    if ((a | b | c | d | e | f | g | h) > 127) return undefined
+    out += String.fromCharCode(a, b, c, d, e, f, g, h)
+  }
+  for (; at < end; at++) {
+    const code = bytes[at] ?? 0
+    if (code > 127) return undefined
+    out += String.fromCharCode(code)
+  }
+  return out
+}
 
 const readArray = (from: Reading, count: number, depth: number): readonly CborValue[] | undefined => {
   const out: CborValue[] = []

@@ -169,24 +169,21 @@ export const decodePage = (bytes: Uint8Array, strict: boolean): Result<ReadPage,
     if (vaultId === undefined || (policy !== POLICY_SYNCED && policy !== POLICY_LOCAL)) return err("malformed")
     if (held !== undefined && held !== HELD_BY_CHOICE && held !== HELD_BY_SWITCH) return err("malformed")
     const item: LocalItem = {
-      itemId: page.itemIds.subarray(16 * n, 16 * n + 16),
+      itemId: part(page.itemIds, n, 16),
       vaultId,
       rev: page.revs[n] ?? 0,
       epoch: page.epochs[n] ?? 0,
-      ctHash: page.ctHashes.subarray(32 * n, 32 * n + 32),
+      ctHash: part(page.ctHashes, n, 32),
       body: itemBody,
       policy,
       strict,
       deletedAtMs: page.deletedAtMs[n] ?? 0,
       waiting: page.waiting[n] === 1,
-      ...(base === undefined ? {} : { base }),
-      by: page.by.subarray(16 * n, 16 * n + 16),
+      by: part(page.by, n, 16),
       recordKind: page.recordKinds[n] ?? 0,
-      prevHash: page.prevHashes.subarray(32 * n, 32 * n + 32),
-      ...(held === undefined ? {} : { heldBy: held }),
-      ...(order === undefined ? {} : { order }),
-      ...(sent === undefined ? {} : { tried: sent }),
+      prevHash: part(page.prevHashes, n, 32),
     }
+    const hasMore = base !== undefined || held !== undefined || order !== undefined || sent !== undefined
     const kind = page.kinds[n] ?? ""
     if (page.cardVersion === CARD_VERSION && kind !== "")
       rememberCard(item, {
@@ -197,10 +194,31 @@ export const decodePage = (bytes: Uint8Array, strict: boolean): Result<ReadPage,
         updatedMs: page.updatedMs[n] ?? 0,
         conflicts: page.conflicts[n] ?? 0,
       })
-    items.push(item)
+    items.push(hasMore ? withMore(item, { base, held, order, sent }) : item)
   }
   return ok({ revision: page.revision, items })
 }
+
+/** A view of one of many of the same size. Quicker made than by `subarray`, and ten thousand items have four each. */
+const part = (column: Uint8Array, n: number, size: number): Uint8Array =>
+  new Uint8Array(column.buffer, column.byteOffset + size * n, size)
+
+/** What few items have. */
+const withMore = (
+  item: LocalItem,
+  more: {
+    readonly base: LocalItem["base"]
+    readonly held: LocalItem["heldBy"]
+    readonly order: LocalItem["order"]
+    readonly sent: LocalItem["tried"]
+  },
+): LocalItem => ({
+  ...item,
+  ...(more.base === undefined ? {} : { base: more.base }),
+  ...(more.held === undefined ? {} : { heldBy: more.held }),
+  ...(more.order === undefined ? {} : { order: more.order }),
+  ...(more.sent === undefined ? {} : { tried: more.sent }),
+})
 
 /** The pages that there are, with the newest revision of each, and how many items each holds. */
 export const pageIndex = struct({
