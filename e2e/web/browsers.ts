@@ -20,8 +20,8 @@ export interface Tab {
   readonly addAuthenticator: () => Promise<void>
   /** Chromium only: the next request for such an address never gets an answer. */
   readonly stallOnce: (address: RegExp) => Promise<void>
-  /** Chromium only: the next script from such an address begins with these statements. */
-  readonly spoilOnce: (address: RegExp, statements: string) => Promise<void>
+  /** Chromium only: scripts from such an address begin with these statements, until what comes back is called. */
+  readonly spoil: (address: RegExp, statements: string) => Promise<() => Promise<void>>
   readonly close: () => Promise<void>
 }
 
@@ -118,12 +118,13 @@ const startChromium = async (profile: string, watch: Watch, { camera }: BrowserW
           })
         },
         stallOnce: async (address) => void (await page.route(address, () => undefined, { times: 1 })),
-        spoilOnce: async (address, statements) => {
-          const spoil = async (route: Route): Promise<void> => {
+        spoil: async (address, statements) => {
+          const spoiled = async (route: Route): Promise<void> => {
             const response = await route.fetch()
             await route.fulfill({ response, body: `${statements}\n${await response.text()}` })
           }
-          await page.route(address, spoil, { times: 1 })
+          await page.route(address, spoiled)
+          return () => page.unroute(address, spoiled)
         },
         close: () => page.close(),
       }
@@ -165,7 +166,7 @@ const startFirefox = async (profile: string, watch: Watch): Promise<BrowserProce
         screenshot: async (path) => void (await page.screenshot({ path })),
         addAuthenticator: () => Promise.reject(new Error("Firefox has no authenticator for tests over BiDi")),
         stallOnce: () => Promise.reject(new Error("BiDi holds up no single request here")),
-        spoilOnce: () => Promise.reject(new Error("BiDi changes no single answer here")),
+        spoil: () => Promise.reject(new Error("BiDi changes no single answer here")),
         close: () => page.close(),
       }
     },

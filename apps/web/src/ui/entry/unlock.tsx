@@ -5,7 +5,7 @@ import type { Failure } from "@keyferry/sdk/errors"
 
 import { dayAndTime } from "../../i18n/times.ts"
 import { t } from "../../i18n/translate.ts"
-import { useKeyferry, useRefresh, useSurroundings, useStatus } from "../data/app-context.tsx"
+import { useKeyferry, useRefresh, useSnapshot, useSurroundings, useStatus } from "../data/app-context.tsx"
 import { useNow } from "../data/use-now.ts"
 import { Button } from "../kit/button.tsx"
 import { Field } from "../kit/field.tsx"
@@ -132,10 +132,12 @@ export const Unlock = () => {
 const FrozenHere = () => {
   const keyferry = useKeyferry()
   const status = useStatus()
+  // A locked device knows nothing of the account, so that its status may be the same after a change of it.
+  const version = useSnapshot((snapshot) => snapshot.version)
   const [account, setAccount] = useState(status.account)
   useEffect(() => {
     if (status.account !== undefined) void keyferry.status({ fresh: true }).then((now) => setAccount(now.account))
-  }, [keyferry, status])
+  }, [keyferry, status, version])
   if (account?.frozen !== true) return null
   return (
     <Suspense fallback={null}>
