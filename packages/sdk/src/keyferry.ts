@@ -36,18 +36,16 @@ import { finishWithPasskey, loginPasskey } from "./passkey-login.ts"
 import { addPasskey, checkPasskey, listPasskeys, removePasskey } from "./passkeys.ts"
 import type { SdkPorts } from "./ports.ts"
 import { checkKit, removeDevice } from "./removal.ts"
-import { isRescueStale, renewLocalKeys } from "./renew-local-keys.ts"
 import { repairCalls } from "./repair-calls.ts"
 import { rescue } from "./rescue.ts"
-import { purgeOld } from "./retention.ts"
 import { rotationDone, rotationList } from "./rotation.ts"
 import { noteKitChecked } from "./kit-check.ts"
-import { finishStaged, signUp } from "./signup.ts"
-import { dropStaged, readStaged } from "./staged.ts"
+import { signUp } from "./signup.ts"
 import { liveAccount, type RemoteAccount, statusOf } from "./status.ts"
 import { choosePolicy, existingToUpload } from "./sync-choice.ts"
-import { putLabel, removeRetired, tellKit } from "./sync-chores.ts"
+import { putLabel, removeRetired } from "./sync-chores.ts"
 import { syncNow } from "./sync.ts"
+import { finishWhatWasStaged, tidy } from "./unlock-chores.ts"
 import { watchUnlock } from "./unlock-watch.ts"
 import { createLocalStore, unlock, type Unlocked } from "./unlock.ts"
 
@@ -478,27 +476,6 @@ const call = <T>(
     const calls = await deviceCalls(device)
     return calls.ok ? send(calls.value) : calls
   })
-
-/** What an open store is due: thirty days are over, or a kit was replaced. `true`: the others are to hear of it. */
-const tidy = async (device: Device): Done<boolean> => {
-  await purgeOld(device)
-  if (device.full === undefined) return ok(false)
-  const renewed = (await isRescueStale(device)) ? await renewLocalKeys(device) : ok(undefined)
-  return renewed.ok ? tellKit(device) : renewed
-}
-
-/** A stop between sending and settling is finished at the next unlock. */
-const finishWhatWasStaged = async (device: Device): Promise<Failure["code"] | undefined> => {
-  if (device.local === undefined || device.record?.account !== undefined) return undefined
-  const staged = await readStaged(device, device.local)
-  if (staged === undefined) return undefined
-  if (staged.route === "none") {
-    await dropStaged(device)
-    return undefined
-  }
-  const done = await finishStaged(device, staged)
-  return done.ok ? undefined : done.error.code
-}
 
 /** Sync needs a second factor and a confirmed device; says which is missing. */
 const readyToSync = async (device: Device): Done<void> => {

@@ -19,14 +19,13 @@ import type { News, SyncInput } from "@keyferry/engine"
 import { bootstrapReplyStruct, bootstrapRequestStruct, type Failure, type VaultChanges } from "@keyferry/protocol"
 
 import type { OnProgress } from "./api.ts"
-import { decodeLinks, type Device, type FullKeys, type LocalKeys, transportOf } from "./device.ts"
+import { adoptHere } from "./adopt-homeless.ts"
+import { decodeLinks, type Device, type FullKeys, transportOf } from "./device.ts"
 import { recordEvidence } from "./evidence.ts"
-import type { LocalItem, VaultRow } from "./formats.ts"
-import { itemRow } from "./items.ts"
+import type { VaultRow } from "./formats.ts"
 import { keptRows, type LinksToKeep } from "./kept.ts"
-import { afterNews, type Committed, moveToVault, newsOf } from "./merge-item.ts"
+import { afterNews, type Committed, newsOf } from "./merge-item.ts"
 import type { Body } from "./outbox-rows.ts"
-import type { Row } from "./ports.ts"
 import { ownRecordIds } from "./profile-rows.ts"
 import { followSwitch } from "./sync-choice.ts"
 import { ANSWER_BYTES, credentials, exchange, type SyncScope, syncScope } from "./sync-exchange.ts"
@@ -47,7 +46,6 @@ import { advance, openRun, type VaultRun } from "./vault-run.ts"
  * What comes down: links and records are verified and opened, given to the vault's machine as news, and stored in one batch with
  * the vault state they lead to. A stop at any instant leaves a state to go on from.
  */
-const ZERO32 = new Uint8Array(32)
 
 /** The input of the machine that these news are: of a pull, or the winners of a lost race. */
 export type AsInput = (news: ReadonlyMap<string, News<Body>>, inStep: boolean) => SyncInput<Body>
@@ -451,34 +449,6 @@ const bootstrapKeys = async (
     state,
     new Map(reply.prevSealed),
   )
-}
-
-/** What was on this device before it read the account's vault belongs to that vault from now on. */
-const adoptHere = async (device: Device, vaultId: Uint8Array): Promise<Result<void, Failure>> => {
-  const { local } = device
-  if (local === undefined) return err({ code: "locked" })
-  const changed: LocalItem[] = []
-  const rows = await adoptHomeless(device, local, vaultId, changed)
-  if (rows.length > 0) await device.ports.store.write(rows)
-  for (const item of changed) device.items.set(bytesToHex(item.itemId), item)
-  return ok(undefined)
-}
-
-/** Items from before the first vault become its items; their bodies name their place. */
-export const adoptHomeless = async (
-  device: Device,
-  keys: LocalKeys,
-  vaultId: Uint8Array,
-  changed: LocalItem[],
-): Promise<readonly Row[]> => {
-  const rows: Row[] = []
-  for (const item of device.items.values()) {
-    if (!equalBytes(item.vaultId, ZERO32)) continue
-    const moved = moveToVault(item, vaultId)
-    changed.push(moved)
-    rows.push(itemRow(keys, moved))
-  }
-  return rows
 }
 
 // ── when the server contradicts itself ───────────────────────────────────────────────────────────────────────────
