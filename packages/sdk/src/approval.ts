@@ -32,6 +32,7 @@ import {
   PUSH_ACCEPTED,
 } from "@keyferry/protocol"
 
+import { answering } from "./answering.ts"
 import { deviceHolder, encodeWraps, openServedKeys, slotSigner, wrapSeed } from "./account-keys.ts"
 import { type Device, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
 import { verifyServedChain } from "./enrolment-chain.ts"
@@ -390,5 +391,5 @@ export const approve = async (
     device.changed()
     return side.exchange.send({ type: 6 })
   }
-  return ok({ reply: sasReplyWords(p, side.transcript), done: finish() })
+  return ok({ reply: sasReplyWords(p, side.transcript), done: answering(device.ports, finish) })
 }

@@ -1,6 +1,7 @@
 import { ok, type Result } from "@keyferry/base"
 import { feedEventStruct, feedRequestStruct, type Failure } from "@keyferry/protocol"
 
+import { answering } from "./answering.ts"
 import { deviceCalls } from "./device-calls.ts"
 import type { Device } from "./device.ts"
 import { cursorsOf, syncScope } from "./sync-exchange.ts"
@@ -42,13 +43,12 @@ export const openFeed = async (
       return
     }
     const { accountLinks, vaults, commit, notice } = event.value
-    // Behind what is under way, and nobody waits for it.
-    void device.turns.background(async () => {
-      if (device.full === undefined) return
+    const take = async (): Promise<Result<void, Failure>> => {
+      if (device.full === undefined) return ok(undefined)
       const known = vaults.filter((v) => follows(device, v.vaultId, v.links.length))
       if (known.length < vaults.length) {
         listener.onGap()
-        return
+        return ok(undefined)
       }
       if (accountLinks.length > 0 || vaults.length > 0) {
         const applied = await applyReply(device, {
@@ -60,15 +60,22 @@ export const openFeed = async (
           heads: [],
         })
         if (!applied.ok) {
-          if (applied.error.code === "revision-conflict") listener.onGap()
-          else listener.onFailure(applied.error)
-          return
+          if (applied.error.code !== "revision-conflict") return applied
+          listener.onGap()
+          return ok(undefined)
         }
         if (applied.value.again) listener.onGap()
         listener.onApplied()
       }
       if (notice !== undefined) listener.onNotice(notice)
-    })
+      return ok(undefined)
+    }
+    // Behind what is under way, and nobody waits for it.
+    void device.turns
+      .background(() => answering(device.ports, take))
+      .then(({ result }) => {
+        if (!result.ok) listener.onFailure(result.error)
+      })
   })
   if (!opened.ok) return opened
   void opened.value.closed.then((failure) => {

@@ -2,6 +2,7 @@ import { bytesToHex, err, formatId, ok, parseId, type Result } from "@keyferry/b
 import { type ErrorCode, type Failure, isErrorCode } from "@keyferry/protocol"
 
 import { changePassword, checkAccountPassword, replaceKit } from "./account-calls.ts"
+import { answering } from "./answering.ts"
 import { deviceCalls } from "./device-calls.ts"
 import type { Keyferry } from "./api.ts"
 import {
@@ -76,32 +77,22 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
   const live = createLive(
     device,
     () => changed(),
-    () => void device.serial(() => removeRetired(device)),
+    () => void serial(() => removeRetired(device)),
     () => void keyferry.lock(),
   )
   ports.attention?.(live.lookAgain)
 
-  /** A full disk, a damaged file or a locked keychain is an answer, not a crash. */
-  const answering =
-    <T>(work: () => Done<T>) =>
-    async (): Done<T> => {
-      try {
-        return await work()
-      } catch (error) {
-        const failure = ports.failureOf(error)
-        if (failure === undefined) throw error
-        return err(failure)
-      }
-    }
   /** One after the other. */
-  const serial: Serial = (work) => device.serial(answering(work))
+  const serial: Serial = (work) => device.serial(() => answering(ports, work))
   /** What only looks, beside a sync that runs by itself. */
-  const reading: Serial = (work) => device.turns.reading(answering(work))
+  const reading: Serial = (work) => device.turns.reading(() => answering(ports, work))
   /** Every call to the server may learn that this device was removed: then the signed link is asked for and obeyed. */
   const online = async <T>(work: () => Done<T>, inTurn: Serial = serial): Done<T> => {
     const result = await inTurn(work)
-    if (!result.ok && (result.error.code === "device-removed" || result.error.code === "device-retired"))
-      await ownRemoval(device, result.error.code)
+    if (!result.ok && (result.error.code === "device-removed" || result.error.code === "device-retired")) {
+      const obeyed = await ownRemoval(device, result.error.code)
+      if (!obeyed.ok) return obeyed
+    }
     // A frozen account opens nothing anywhere; what this device still has open it closes.
     if (!result.ok && result.error.code === "account-frozen" && device.full !== undefined) await keyferry.lock()
     return result
@@ -115,16 +106,18 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
   }
   const keepInBackground = ({ keepLease }: Unlocked): void => {
     if (keepLease === undefined) return
-    const keep = answering(async () => ok(await keepLease()))
-    void device.turns.background(keep).then(({ result }) => {
-      if (result.ok) changed()
-      else live.report(result.error)
-    })
+    const keep = async (): Done<void> => ok(await keepLease())
+    void device.turns
+      .background(() => answering(ports, keep))
+      .then(({ result }) => {
+        if (result.ok) changed()
+        else live.report(result.error)
+      })
   }
   const afterOpen = (): void => {
     remote = undefined
     cancelUnlockLimit?.()
-    cancelUnlockLimit = watchUnlock(device, () => void keyferry.lock())
+    cancelUnlockLimit = watchUnlock(device, () => void keyferry.lock(), live.report)
     live.start()
   }
 
@@ -142,7 +135,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       approverSide = started.value
       return ok(undefined)
     }
-    const done = start().finally(() => {
+    const done = answering(ports, start).finally(() => {
       if (starting?.done === done) starting = undefined
     })
     starting = { id, done }
@@ -154,8 +147,10 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       // What only the server knows is asked for once and when somebody wants it fresh; a status costs no request by itself.
       const account = device.record?.account
       if (account === undefined) remote = undefined
-      else if (options?.fresh === true) remote = (await liveAccount(device)) ?? remote
-      else if (device.full === undefined) remote = undefined
+      else if (options?.fresh === true) {
+        const known = await answering(ports, () => liveAccount(device))
+        if (known.ok) remote = known.value
+      } else if (device.full === undefined) remote = undefined
       return statusOf(device, box, live.state(), remote)
     },
     onChange: (listener) => {
@@ -168,9 +163,9 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       serial(async () => {
         const opened = await unlock(device, password)
         if (!opened.ok) {
-          if (opened.error.code === "device-removed" || opened.error.code === "device-retired")
-            await ownRemoval(device, opened.error.code)
-          return opened
+          if (opened.error.code !== "device-removed" && opened.error.code !== "device-retired") return opened
+          const obeyed = await ownRemoval(device, opened.error.code)
+          return obeyed.ok ? opened : obeyed
         }
         await loadEnrolment(device, box)
         const finished = await finishWhatWasStaged(device)
@@ -247,7 +242,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     },
     approvalScan: () => serial(() => approvalScan(device, box)),
     approvalWords: async () => {
-      const started = await approvalWords(device, box)
+      const started = await answering(ports, () => approvalWords(device, box))
       if (!started.ok) return started
       newSide = started.value.side
       return ok({ words: started.value.words, scan: started.value.scan })
@@ -432,7 +427,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       const side = approverSide
       if (side === undefined) return err({ code: "approval-mismatch", detail: "Start the approval again." })
       approverSide = undefined
-      return approve(device, side, typed)
+      return answering(ports, () => approve(device, side, typed))
     },
     denyDevice: async (id) => {
       const parsed = parseId("dev", id)
@@ -459,7 +454,8 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       }),
     // Loaded when it is asked for: readers of archives are a good part of what a browser would fetch at its start.
     exportArchive: (input) => serial(async () => (await import("./archive.ts")).archiveOf(device, input)),
-    importArchive: async (bytes, key, mode) => (await import("./archive.ts")).restoreArchive(device, bytes, key, mode),
+    importArchive: (bytes, key, mode) =>
+      answering(ports, async () => (await import("./archive.ts")).restoreArchive(device, bytes, key, mode)),
     rescue: (kitCode, newPassword) => serial(() => rescue(device, kitCode, newPassword)),
   }
   return ok(Object.freeze(keyferry))

@@ -1,6 +1,8 @@
+import { ok, type Result } from "@keyferry/base"
 import { waitAfterSilence } from "@keyferry/engine"
-import type { Failure } from "@keyferry/protocol"
+import type { ErrorCode, Failure } from "@keyferry/protocol"
 
+import { answering } from "./answering.ts"
 import type { Device } from "./device.ts"
 import { type FeedListener, openFeed } from "./feed.ts"
 import { verifyOwnRemoval, wipeRemoved } from "./leaving.ts"
@@ -26,6 +28,13 @@ export interface Live {
 const RENEW_MS = 30 * 60_000
 /** Whoever moves a pointer all the time asks a server that is gone no more often than this. */
 const LOOK_AGAIN_MS = 5_000
+/** What a person may have put right at this machine meanwhile. */
+const PASSING: ReadonlySet<ErrorCode> = new Set([
+  "store-full",
+  "store-read-only",
+  "store-in-use",
+  "keychain-unavailable",
+])
 
 export const createLive = (
   device: Device,
@@ -48,10 +57,14 @@ export const createLive = (
 
   const settleFailure = async (f: Failure): Promise<void> => {
     failure = f
-    if (f.code === "device-removed" || f.code === "device-retired") await ownRemoval(device, f.code)
+    const { code } = f
+    if (code === "device-removed" || code === "device-retired") {
+      const obeyed = await ownRemoval(device, code)
+      if (!obeyed.ok) failure = obeyed.error
+    }
     if (f.code === "account-frozen") onFrozen()
     device.changed()
-    if (running && retryable(f)) retryLater()
+    if (running && (retryable(f) || PASSING.has(code))) retryLater()
   }
 
   const retryLater = (): void => {
@@ -67,7 +80,7 @@ export const createLive = (
     if (!running || !isOn()) return
     working++
     triedMs = device.ports.clock.monotonicMs()
-    const { result, gaveWay } = await device.turns.background(() => syncNow(device))
+    const { result, gaveWay } = await device.turns.background(() => answering(device.ports, () => syncNow(device)))
     working--
     if (!result.ok && gaveWay) {
       // Behind whoever waited. Nothing is known of the server yet.
@@ -103,7 +116,7 @@ export const createLive = (
   }
 
   const listen = async (): Promise<void> => {
-    const opened = await openFeed(device, listener)
+    const opened = await answering(device.ports, () => openFeed(device, listener))
     if (!opened.ok) {
       await settleFailure(opened.error)
       return
@@ -120,7 +133,7 @@ export const createLive = (
     cancelRenew = device.ports.schedule(() => {
       if (!running) return
       void device
-        .serial(() => renewLease(device))
+        .serial(() => answering(device.ports, () => renewLease(device)))
         .then((r) => {
           if (!r.ok && !retryable(r.error)) void settleFailure(r.error)
           renew()
@@ -180,9 +193,9 @@ export const createLive = (
 }
 
 /** The server's word locks nothing by itself; the signed link does, and what it says is done at once. */
-export const ownRemoval = async (device: Device, code: "device-removed" | "device-retired"): Promise<boolean> => {
-  const verified = await verifyOwnRemoval(device)
-  if (!verified.ok || !verified.value.removed) return false
-  await wipeRemoved(device, code)
-  return true
-}
+export const ownRemoval = (device: Device, code: "device-removed" | "device-retired"): Promise<Result<void, Failure>> =>
+  answering(device.ports, async () => {
+    const verified = await verifyOwnRemoval(device)
+    if (verified.ok && verified.value.removed) await wipeRemoved(device, code)
+    return ok(undefined)
+  })

@@ -1,6 +1,6 @@
-import { bytesToHex, formatId } from "@keyferry/base"
+import { bytesToHex, formatId, type Result } from "@keyferry/base"
 import { fingerprintDigits, RECORD_KIND, serverWords } from "@keyferry/crypto"
-import { isErrorCode, type JsonReply } from "@keyferry/protocol"
+import { type Failure, isErrorCode, type JsonReply } from "@keyferry/protocol"
 
 import { deviceCalls } from "./device-calls.ts"
 import type { Status } from "./api.ts"
@@ -92,9 +92,7 @@ export const statusOf = (
 /** What only the server knows. */
 export type RemoteAccount = JsonReply<"account.status">
 
-export const liveAccount = async (device: Device) => {
+export const liveAccount = async (device: Device): Promise<Result<RemoteAccount, Failure>> => {
   const calls = await deviceCalls(device)
-  if (!calls.ok) return undefined
-  const reply = await calls.value.transport.json("account.status", {}, calls.value.as)
-  return reply.ok ? reply.value : undefined
+  return calls.ok ? calls.value.transport.json("account.status", {}, calls.value.as) : calls
 }

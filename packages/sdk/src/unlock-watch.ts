@@ -1,5 +1,8 @@
+import { ok, type Result } from "@keyferry/base"
 import { hasClockMoved, isUnlockOver } from "@keyferry/engine"
+import type { Failure } from "@keyferry/protocol"
 
+import { answering } from "./answering.ts"
 import type { Device } from "./device.ts"
 import { instantOf, unlockMaxS } from "./open-time.ts"
 import { noteGraceTime } from "./grace.ts"
@@ -11,7 +14,7 @@ const LOOK_MS = 5 * 60_000
  * Watches the clocks of an open device until the answer is called: locks when its time is over or when the wall clock was
  * moved, and notes the time for the grace. Source: spec/grace.md, LS23, LS27, LS28
  */
-export const watchUnlock = (device: Device, lock: () => void): (() => void) => {
+export const watchUnlock = (device: Device, lock: () => void, onFailure: (failure: Failure) => void): (() => void) => {
   let cancel: () => void = () => undefined
   let stopped = false
   const look = (): void => {
@@ -24,7 +27,12 @@ export const watchUnlock = (device: Device, lock: () => void): (() => void) => {
       return
     }
     // Nobody waits for it.
-    void device.turns.background(() => noteGraceTime(device))
+    const note = async (): Promise<Result<void, Failure>> => ok(await noteGraceTime(device))
+    void device.turns
+      .background(() => answering(device.ports, note))
+      .then(({ result }) => {
+        if (!result.ok) onFailure(result.error)
+      })
     cancel = device.ports.schedule(look, Math.max(1000, Math.min(LOOK_MS, device.unlockedUntilMs - now.wallMs)))
   }
   look()

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 import { bytesToHex, expectOk } from "@keyferry/base"
+import { CHAIN_ACCOUNT, CHAIN_VAULT } from "@keyferry/chain"
 import {
   accountAppendReplyStruct,
   accountKeysReplyStruct,
@@ -28,7 +29,7 @@ import {
   type TestDevice,
   type World,
 } from "../fixture.ts"
-import { acceptLoss } from "../lease/heads.ts"
+import { acceptLoss, lookAgain } from "../lease/heads.ts"
 import {
   doPush,
   doSync,
@@ -165,8 +166,11 @@ describe("a main store that was restored", () => {
         })
       ).code,
     ).toBe("chain-rolled-back")
+    const isServed = () => lookAgain(world.room().ctx, world.room().leases, person.accountId)
     expect(await resultsOf(repair({ vaults: [lostPushes[0] as VaultPush] }))).toEqual([[PUSH_ACCEPTED, undefined]])
+    expect(await isServed()).toBe(false)
     expect(await resultsOf(repair({ vaults: [lostPushes[1] as VaultPush] }))).toEqual([[PUSH_ACCEPTED, undefined]])
+    expect(await isServed()).toBe(true)
     const reply = await doSync(reach, writer)
     expect(reply.heads.map(([, seq, hash]) => [seq, bytesToHex(hash)])).toEqual([
       [4, bytesToHex(vaultOf(writer).head.hash)],
@@ -274,6 +278,28 @@ describe("a main store that was restored", () => {
     const { ctx, leases } = world.room()
     await acceptLoss(ctx, leases, person.accountId)
     expect((await doSync(reach, writer)).heads[0]?.[1]).toBe(2)
+    // What is kept from here on is what there is: the next start misses nothing, and the next loss is noticed.
+    const kept = (await leases.chainHeads()).map(({ kind, id, seq }) => `${kind} ${bytesToHex(id)} ${seq}`)
+    expect(kept.toSorted()).toEqual(
+      [
+        `${CHAIN_ACCOUNT} ${bytesToHex(person.accountId)} 1`,
+        `${CHAIN_VAULT} ${bytesToHex(vaultOf(writer).id)} 2`,
+      ].toSorted(),
+    )
+    await world.room().close()
+    await open()
+    expect(world.room().leases.allBehind()).toEqual([])
+  })
+
+  test("[LS14] of an account that is gone, or has no chain any more, nothing is kept after it was given up", async () => {
+    const { ctx, leases } = world.room()
+    await ctx.store.transaction((tx) =>
+      tx.updateTable("account").set({ head_seq: 0, head_hash: null }).where("id", "=", person.accountId).execute(),
+    )
+    await acceptLoss(ctx, leases, person.accountId)
+    expect(await leases.chainHeads()).toEqual([])
+    await acceptLoss(ctx, leases, new Uint8Array(32).fill(7))
+    expect(await leases.chainHeads()).toEqual([])
   })
 })
 
