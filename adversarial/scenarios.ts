@@ -773,6 +773,12 @@ export const scenarios: readonly Scenario[] = [
     "an event longer than any of ours, in one piece, is hung up on without taking its room",
     "server/silence",
   ),
+  scenario(
+    "X-100",
+    "server",
+    "streams that end at once keep no device busy, and delay nothing that is typed",
+    "server/silence",
+  ),
 ]
 
 /** Which numbers each family of the catalogue has, so that a line that is lost from the list above is missed. */

@@ -14,7 +14,7 @@ import { closingLine, createReporter } from "./vitest-reporter.ts"
 const root = join(import.meta.dirname, "..")
 const folder = join(root, "adversarial")
 const TEST_FILE = /\.(slow\.)?test\.ts$/
-const IDS = /^((?:[A-Z]{1,2}-\d\d(?:, )?)+) /
+const IDS = /^((?:[A-Z]{1,2}-\d{2,3}(?:, )?)+) /
 
 /** By id: the files below `adversarial/`, without extension, with a test whose title begins with it. */
 const readTitles = (): ReadonlyMap<string, ReadonlySet<string>> => {

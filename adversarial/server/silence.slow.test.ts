@@ -1,6 +1,7 @@
 import { createServer as createHttpServer } from "node:http"
 import { createServer } from "node:net"
 
+import { utf8 } from "@keyferry/base"
 import { createNodeHttp } from "@keyferry/sdk/node"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 
@@ -143,5 +144,29 @@ describe("an answer without an end", () => {
     expect(server.requestsTo("feed").length).toBeGreaterThan(opened)
     must(await kf.syncNow())
     expect((await titlesOf(kf)).toSorted()).toEqual(["one", "three", "two"])
+  })
+
+  test("X-100 hostile server: streams that end as soon as they are opened are opened less and less; an edit is sent at once, and an honest stream is kept", async () => {
+    const { kf, server } = a.device
+    await a.device.quiet()
+    const opened = (): number => server.requestsTo("feed").length
+    const before = opened()
+    // As an honest server ends the streams of a removed device.
+    server.streamBytes(utf8("event: closed\n\n"))
+    server.endStreams()
+    await new Promise((resolve) => setTimeout(resolve, 12_000))
+    // Waits of 1, 2, 4 and 8 seconds at most, of half of that at least.
+    expect(opened() - before).toBeLessThanOrEqual(5)
+    expect(opened() - before).toBeGreaterThan(1)
+    must(await kf.add(login("four")))
+    await expect.poll(async () => (await kf.status()).sync.waiting, { timeout: 2_000 }).toBe(0)
+    server.honest()
+    // Whoever turns sync on wants it now.
+    must(await kf.syncOff())
+    must(await kf.syncOn({ items: "none", autoNew: true }))
+    await a.device.quiet()
+    const kept = opened()
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    expect(opened()).toBe(kept)
   })
 })

@@ -37,6 +37,8 @@ export interface HostileServer {
   readonly streamEvent: (event: Uint8Array) => void
   /** Sends whatever bytes into it, in one piece. */
   readonly streamBytes: (bytes: Uint8Array) => void
+  /** Ends the open stream, and each one as soon as it is opened, until `honest`. */
+  readonly endStreams: () => void
   /** Everything that left the device: lines, headers and bodies. */
   readonly sentBytes: () => Uint8Array
   readonly forget: () => void
@@ -51,6 +53,8 @@ export const createHostileServer = (inner: Http): HostileServer => {
   const lastReplies = new Map<string, HttpReply>()
   let everything: Rewrite | undefined
   let allInvented: Invention | undefined
+  let isEnding = false
+  let endOpen: (() => void) | undefined
   let push: ((chunk: Uint8Array) => void) | undefined
 
   const nameOf = (request: HttpRequest): string => {
@@ -81,7 +85,9 @@ export const createHostileServer = (inner: Http): HostileServer => {
         const closed = new Promise<void>((resolve) => {
           end = resolve
         })
+        if (isEnding) setImmediate(end)
         push = onChunk
+        endOpen = end
         return ok({ close: end, closed })
       },
     },
@@ -95,7 +101,12 @@ export const createHostileServer = (inner: Http): HostileServer => {
     inventAll: (invention) => {
       allInvented = invention
     },
+    endStreams: () => {
+      isEnding = true
+      endOpen?.()
+    },
     honest: () => {
+      isEnding = false
       allInvented = undefined
       rewrites.clear()
       inventions.clear()

@@ -6,6 +6,7 @@ import { deviceCalls } from "./device-calls.ts"
 import type { Device } from "./device.ts"
 import { cursorsOf, syncScope } from "./sync-exchange.ts"
 import { applyReply } from "./sync.ts"
+import type { Transport } from "./transport.ts"
 import { fromB64 } from "./wire.ts"
 
 export interface FeedListener {
@@ -14,23 +15,19 @@ export interface FeedListener {
   readonly onGap: () => void
   readonly onNotice: (notice: string) => void
   readonly onFailure: (failure: Failure) => void
-  readonly onClosed: () => void
 }
 
 /**
  * Opens the feed: the first event brings what is missing since the cursors, later ones carry each change itself.
  * An event that does not follow what this device has is a gap, and an ordinary sync fills it.
  */
-export const openFeed = async (
-  device: Device,
-  listener: FeedListener,
-): Promise<Result<{ readonly close: () => void }, Failure>> => {
+export const openFeed = async (device: Device, listener: FeedListener): ReturnType<Transport["events"]> => {
   const scope = syncScope(device)
   if (!scope.ok) return scope
   const calls = await deviceCalls(device)
   if (!calls.ok) return calls
   const body = feedRequestStruct.encode(cursorsOf(device))
-  const opened = await calls.value.transport.events("feed", body, calls.value.as, (text, name) => {
+  return calls.value.transport.events("feed", body, calls.value.as, (text, name) => {
     // The server ends the streams of a removed device before anything else: asking at once is how it learns why.
     if (name === "closed") {
       listener.onGap()
@@ -77,12 +74,6 @@ export const openFeed = async (
         if (!result.ok) listener.onFailure(result.error)
       })
   })
-  if (!opened.ok) return opened
-  void opened.value.closed.then((failure) => {
-    if (failure !== undefined) listener.onFailure(failure)
-    listener.onClosed()
-  })
-  return ok({ close: opened.value.close })
 }
 
 const follows = (device: Device, vaultId: Uint8Array, links: number): boolean => {

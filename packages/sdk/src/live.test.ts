@@ -17,8 +17,10 @@ const failing = (code: ErrorCode) => {
     vaults: new Map(),
     changed: () => undefined,
     turns: {
-      background: async () => {
+      background: async (work: () => Promise<unknown>) => {
         attempts++
+        // What it would do is not what is looked at here.
+        await work().catch(() => undefined)
         return { result: err({ code }), gaveWay: false }
       },
     },

@@ -4,8 +4,9 @@ import type { ErrorCode, Failure } from "@keyferry/protocol"
 
 import { answering } from "./answering.ts"
 import type { Device } from "./device.ts"
-import { type FeedListener, openFeed } from "./feed.ts"
+import type { FeedListener } from "./feed.ts"
 import { verifyOwnRemoval, wipeRemoved } from "./leaving.ts"
+import { oneStream } from "./one-stream.ts"
 import { retryable } from "./ports.ts"
 import { syncNow, waitingItems } from "./sync.ts"
 import { renewLease } from "./lease.ts"
@@ -28,6 +29,8 @@ export interface Live {
 const RENEW_MS = 30 * 60_000
 /** Whoever moves a pointer all the time asks a server that is gone no more often than this. */
 const LOOK_AGAIN_MS = 5_000
+/** A server that ends each stream at once is asked less and less, as one that says nothing. */
+const SHORT_STREAM_MS = 30_000
 /** What a person may have put right at this machine meanwhile. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
   "store-full",
@@ -43,14 +46,18 @@ export const createLive = (
   onFrozen: () => void,
 ): Live => {
   let running = false
-  let feed: { readonly close: () => void } | undefined
   let failure: Failure | undefined
   let working = 0
   let tries = 0
   let triedMs = 0
   let cancelRetry: (() => void) | undefined
   let cancelRenew: (() => void) | undefined
-  let poked = false
+  /** An exchange waits for its turn: it sees whatever comes before it begins. */
+  let isNext = false
+  /** Streams in a row that ended soon after they were opened. */
+  let shortStreams = 0
+  /** The last stream is over, and the next one waits for `cancelRetry`'s timer, whatever is synced meanwhile. */
+  let isResting = false
 
   const isOn = (): boolean =>
     device.settings.syncOn && device.full !== undefined && device.record?.account !== undefined
@@ -67,20 +74,25 @@ export const createLive = (
     if (running && (retryable(f) || PASSING.has(code))) retryLater()
   }
 
-  const retryLater = (): void => {
+  const retryLater = (inVain = tries++): void => {
     cancelRetry?.()
-    cancelRetry = device.ports.schedule(tryAgain, waitAfterSilence(tries++, randomFraction(device)))
+    cancelRetry = device.ports.schedule(tryAgain, waitAfterSilence(inVain, randomFraction(device)))
   }
   const tryAgain = (): void => {
     cancelRetry = undefined
+    isResting = false
     void exchange()
   }
 
   const exchange = async (): Promise<void> => {
-    if (!running || !isOn()) return
+    if (!running || !isOn() || isNext) return
+    isNext = true
     working++
-    triedMs = device.ports.clock.monotonicMs()
-    const { result, gaveWay } = await device.turns.background(() => answering(device.ports, () => syncNow(device)))
+    const { result, gaveWay } = await device.turns.background(() => {
+      isNext = false
+      triedMs = device.ports.clock.monotonicMs()
+      return answering(device.ports, () => syncNow(device))
+    })
     working--
     if (!result.ok && gaveWay) {
       // Behind whoever waited. Nothing is known of the server yet.
@@ -95,7 +107,11 @@ export const createLive = (
     tries = 0
     if (result.value.paused) live.stop()
     device.changed()
-    if (running && feed === undefined) await listen()
+    if (!running || isResting) return
+    const opened = await stream.open()
+    if (opened.ok) return
+    await settleFailure(opened.error)
+    rest()
   }
 
   const listener: FeedListener = {
@@ -109,23 +125,15 @@ export const createLive = (
       onNotice(notice)
     },
     onFailure: (f) => void settleFailure(f),
-    onClosed: () => {
-      feed = undefined
-      if (running && isOn()) retryLater()
-    },
   }
-
-  const listen = async (): Promise<void> => {
-    const opened = await answering(device.ports, () => openFeed(device, listener))
-    if (!opened.ok) {
-      await settleFailure(opened.error)
-      return
-    }
-    if (!running) {
-      opened.value.close()
-      return
-    }
-    feed = opened.value
+  const stream = oneStream(device, listener, (lastedMs) => {
+    if (lastedMs >= SHORT_STREAM_MS) shortStreams = 0
+    rest()
+  })
+  const rest = (): void => {
+    if (!running || !isOn()) return
+    isResting = true
+    retryLater(shortStreams++)
   }
 
   const renew = (): void => {
@@ -151,14 +159,7 @@ export const createLive = (
       if (working > 0) return { state: "working" }
       return { state: waitingItems(device).length > 0 ? "waiting" : "up-to-date" }
     },
-    poke: () => {
-      if (poked || !running) return
-      poked = true
-      queueMicrotask(() => {
-        poked = false
-        void exchange()
-      })
-    },
+    poke: () => void exchange(),
     start: () => {
       if (running || !isOn()) return
       running = true
@@ -170,8 +171,9 @@ export const createLive = (
       cancelRetry?.()
       cancelRetry = undefined
       cancelRenew?.()
-      feed?.close()
-      feed = undefined
+      stream.close()
+      isResting = false
+      shortStreams = 0
       failure = undefined
     },
     report: (f) => {
