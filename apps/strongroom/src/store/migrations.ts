@@ -276,4 +276,12 @@ export const mainMigrations: readonly Migration[] = [
       await db.schema.createIndex("device_states").on("device").columns(["id", "state", "expires_ms"]).execute()
     },
   },
+  {
+    version: 7,
+    name: "what ends by itself",
+    // Asked for every minute, and none are due as a rule.
+    up: async ({ db }) => {
+      await db.schema.createIndex("device_ends").on("device").columns(["state", "expires_ms"]).execute()
+    },
+  },
 ]

@@ -33,3 +33,4 @@ CREATE INDEX "passkey_challenge_account" on "passkey_challenge" ("account_uuid")
 CREATE TABLE "waiting_period" ("account_uuid" text not null references "account" ("uuid"), "what" text not null, "subject" blob not null, "requested_ms" integer not null, "ready_ms" integer not null, "open_until_ms" integer not null, constraint "waiting_period_key" primary key ("account_uuid", "what", "subject")) strict;
 CREATE INDEX "account_heads" on "account" ("id", "head_seq", "head_hash");
 CREATE INDEX "device_states" on "device" ("id", "state", "expires_ms");
+CREATE INDEX "device_ends" on "device" ("state", "expires_ms");
