@@ -1,9 +1,9 @@
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 
-import { createSecretFile } from "@keyferry/sdk/node"
 import { afterAll, beforeAll, expect, test } from "vitest"
 
-import { ADDRESS, createAuthenticator, createWorld, must, PASSWORD, type World } from "./world.ts"
+import { createWorld, enrolByKit, login, must, PASSWORD, signUpWithSync, type World } from "./world.ts"
 
 let world: World
 beforeAll(async () => {
@@ -12,27 +12,23 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 /** What nobody waits for has nobody who could hear that it was thrown: the process would end. */
-test("[keychain-unavailable] a keychain that locks while a device runs is told in its status, and sync goes on by itself when it opens", async () => {
-  const kept = createSecretFile(join(world.folderOf("a"), "device.secret"))
-  let isLocked = false
-  const a = await world.device("a", {
-    secrets: {
-      ...kept,
-      load: () => (isLocked ? Promise.reject(new Error("keychain-unavailable")) : kept.load()),
-    },
-  })
-  must(await a.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "Laptop" }))
-  const code = createAuthenticator(must(await a.twoFactorStart()).otpauth, world)
-  must(await a.twoFactorConfirm(await code()))
-  must(await a.syncOn({ items: "all", autoNew: true }))
+test("[store-in-use] a store that takes no writing while changes arrive is told in the status; sync goes on by itself when it takes them again", async () => {
+  const a = await world.device("a")
+  const { kit, code } = await signUpWithSync(world, a)
+  const b = await world.device("b")
+  await enrolByKit(world, b, { password: PASSWORD, kit, code: await code(), name: "b" })
+  must(await b.syncOn({ items: "none", autoNew: true }))
   const sync = async () => (await a.status()).sync
-  await expect.poll(sync, { timeout: 10_000 }).toMatchObject({ state: "up-to-date", waiting: 0 })
+  await expect.poll(sync, { timeout: 10_000 }).toMatchObject({ state: "up-to-date" })
 
-  isLocked = true
-  must(await a.add({ kind: "note", title: "Wi-Fi", fields: [{ name: "text", value: "x", secret: true }] }))
-  await expect.poll(sync).toMatchObject({ state: "refused", code: "keychain-unavailable", waiting: 1 })
+  const other = new DatabaseSync(join(world.folderOf("a"), "device.db"))
+  other.exec("BEGIN IMMEDIATE")
+  must(await b.add(login("Wi-Fi")))
+  await expect.poll(sync, { timeout: 10_000 }).toMatchObject({ state: "refused", code: "store-in-use" })
   expect((await a.status({ fresh: true })).lock).toBe("unlocked")
+  expect(must(await a.list())).toEqual([])
+  other.exec("ROLLBACK")
+  other.close()
+  await expect.poll(sync, { timeout: 10_000 }).toMatchObject({ state: "up-to-date" })
   expect(must(await a.list()).map(({ title }) => title)).toEqual(["Wi-Fi"])
-  isLocked = false
-  await expect.poll(sync, { timeout: 10_000 }).toMatchObject({ state: "up-to-date", waiting: 0 })
 })

@@ -38,10 +38,7 @@ export interface World extends AuthenticatorTime {
   readonly start: () => Promise<void>
   readonly stop: () => Promise<number>
   readonly kill: () => Promise<void>
-  readonly device: (
-    name: string,
-    host?: Pick<NodeOptions, "http" | "clock" | "passkeys" | "secrets">,
-  ) => Promise<Keyferry>
+  readonly device: (name: string, host?: Pick<NodeOptions, "http" | "clock" | "passkeys">) => Promise<Keyferry>
   readonly folderOf: (name: string) => string
   /** The token of a mailed link to this page that was not taken yet; newest mail first. */
   readonly takeToken: (page?: "v" | "freeze" | "address") => Promise<string>

@@ -41,8 +41,7 @@ import {
 } from "@keyferry/crypto"
 import { accountKeysReplyStruct, type Failure } from "@keyferry/protocol"
 
-import { type Device, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
-import { keyIdOf } from "./wire.ts"
+import { type Device, deviceSigner, transportOf } from "./device.ts"
 import { keysOf } from "./ports.ts"
 
 const ZERO32 = new Uint8Array(32)
@@ -251,10 +250,10 @@ export const fetchAccountKeys = async (device: Device, account: AccountState): P
   const newest = newestAccountKey(account)
   if (account.keys.every((k) => full.accountSeeds.has(k.epoch)) && full.accountSeeds.has(newest.epoch))
     return ok(undefined)
-  const authSeed = await loadAuthSeed(device.ports)
-  if (authSeed === undefined) return err({ code: "store-corrupt" })
+  const signer = await deviceSigner(device, record.account.deviceId)
+  if (signer === undefined) return err({ code: "store-corrupt" })
   const reply = await transportOf(device, record.account.server.origin).cbor("account.keys", undefined, {
-    signer: requestSigner(device.ports, keyIdOf(record.account.deviceId), "kf1-dev", authSeed),
+    signer,
   })
   if (!reply.ok) return reply
   const served = accountKeysReplyStruct.decode(reply.value, 80 * 1024 * 1024)

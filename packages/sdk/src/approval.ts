@@ -34,7 +34,7 @@ import {
 
 import { answering } from "./answering.ts"
 import { deviceHolder, encodeWraps, openServedKeys, slotSigner, wrapSeed } from "./account-keys.ts"
-import { type Device, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
+import { type Device, deviceSigner, transportOf } from "./device.ts"
 import { verifyServedChain } from "./enrolment-chain.ts"
 import { accountOf, afterJoining, credentialsOf, type EnrolmentBox, publicKeysOf } from "./enrolment.ts"
 import type { AuthKey } from "./device-keys.ts"
@@ -45,7 +45,6 @@ import { type LeaseStart, settle, stage, startLease } from "./staged.ts"
 import { acceptAccount } from "./sync-account.ts"
 import { syncScope } from "./sync-exchange.ts"
 import { isFreshPassword } from "./open-time.ts"
-import { keyIdOf } from "./wire.ts"
 import { keysOf } from "./ports.ts"
 
 /*
@@ -253,11 +252,12 @@ export const approveStart = async (device: Device, id: string): Done<ApproverSid
   if (!isFreshPassword(device))
     return err({ code: "reauth-required", detail: "Approving needs the password of this device within five minutes." })
   const deviceId = parseId("dev", id)
-  const authSeed = await loadAuthSeed(device.ports)
-  if (!deviceId.ok || authSeed === undefined) return err({ code: "not-found" })
+  if (!deviceId.ok) return err({ code: "not-found" })
   const { account, record } = scope.value
+  const signer = await deviceSigner(device, record.deviceId)
+  if (signer === undefined) return err({ code: "store-corrupt" })
   const transport = transportOf(device, record.server.origin)
-  const as = { signer: requestSigner(device.ports, keyIdOf(record.deviceId), "kf1-dev" as const, authSeed) }
+  const as = { signer }
   const wire = wireOf(
     device,
     (body) => transport.json("devices.relay-send", { deviceId: formatId("dev", deviceId.value), body }, as),
@@ -370,9 +370,9 @@ export const approve = async (
     const link = await signPayload(signer, payload, [[side.holder.id, countersignature]])
     const verified = await verifyAccountLink(p, account, link)
     if (!verified.ok) return mismatch
-    const authSeed = await loadAuthSeed(device.ports)
-    if (authSeed === undefined) return err({ code: "store-corrupt" })
-    const as = { signer: requestSigner(device.ports, keyIdOf(record.deviceId), "kf1-dev" as const, authSeed) }
+    const requests = await deviceSigner(device, record.deviceId)
+    if (requests === undefined) return err({ code: "store-corrupt" })
+    const as = { signer: requests }
     const body = accountAppendStruct.encode({ link: encodeLink(link), wraps: [...encodeWraps([wrap])], rotations: [] })
     const sent = await transportOf(device, record.server.origin).cbor("account.append", body, as)
     if (!sent.ok) return sent

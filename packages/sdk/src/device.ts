@@ -5,7 +5,7 @@ import type { Instant } from "@keyferry/engine"
 import type { Failure } from "@keyferry/protocol"
 
 import { chainRow, type DeviceRecord, deviceRecord, type Settings, settingsRow } from "./formats.ts"
-import type { AuthKey } from "./device-keys.ts"
+import type { AuthKey, SignAuth } from "./device-keys.ts"
 import { createPagedStore, type ItemPages } from "./item-pages.ts"
 import { ItemTable } from "./item-table.ts"
 import { keysOf, type Row, type SdkPorts } from "./ports.ts"
@@ -13,6 +13,7 @@ import { lockedKey, macOf, openRow, sealRow } from "./sealing.ts"
 import { createTurns, type Turns } from "./turns.ts"
 import { createTransport, type RequestSigner, type Transport } from "./transport.ts"
 import type { Vault } from "./vault.ts"
+import { keyIdOf } from "./wire.ts"
 
 /** The keys of the two local classes. Without `strict` the device was opened offline: strict items stay closed. */
 export interface LocalKeys {
@@ -42,6 +43,8 @@ export interface Device {
   readonly ports: SdkPorts
   record: DeviceRecord | undefined
   local: LocalKeys | undefined
+  /** What signs this device's requests, since it was needed first; never while locked. */
+  auth: { readonly keyId: string; readonly sign: SignAuth } | undefined
   full: FullKeys | undefined
   account: AccountState | undefined
   /** Account links as served, oldest first. */
@@ -79,6 +82,7 @@ export const createDevice = async (host: SdkPorts, changed: () => void): Promise
     ports,
     record: undefined,
     local: undefined,
+    auth: undefined,
     full: undefined,
     account: undefined,
     links: [],
@@ -144,6 +148,24 @@ export const loadAuthSeed = async (ports: SdkPorts): Promise<AuthKey | undefined
   if (d === undefined || row === undefined) return undefined
   const opened = await openRow(ports.primitives, await lockedKey(ports.primitives, d, "auth"), "clear", "auth", row)
   return opened.ok ? secret<"AuthKey">(opened.value) : undefined
+}
+
+/**
+ * Signs requests of this device. Its key is found once while the device is open: reading and opening it, in a browser with six
+ * turns of its databases, is a good part of what a small request costs. `undefined`: it is not there.
+ */
+export const deviceSigner = async (
+  device: Device,
+  deviceId: Uint8Array,
+  tag: RequestSigner["tag"] = "kf1-dev",
+): Promise<RequestSigner | undefined> => {
+  const keyId = keyIdOf(deviceId)
+  if (device.auth?.keyId === keyId) return { keyId, tag, sign: device.auth.sign }
+  const key = await loadAuthSeed(device.ports)
+  if (key === undefined) return undefined
+  const sign = await keysOf(device.ports).authSigner(key)
+  if (device.local !== undefined) device.auth = { keyId, sign }
+  return { keyId, tag, sign }
 }
 
 export const requestSigner = (
@@ -236,6 +258,7 @@ export const forget = (device: Device): void => {
     for (const epochs of full.vaultKeys.values()) for (const key of epochs.values()) key.wipe()
   }
   device.local = undefined
+  device.auth = undefined
   device.full = undefined
   device.items = new ItemTable()
   device.vaults = new Map()

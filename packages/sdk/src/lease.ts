@@ -12,12 +12,12 @@ import {
 import { startGrace } from "@keyferry/engine"
 import type { Failure, LeaseToken } from "@keyferry/protocol"
 
-import { b64, fromB64, keyIdOf } from "./wire.ts"
-import { type Device, loadAuthSeed, recordRow, transportOf } from "./device.ts"
+import { b64, fromB64 } from "./wire.ts"
+import { type Device, deviceSigner, recordRow, transportOf } from "./device.ts"
 import type { AccountRecord, GraceBundle } from "./formats.ts"
 import { graceRow, termsOf } from "./grace.ts"
 import { readToken } from "./lease-token.ts"
-import { keysOf, type Row } from "./ports.ts"
+import type { Row } from "./ports.ts"
 import type { RequestSigner } from "./transport.ts"
 
 export interface LeaseAnswer {
@@ -29,12 +29,11 @@ export interface LeaseAnswer {
 
 /** Signs the requests of a lease. Its key is found now, and not between stretching a password and asking. Errors: store-corrupt */
 export const leaseSigner = async (
-  { ports }: Device,
+  device: Device,
   { deviceId }: Pick<AccountRecord, "deviceId">,
 ): Promise<Result<RequestSigner, Failure>> => {
-  const authSeed = await loadAuthSeed(ports)
-  if (authSeed === undefined) return err({ code: "store-corrupt" })
-  return ok({ keyId: keyIdOf(deviceId), tag: "kf1-lease", sign: await keysOf(ports).authSigner(authSeed) })
+  const signer = await deviceSigner(device, deviceId, "kf1-lease")
+  return signer === undefined ? err({ code: "store-corrupt" }) : ok(signer)
 }
 
 /** One evaluation at the strongroom, its proof and its token checked. Errors: lease-key-changed, and what the server says. */

@@ -19,7 +19,7 @@ import {
 
 import { encodeWraps, holdersAfter, makeAccountKey, nextPlace, openAccountSk } from "./account-keys.ts"
 import type { OnProgress } from "./api.ts"
-import { type Device, type FullKeys, loadAuthSeed, requestSigner, transportOf } from "./device.ts"
+import { type Device, deviceSigner, type FullKeys, transportOf } from "./device.ts"
 import { keptOfPush, keptRows } from "./kept.ts"
 import type { Row } from "./ports.ts"
 import { acceptAccount } from "./sync-account.ts"
@@ -27,7 +27,6 @@ import { syncScope } from "./sync-exchange.ts"
 import { syncNow } from "./sync.ts"
 import { bundleRow } from "./key-bundle.ts"
 import { linkSigner, makeRotation, vaultStoreRow } from "./vault.ts"
-import { keyIdOf } from "./wire.ts"
 
 export type Retired = readonly [Uint8Array, number, Uint8Array, Uint8Array]
 
@@ -90,8 +89,8 @@ export const removeHolders = async (
     rotated.push(rotation)
     onProgress?.({ step: "rotating", done: rotated.length, total: device.vaults.size })
   }
-  const authSeed = await loadAuthSeed(device.ports)
-  if (authSeed === undefined) return err({ code: "store-corrupt" })
+  const signer = await deviceSigner(device, record.deviceId)
+  if (signer === undefined) return err({ code: "store-corrupt" })
   const body = accountAppendStruct.encode({
     link: encodeLink(link),
     wraps: [...encodeWraps(made.wraps)],
@@ -99,7 +98,7 @@ export const removeHolders = async (
     ...(made.prevSealed === undefined ? {} : { prevSealed: made.prevSealed }),
   })
   const sent = await transportOf(device, record.server.origin).cbor("account.append", body, {
-    signer: requestSigner(device.ports, keyIdOf(record.deviceId), "kf1-dev", authSeed),
+    signer,
   })
   if (!sent.ok) return sent
   const reply = accountAppendReplyStruct.decode(sent.value, 16 * 1024 * 1024)

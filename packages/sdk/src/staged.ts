@@ -78,6 +78,7 @@ export const startLease = async (
   const saltOff = random.bytes(32)
   const uOn = await unlockFactor(p, password, saltOn)
   await store.write([await authSeedRow(device.ports, d, authSeed)])
+  device.auth = undefined
   const signer = await leaseSigner(device, account)
   if (!signer.ok) return signer
   const answer = await evaluateLease(device, signer.value, account, uOn, d, saltOn)
@@ -168,6 +169,7 @@ export const settle = async (device: Device, staged: Staged): Promise<Result<voi
     { ...bundle.value, standardKey: fresh.standard.reveal(), strictKey: fresh.strict.reveal() },
     secret<"OnlineKey">(staged.onKey),
   )
+  device.auth = undefined
   device.record = record
   device.account = state.value
   device.links = staged.links

@@ -2,9 +2,8 @@ import { compareBytes, err, ok, type Result } from "@keyferry/base"
 import type { AccountState } from "@keyferry/chain"
 import { type Failure, type SyncReply, syncReplyStruct, syncRequestStruct, type VaultPush } from "@keyferry/protocol"
 
-import { type Device, type FullKeys, loadAuthSeed, type LocalKeys, requestSigner, transportOf } from "./device.ts"
+import { type Device, deviceSigner, type FullKeys, type LocalKeys, transportOf } from "./device.ts"
 import type { AccountRecord } from "./formats.ts"
-import { keyIdOf } from "./wire.ts"
 
 /*
  * The one request that pushes and pulls, and what a device needs to make it.
@@ -31,10 +30,8 @@ export const syncScope = (device: Device): Result<SyncScope, Failure> => {
 
 /** How this device signs its requests. */
 export const credentials = async (device: Device, record: AccountRecord) => {
-  const seed = await loadAuthSeed(device.ports)
-  return seed === undefined
-    ? undefined
-    : { signer: requestSigner(device.ports, keyIdOf(record.deviceId), "kf1-dev" as const, seed) }
+  const signer = await deviceSigner(device, record.deviceId)
+  return signer === undefined ? undefined : { signer }
 }
 
 export const cursorsOf = (
