@@ -7,7 +7,7 @@ import { keccak_256 } from "@noble/hashes/sha3.js"
  * For comparing only; nothing is signed with it. `undefined` where the text is no private key of that curve.
  */
 export const walletAddressOf = (privateKeyHex: string): string | undefined => {
-  const key = hexToBytes(privateKeyHex.replace(/^0x/i, "").toLowerCase())
+  const key = hexToBytes(privateKeyHex.replace(/^0x/i, ""))
   if (key === undefined || !secp256k1.utils.isValidSecretKey(key)) return undefined
   const point = secp256k1.getPublicKey(key, false)
   return `0x${bytesToHex(keccak_256(point.subarray(1)).subarray(12))}`

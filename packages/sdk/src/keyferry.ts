@@ -251,7 +251,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
       if (newSide === undefined) return err({ code: "approval-mismatch", detail: "Start the approval again." })
       const side = newSide
       newSide = undefined
-      const done = await approvalReply(device, box, side, reply, serial)
+      const done = await answering(ports, () => approvalReply(device, box, side, reply, serial))
       if (done.ok) afterOpen()
       return done
     },
