@@ -766,6 +766,42 @@ export const scenarios: readonly Scenario[] = [
     "a restored store that was written to before its lease store came back stays refused, however long it has grown",
     "strongroom/store-swap",
   ),
+  scenario(
+    "X-106",
+    "person who left",
+    "an open question to a passkey holds up no lock, and what it answers later is nobody's",
+    "device/locking",
+  ),
+  scenario(
+    "X-101",
+    "person who left",
+    "a device that is locked in the middle of an approval adds nobody, and says so",
+    "device/locking",
+  ),
+  scenario(
+    "X-102",
+    "person in a hurry",
+    "locked while it opens, a device is locked, and syncs by itself after the next unlock",
+    "device/locking",
+  ),
+  scenario(
+    "X-103",
+    "removed device",
+    "what is under way when it learns of its removal is answered, and nothing is written after the wipe",
+    "device/locking",
+  ),
+  scenario(
+    "X-104",
+    "another tab",
+    "no message of a tab, and no defect of the worker or the page, leaves another one waiting or speaks for it",
+    "browser/bridge",
+  ),
+  scenario(
+    "X-105",
+    "other program",
+    "calls of any shape, and what ends after the program left, are answered or logged, and do not end the agent",
+    "device/agent",
+  ),
   scenario("X-97", "server", "an answer a byte at a time holds no call of a device beyond its time", "server/silence"),
   scenario(
     "X-98",

@@ -4,14 +4,17 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 
 import { ok } from "@keyferry/base"
+import { openNodeKeyferry } from "@keyferry/sdk/node"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 
 import { findAgent } from "../../apps/cli/src/agent/connect.ts"
 import { createFrameReader, encodeFrame } from "../../apps/cli/src/agent/frames.ts"
 import { type Agent, startAgent } from "../../apps/cli/src/agent/host.ts"
+import { METHODS } from "../../apps/cli/src/agent/methods.ts"
 import { agentFilePath, isPrivate, socketFolder } from "../../apps/cli/src/places.ts"
 import { fakeKeyferry } from "../../apps/cli/src/test/fake-keyferry.ts"
 import { VERSION } from "../../apps/cli/src/version.ts"
+import { must } from "../world/world.ts"
 
 /*
  * The agent's socket: what another program of the same machine can do with it. Another user cannot enter its folder; another
@@ -20,28 +23,36 @@ import { VERSION } from "../../apps/cli/src/version.ts"
 let home: string
 let folder: string
 let agent: Agent
+let approval: PromiseWithResolvers<never>
 const called: string[] = []
 const defects: string[] = []
+
+const PORTS = {
+  env: {},
+  clock: { nowMs: () => Date.now() },
+  run: async () => ({ again: false, stdout: "", stderr: "", exit: 0 }),
+  log: (line: string) => void defects.push(line),
+  every: () => () => undefined,
+}
+const LEAVING: ReadonlySet<string> = new Set(["signOut", "lock", "createLocal", "rescue"])
 
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), "kf-agent-"))
   folder = join(home, "default")
   called.length = 0
-  const keyferry = new Proxy(fakeKeyferry({ list: async () => ok([]), signOut: async () => ok(undefined) }), {
+  approval = Promise.withResolvers()
+  const fake = fakeKeyferry({
+    list: async () => ok([]),
+    signOut: async () => ok(undefined),
+    approve: async () => ok({ reply: ["one", "two"], done: approval.promise }),
+  })
+  const keyferry = new Proxy(fake, {
     get: (target, name) => {
       if (typeof name === "string") called.push(name)
       return Reflect.get(target, name) as unknown
     },
   })
-  const started = await startAgent({
-    folder,
-    env: {},
-    clock: { nowMs: () => Date.now() },
-    open: async () => ok(keyferry),
-    run: async () => ({ again: false, stdout: "", stderr: "", exit: 0 }),
-    log: (line) => defects.push(line),
-    every: () => () => undefined,
-  })
+  const started = await startAgent({ ...PORTS, folder, open: async () => ok(keyferry) })
   if (started === "other" || !started.ok) throw new Error("no agent")
   agent = started.value
 })
@@ -204,10 +215,62 @@ describe("what it is told", () => {
       encodeFrame({ hello: { ...HELLO.hello, who: "\u001b[2Jkf unlock\nkf status\u202e" + "x".repeat(500) } }),
       encodeFrame({ id: 1, call: "list", args: [] }),
     )
+    await talk(encodeFrame(HELLO), encodeFrame({ id: 1, call: "x".repeat(100_000), args: [] }))
     const { messages } = await talk(encodeFrame(HELLO), encodeFrame({ id: 1, call: "agentStatus", args: [] }))
     const text = JSON.stringify(messages[1])
     expect(text).toContain("kf unlock")
     expect(text).not.toMatch(/\\u001b|\\n|\\u202e|x{100}/)
     expect(defects.join("\n")).not.toMatch(/password/i)
+  })
+
+  test("X-105 other program: calls with arguments of any shape are each answered, and nothing is thrown where nobody waits", async () => {
+    await agent.stop()
+    const shapes = [
+      [],
+      [null],
+      [1],
+      ["x"],
+      [{}],
+      [[]],
+      [{ id: null, items: 1, password: {} }],
+      [{ kind: 1, fields: 7 }],
+    ]
+    const lost: unknown[] = []
+    const hear = (error: unknown): void => void lost.push(error)
+    process.on("unhandledRejection", hear)
+    for (const state of ["none", "open", "locked"] as const) {
+      const own = join(home, state)
+      const keyferry = must(await openNodeKeyferry({ folder: join(own, "store") }))
+      if (state !== "none") must(await keyferry.createLocal("correct horse battery"))
+      if (state === "locked") await keyferry.lock()
+      // What would end this profile, or wait for a person or a server, is not what is asked here.
+      const calls = [...Object.keys(METHODS), "approve"].filter((name) => !LEAVING.has(name))
+      const started = await startAgent({ ...PORTS, folder: own, open: async () => ok(keyferry) })
+      if (started === "other" || !started.ok) throw new Error("no agent")
+      agent = started.value
+      for (const call of calls) {
+        const frames = shapes.map((args, i) => encodeFrame({ id: i, call, args, progress: i % 2 === 0 }))
+        const { messages } = await talk(encodeFrame(HELLO), ...frames)
+        expect([call, messages.length]).toEqual([call, 1 + shapes.length])
+      }
+      expect(await alive()).toBe(true)
+      if (state !== "locked") await agent.stop()
+    }
+    process.off("unhandledRejection", hear)
+    expect(lost).toEqual([])
+  })
+
+  test("X-105 other program: what an approval ends with after the program went away does not end the agent", async () => {
+    const lost: unknown[] = []
+    const hear = (error: unknown): void => void lost.push(error)
+    process.on("unhandledRejection", hear)
+    const { messages } = await talk(encodeFrame(HELLO), encodeFrame({ id: 1, call: "approve", args: ["dev", "words"] }))
+    expect(JSON.stringify(messages[1])).toContain("ticket")
+    approval.reject(new TypeError("a defect"))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    process.off("unhandledRejection", hear)
+    expect(lost).toEqual([])
+    expect(defects.join("\n")).toContain("TypeError")
+    expect(await alive()).toBe(true)
   })
 })

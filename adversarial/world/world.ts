@@ -7,7 +7,7 @@ import { join } from "node:path"
 import type { Result } from "@keyferry/base"
 import type { Failure } from "@keyferry/protocol"
 import type { Keyferry, Kit } from "@keyferry/sdk"
-import { createNodeHttp, openNodeKeyferry } from "@keyferry/sdk/node"
+import { createNodeHttp, type NodeOptions, openNodeKeyferry } from "@keyferry/sdk/node"
 import { TOTP, URI } from "otpauth"
 
 import { createHostileServer, type HostileServer } from "./hostile-server.ts"
@@ -32,6 +32,9 @@ export interface AttackedDevice {
   readonly reopen: () => Promise<AttackedDevice>
 }
 
+/** What a device has beside its folder and its network. */
+export type DeviceHost = Pick<NodeOptions, "passkeys" | "secrets">
+
 export interface AttackWorld {
   readonly origin: () => string
   readonly firstLink: () => string
@@ -46,7 +49,7 @@ export interface AttackWorld {
   readonly start: () => Promise<void>
   readonly stop: () => Promise<void>
   readonly kill: () => Promise<void>
-  readonly device: (name: string) => Promise<AttackedDevice>
+  readonly device: (name: string, host?: DeviceHost) => Promise<AttackedDevice>
   readonly mails: () => Promise<readonly Mail[]>
   /** The token of the newest mailed link that was not taken yet. */
   readonly takeToken: () => Promise<string>
@@ -136,11 +139,12 @@ export const createAttackWorld = async (
   const origin = (): string => `http://localhost:${port}`
   const nowMs = (): number => Date.now() + aheadMs
 
-  const openDevice = async (name: string, server: HostileServer): Promise<AttackedDevice> => {
+  const openDevice = async (name: string, server: HostileServer, host: DeviceHost): Promise<AttackedDevice> => {
     let ownAheadMs = 0
     const home = join(folder, name)
     const kf = must(
       await openNodeKeyferry({
+        ...host,
         folder: home,
         http: server.http,
         clock: { nowMs: () => nowMs() + ownAheadMs, monotonicMs: () => performance.now() + aheadMs },
@@ -162,7 +166,7 @@ export const createAttackWorld = async (
       },
       reopen: async () => {
         await kf.close()
-        return openDevice(name, server)
+        return openDevice(name, server, host)
       },
     }
   }
@@ -188,7 +192,7 @@ export const createAttackWorld = async (
     start,
     stop: () => ended("SIGINT"),
     kill: () => ended("SIGKILL"),
-    device: (name) => openDevice(name, createHostileServer(createNodeHttp())),
+    device: (name, host = {}) => openDevice(name, createHostileServer(createNodeHttp()), host),
     mails,
     takeToken: async () => {
       for (let tries = 0; tries < 600; tries++) {
@@ -229,8 +233,8 @@ export interface Settled {
 }
 
 /** An account with a second factor, one device in sync, and its kit. */
-export const settleAccount = async (world: AttackWorld, name = "a"): Promise<Settled> => {
-  const device = await world.device(name)
+export const settleAccount = async (world: AttackWorld, name = "a", host?: DeviceHost): Promise<Settled> => {
+  const device = await world.device(name, host)
   const kit = must(
     await device.kf.signUp({ link: world.firstLink(), address: ADDRESS, password: PASSWORD, deviceName: "Laptop" }),
   )

@@ -361,12 +361,10 @@ export const approve = async (
   })
   const offered = await side.exchange.send({ type: 4, payload })
   if (!offered.ok) return offered
-  const finish = async (): Done<void> => {
-    const answer = await side.exchange.next(5)
-    if (!answer.ok) return answer
-    const { countersignature } = answer.value
-    if (countersignature === undefined) return mismatch
-    const signer = slotSigner(device, { id: record.deviceId, sigSeed: full.sigSeed })
+  const append = async (countersignature: Uint8Array): Done<void> => {
+    const keys = device.full
+    if (keys === undefined) return err({ code: "locked" })
+    const signer = slotSigner(device, { id: record.deviceId, sigSeed: keys.sigSeed })
     const link = await signPayload(signer, payload, [[side.holder.id, countersignature]])
     const verified = await verifyAccountLink(p, account, link)
     if (!verified.ok) return mismatch
@@ -382,12 +380,18 @@ export const approve = async (
       return err({
         code: reply.value.code !== undefined && isErrorCode(reply.value.code) ? reply.value.code : "revision-conflict",
       })
-    const accepted = await device.serial(async () =>
-      bytesToHex(device.account?.head.hash ?? new Uint8Array()) === bytesToHex(account.head.hash)
-        ? acceptAccount(device, verified.value, [...device.links, encodeLink(link)])
-        : ok(undefined),
-    )
-    if (!accepted.ok) return accepted
+    return bytesToHex(device.account?.head.hash ?? new Uint8Array()) === bytesToHex(account.head.hash)
+      ? acceptAccount(device, verified.value, [...device.links, encodeLink(link)])
+      : ok(undefined)
+  }
+  const finish = async (): Done<void> => {
+    const answer = await side.exchange.next(5)
+    if (!answer.ok) return answer
+    const { countersignature } = answer.value
+    if (countersignature === undefined) return mismatch
+    // Minutes may have passed since the words were typed: in a turn nothing locks this device meanwhile.
+    const added = await device.serial(() => append(countersignature))
+    if (!added.ok) return added
     device.changed()
     return side.exchange.send({ type: 6 })
   }

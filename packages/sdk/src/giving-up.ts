@@ -1,16 +1,40 @@
-import type { Http } from "./ports.ts"
+import { err } from "@keyferry/base"
+
+import type { SdkPorts } from "./ports.ts"
+
+type Waited = Pick<SdkPorts, "http" | "passkeys">
 
 /**
- * A network whose pending requests can be given up. What is under way then reads like an outage; a server that answers one
- * byte a minute keeps no key in memory.
+ * Ports whose answers can be given up: what is under way then reads like an outage, and a passkey like one that nobody touched.
+ * A server that answers one byte a minute, and a dialog in front of an empty chair, keep no key in memory.
  */
-export const abortable = (http: Http): { readonly http: Http; readonly giveUp: () => void } => {
-  let pending = Promise.withResolvers<undefined>()
+export const abortable = ({
+  http,
+  passkeys,
+}: Waited): { readonly ports: Waited; readonly giveUp: () => () => void } => {
+  let pending = Promise.withResolvers<void>()
+  let givingUp = 0
+  const orGivenUp = <T, G>(ask: () => Promise<T>, givenUp: G): Promise<T | G> =>
+    givingUp > 0 ? Promise.resolve(givenUp) : Promise.race([ask(), pending.promise.then(() => givenUp)])
+  const notUsed = err("not-used" as const)
   return {
-    http: { stream: http.stream, send: (request) => Promise.race([http.send(request), pending.promise]) },
+    ports: {
+      http: { stream: http.stream, send: (request) => orGivenUp(() => http.send(request), undefined) },
+      ...(passkeys === undefined
+        ? {}
+        : {
+            passkeys: {
+              create: (options) => orGivenUp(() => passkeys.create(options), notUsed),
+              get: (question) => orGivenUp(() => passkeys.get(question), notUsed),
+            },
+          }),
+    },
+    /** Ends every wait, and those that begin before its answer is called: work of many steps would go on to the next. */
     giveUp: () => {
-      pending.resolve(undefined)
-      pending = Promise.withResolvers<undefined>()
+      givingUp++
+      pending.resolve()
+      pending = Promise.withResolvers()
+      return () => void givingUp--
     },
   }
 }

@@ -54,8 +54,8 @@ type Done<T> = Promise<Result<T, Failure>>
 
 /** Opens one device's store. Errors: store-corrupt, schema-newer. */
 export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
-  const { http, giveUp } = abortable(given.http)
-  const ports: SdkPorts = { ...given, http }
+  const { ports: waited, giveUp } = abortable(given)
+  const ports: SdkPorts = { ...given, ...waited }
   const listeners = new Set<() => void>()
   let scheduled = false
   const changed = (): void => {
@@ -90,7 +90,8 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
   const online = async <T>(work: () => Done<T>, inTurn: Serial = serial): Done<T> => {
     const result = await inTurn(work)
     if (!result.ok && (result.error.code === "device-removed" || result.error.code === "device-retired")) {
-      const obeyed = await ownRemoval(device, result.error.code)
+      const { code } = result.error
+      const obeyed = await device.serial(() => ownRemoval(device, code))
       if (!obeyed.ok) return obeyed
     }
     // A frozen account opens nothing anywhere; what this device still has open it closes.
@@ -113,6 +114,21 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         if (result.ok) changed()
         else live.report(result.error)
       })
+  }
+  /** What is under way gives up its waits, everything is forgotten, and then comes `end`. */
+  const forgetAnd = async (end: (waitAgain: () => void) => Promise<void>): Promise<void> => {
+    const stop = (): void => {
+      live.stop()
+      cancelUnlockLimit?.()
+    }
+    stop()
+    const waitAgain = giveUp()
+    await device.serial(async () => {
+      // Again: an unlock that was under way began it anew.
+      stop()
+      forget(device)
+      await end(waitAgain)
+    })
   }
   const afterOpen = (): void => {
     remote = undefined
@@ -177,10 +193,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         return ok({ lock: opened.value.lock, ...(notice === undefined ? {} : { notice }) })
       }),
     lock: async () => {
-      live.stop()
-      cancelUnlockLimit?.()
-      giveUp()
-      await device.serial(async () => forget(device))
+      await forgetAnd(async (waitAgain) => waitAgain())
       box.current = undefined
       newSide = undefined
       approverSide = undefined
@@ -191,15 +204,8 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         if (again.ok) await again.value.keepLease?.()
         return again.ok ? ok(undefined) : again
       }),
-    close: async () => {
-      live.stop()
-      cancelUnlockLimit?.()
-      giveUp()
-      await device.serial(async () => {
-        forget(device)
-        await ports.store.close()
-      })
-    },
+    // Who is closed asks nobody any more.
+    close: () => forgetAnd(() => ports.store.close()),
 
     ...itemCalls({ device, serial, reading, online, poke: () => live.poke(), changed }),
 

@@ -66,7 +66,7 @@ export const createLive = (
     failure = f
     const { code } = f
     if (code === "device-removed" || code === "device-retired") {
-      const obeyed = await ownRemoval(device, code)
+      const obeyed = await device.serial(() => ownRemoval(device, code))
       if (!obeyed.ok) failure = obeyed.error
     }
     if (f.code === "account-frozen") onFrozen()
@@ -194,7 +194,10 @@ export const createLive = (
   return Object.freeze(live)
 }
 
-/** The server's word locks nothing by itself; the signed link does, and what it says is done at once. */
+/**
+ * The server's word locks nothing by itself; the signed link does, and what it says is done at once. Only in a turn: work that
+ * is under way would go on with keys that are gone, and write after the wipe.
+ */
 export const ownRemoval = (device: Device, code: "device-removed" | "device-retired"): Promise<Result<void, Failure>> =>
   answering(device.ports, async () => {
     const verified = await verifyOwnRemoval(device)

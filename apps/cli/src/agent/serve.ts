@@ -23,6 +23,11 @@ export interface AgentDoor {
   readonly defect: (error: unknown) => void
 }
 
+const INTERNAL = {
+  ok: false,
+  error: { code: "internal", detail: "The agent's log tells more: kf doctor" },
+} as const
+
 /** Answers one client until it goes. Work that was begun goes on after the client has left. */
 export const serveConnection = (socket: Socket, door: AgentDoor): void => {
   const reader = createFrameReader()
@@ -51,7 +56,12 @@ export const serveConnection = (socket: Socket, door: AgentDoor): void => {
     const answer = await door.keyferry.approve(String(id), String(words))
     if (!answer.ok) return answer
     const ticket = nextTicket++
-    approvals.set(ticket, answer.value.done)
+    // Who asked may be gone before it ends; what is thrown then would end the agent.
+    const done = answer.value.done.catch((error: unknown) => {
+      door.defect(error)
+      return INTERNAL
+    })
+    approvals.set(ticket, done)
     return { ok: true, value: { reply: answer.value.reply, ticket } }
   }
 
@@ -77,8 +87,7 @@ export const serveConnection = (socket: Socket, door: AgentDoor): void => {
       send({ id: message.id, value: await call(message) })
     } catch (error) {
       door.defect(error)
-      const value = { ok: false, error: { code: "internal", detail: "The agent's log tells more: kf doctor" } }
-      send({ id: message.id, value: "run" in message ? { again: true, stdout: "", stderr: "", exit: 1 } : value })
+      send({ id: message.id, value: "run" in message ? { again: true, stdout: "", stderr: "", exit: 1 } : INTERNAL })
     }
   }
 
@@ -110,7 +119,8 @@ export const serveConnection = (socket: Socket, door: AgentDoor): void => {
         socket.destroy()
         return
       }
-      door.note(hello, "run" in message ? (message.run[0] ?? "") : message.call)
+      // Kept for an hour, whatever a program calls its call.
+      door.note(hello, ("run" in message ? (message.run[0] ?? "") : message.call).slice(0, 80))
       void answer(message)
     }
   })

@@ -1,4 +1,5 @@
-import type { Status } from "@keyferry/sdk"
+import { err } from "@keyferry/base"
+import type { PasskeyAuthenticator, Status } from "@keyferry/sdk"
 
 import type { WorkerFrame } from "./connect.ts"
 import type { BrowserDevice, Environment, Role, Snapshot, StoragePersistence } from "./contract.ts"
@@ -51,10 +52,7 @@ export const createBrowserDevice = (frame: WorkerFrame, environment: Environment
     else void changed()
   })
   const askPasskey = async ({ id, what, options }: Extract<Reply, { kind: "passkey" }>): Promise<void> => {
-    // Loaded when it is first needed; most tabs never are asked.
-    const { pageAuthenticator } = await import("./authenticator.ts")
-    const answer = await pageAuthenticator[what](options as never)
-    remote.send({ kind: "passkey", id, answer })
+    remote.send({ kind: "passkey", id, answer: await askPage(what, options) })
   }
   /** After a change the screens and this snapshot ask in the same turn: one question serves both. */
   let sameTurn: Promise<Status> | undefined
@@ -118,6 +116,19 @@ export const createBrowserDevice = (frame: WorkerFrame, environment: Environment
     },
     keepStorage: async () => setStorage(await requestPersistence()),
   })
+}
+
+/** The worker waits for an answer, whatever becomes of the question. */
+const askPage = async (what: keyof PasskeyAuthenticator, options: unknown): Promise<unknown> => {
+  try {
+    // Loaded when it is first needed; most tabs never are asked.
+    const { pageAuthenticator } = await import("./authenticator.ts")
+    return await pageAuthenticator[what](options as never)
+  } catch (error) {
+    // A part of the app that a server without a connection cannot bring, or a defect; said where it is looked for.
+    reportError(error)
+    return err("not-used")
+  }
 }
 
 /** Waits for other tabs that still hold one open. */

@@ -25,7 +25,8 @@ export const serveKeyferry = (keyferry: Keyferry, line: Line<Reply, Request>, on
       // What a locked device told is not kept either.
       if (method === "status" && !isOpen(value as Status)) list.forget()
       line.send({ kind: "answer", id, value, hasLate: late !== undefined })
-      if (late !== undefined) line.send({ kind: "late", id, value: await late })
+      // What ends in a defect ends all the same: the page waits for this alone, and the call itself was answered.
+      if (late !== undefined) line.send({ kind: "late", id, value: await late.catch(() => DEFECT) })
     } catch (error) {
       line.send({ kind: "defect", id, message: error instanceof Error ? error.message : "unknown" })
     }
@@ -36,6 +37,8 @@ export const serveKeyferry = (keyferry: Keyferry, line: Line<Reply, Request>, on
   })
   return keyferry.onChange(() => line.send({ kind: "changed" }))
 }
+
+const DEFECT = { ok: false, error: { code: "internal" } } as const
 
 const isListed = (value: unknown): value is { readonly ok: true; readonly value: readonly ItemSummary[] } =>
   (value as { readonly ok?: boolean } | undefined)?.ok === true
