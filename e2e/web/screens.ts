@@ -67,6 +67,14 @@ export const tellScreens = async (bundle: string, watch: Watch, suite: Suite): P
     })
     await check("the kit is shown once, and two groups of it are asked back", async () => {
       kit = await kitOn(ada.page)
+      // In letters that are told apart on paper; without their file the system's own would do in silence.
+      await until(
+        () =>
+          ada.page.evaluate(
+            `[...document.fonts].some(({ family, status }) => /Hyperlegible Mono/.test(family) && status === "loaded")`,
+          ),
+        "the code is drawn in the letters of the app",
+      )
       const groups = kit.split("-").slice(1)
       const asked = await ada.page.getByRole("textbox", { name: /^Group \d+/ }).all()
       equal(asked.length, 2)
