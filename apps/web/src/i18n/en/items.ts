@@ -160,8 +160,7 @@ export const items = {
   "editor.name-hint": "Left empty, it is named after the exchange.",
   "editor.trimmed": "Removed the spaces around what you pasted.",
   "editor.line-breaks": "Put the line breaks of the key back.",
-  "editor.split":
-    "{form, select, json {That was a JSON file} other {Those were lines of variables}}: filled in {names}.",
+  "editor.split": "{form, select, json {That was a JSON file} other {Those were several values}}: filled in {names}.",
   "editor.swapped": "The two look swapped",
   "editor.swapped-more": "The key field holds what {exchange} gives as a secret.",
   "editor.swap": "Swap them",

@@ -93,22 +93,28 @@ export const Editor = (props: EditorProps) => {
     }
   }
 
+  /** Whether it was several values at once, which stand in their fields now. */
+  const pasteMany = (text: string, event: ClipboardEvent, into?: string): boolean => {
+    const found = splitPaste(text, specs, into)
+    if (found === undefined) return false
+    event.preventDefault()
+    const isNamed = !isExchange || (draft.values["exchange"] ?? "") !== "" || found.exchange === undefined
+    const values = isNamed ? found.values : { exchange: found.exchange, ...found.values }
+    const names = Object.keys(values)
+    onChange({ ...draft, values: { ...draft.values, ...values } })
+    // What was said of a value that stood there before.
+    setSaid((before) => Object.fromEntries(Object.entries(before).filter(([name]) => !names.includes(name))))
+    setSplit(
+      t("editor.split", {
+        form: found.form,
+        names: list(names.map((name) => fromTable(specs.find((s) => s.name === name)?.label ?? name))),
+      }),
+    )
+    return true
+  }
+
   const paste = (spec: FieldSpec, text: string, event: ClipboardEvent): void => {
-    const found = splitPaste(text, specs)
-    if (found !== undefined) {
-      event.preventDefault()
-      const names = Object.keys(found.values)
-      onChange({ ...draft, values: { ...draft.values, ...found.values } })
-      // What was said of a value that stood there before.
-      setSaid((before) => Object.fromEntries(Object.entries(before).filter(([name]) => !names.includes(name))))
-      setSplit(
-        t("editor.split", {
-          form: found.form,
-          names: list(names.map((name) => fromTable(specs.find((s) => s.name === name)?.label ?? name))),
-        }),
-      )
-      return
-    }
+    if (pasteMany(text, event, spec.name)) return
     const clean = normaliseField(spec, text)
     if (
       !clean.ok ||
@@ -145,9 +151,7 @@ export const Editor = (props: EditorProps) => {
     const built = buildFields(kind, Object.entries(draft.values))
     if (!built.ok) {
       setProblem(built.error)
-      document
-        .querySelector<HTMLElement>(`[data-field="${CSS.escape(built.error.field)}"] :is(input, textarea, select)`)
-        ?.focus()
+      focusOn(built.error.field)
       return
     }
     props.onSave({
@@ -199,6 +203,10 @@ export const Editor = (props: EditorProps) => {
           <ExchangePicker
             value={draft.values["exchange"] ?? ""}
             onChange={(id) => set("exchange", id)}
+            onPaste={(text, event) => {
+              // With the exchange named, its list would only lie over what was filled in.
+              if (pasteMany(text, event)) focusOn("key")
+            }}
             error={error("exchange")}
           />
           {exchange?.notes === undefined ? null : (
@@ -313,6 +321,9 @@ export const Editor = (props: EditorProps) => {
     </form>
   )
 }
+
+const focusOn = (field: string): void =>
+  document.querySelector<HTMLElement>(`[data-field="${CSS.escape(field)}"] :is(input, textarea, select)`)?.focus()
 
 /** What an exchange that nobody knows asks for, as a rule. */
 const USUAL: ReadonlySet<string> = new Set(["key", "secret", "passphrase"])

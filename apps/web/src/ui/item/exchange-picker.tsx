@@ -1,4 +1,4 @@
-import { useMemo, useState } from "react"
+import { type ClipboardEvent, useMemo, useState } from "react"
 import { ComboBox, FieldError, Input, Label, ListBox, ListBoxItem, Popover, Text } from "react-aria-components"
 
 import { exchangeById, exchangeIds, toExchangeId } from "@keyferry/items"
@@ -12,10 +12,12 @@ import { rank } from "../model/filter.ts"
 export const ExchangePicker = ({
   value,
   onChange,
+  onPaste,
   error,
 }: {
   readonly value: string
   readonly onChange: (exchange: string) => void
+  readonly onPaste: (text: string, event: ClipboardEvent) => void
   readonly error: string | undefined
 }) => {
   const shown = exchangeById(value)?.name ?? value
@@ -55,8 +57,14 @@ export const ExchangePicker = ({
       <Label className="field-label">{t("editor.exchange")}</Label>
       <div className="input-line">
         {/* The first thing to say about a key is where it is from. */}
-        {/* oxlint-disable-next-line jsx-a11y/no-autofocus */}
-        <Input className="input" autoFocus spellCheck={false} placeholder={t("editor.exchange-placeholder")} />
+        <Input
+          className="input"
+          // oxlint-disable-next-line jsx-a11y/no-autofocus
+          autoFocus
+          spellCheck={false}
+          placeholder={t("editor.exchange-placeholder")}
+          onPaste={(event) => onPaste(event.clipboardData.getData("text"), event)}
+        />
         <IconButton icon="down" name={t("editor.exchange-all")} />
       </div>
       <Text slot="description" className="field-hint">

@@ -13,12 +13,14 @@ test("two lines of a shell profile fill two fields", () => {
   expect(splitPaste('export BYBIT_API_KEY="abc"\nexport BYBIT_API_SECRET=def\n', specsOf("bybit"))).toEqual({
     form: "lines",
     values: { key: "abc", secret: "def" },
+    exchange: "bybit",
   })
 })
 
 test("a .env with comments, and a passphrase", () => {
   const text = "# OKX\nOKX_API_KEY=a\n\nOKX_SECRET_KEY='b c'\nOKX_PASSPHRASE=d\n"
   expect(splitPaste(text, specsOf("okx"))?.values).toEqual({ key: "a", secret: "b c", passphrase: "d" })
+  expect(splitPaste(text.replaceAll("OKX_", "MY_"), specsOf("okx"))?.exchange).toBeUndefined()
 })
 
 test("the JSON that an exchange lets one download, with its PEM", () => {
@@ -31,7 +33,31 @@ test("the JSON that an exchange lets one download, with its PEM", () => {
 })
 
 test.each([
+  ["labels with colons", "API Key: a1\nSecret Key: b2\n"],
+  ["labels above their values", "API Key\na1\n\nSecret Key\nb2\n"],
+  ["the cells of a table", "API key\ta1\nSecret\tb2"],
+  ["lines of a bot's program", "  apiKey: 'a1',\n  secret: 'b2',\n"],
+  ["lines out of a JSON file", '"key": "a1",\n"secret": "b2"'],
+  ["a bot's settings", '{"exchange": {"name": "bybit", "key": "a1", "secret": "b2"}}'],
+])("%s fill two fields", (_what, text) =>
+  expect(splitPaste(text, specsOf("bybit"))?.values).toEqual({ key: "a1", secret: "b2" }),
+)
+
+test("values without names, pasted where the first belongs, go into the fields in their order", () => {
+  const text = "vmPUZE6mv9SD5VNH\nNhqPtmdSJYdKjVHj\n"
+  expect(splitPaste(text, specsOf("bybit"), "key")?.values).toEqual({
+    key: "vmPUZE6mv9SD5VNH",
+    secret: "NhqPtmdSJYdKjVHj",
+  })
+  expect(splitPaste(`${text}third-of-three`, specsOf("bybit"), "key")).toBeUndefined()
+  expect(splitPaste(text, specsOf("bybit"), "secret")).toBeUndefined()
+})
+
+test.each([
   ["one value", "abc"],
+  ["prose with a colon", "Please note: keep this safe\nThank you: bye"],
+  ["two words on two lines", "hello\nworld"],
+  ["labels of which one has no value", "API Key\na1\nSecret Key"],
   ["one line", "API_KEY=abc"],
   ["a PEM block", "-----BEGIN PRIVATE KEY-----\nA=B\nC=D\n-----END PRIVATE KEY-----"],
   ["broken JSON", '{"apiKey": "a", "secret": '],
