@@ -7,6 +7,7 @@ import type { EVENT_KINDS, CommitNotice } from "@keyferry/strongroom-api"
 
 import type { LeaseStore } from "./lease-store.ts"
 import type { Place } from "./places.ts"
+import type { Sightings } from "./sightings.ts"
 import type { MainTables } from "./store/tables.ts"
 
 /** Everything that a handler may use. Built once, in main.ts or by a test. */
@@ -30,6 +31,8 @@ export interface StrongroomContext {
   /** The one way to change anything: see `Changes`. */
   readonly change: Changes
   readonly accounts: AccountStates
+  /** When each device asked last. */
+  readonly sightings: Sightings
   /** One structured line without secrets or input bytes. */
   readonly log: (
     entry: { readonly level: "info" | "warn" | "error"; readonly what: string } & Record<string, LogValue>,

@@ -25,6 +25,7 @@ import { logAfterRestore, reconcile } from "./lease/reconcile.ts"
 import { type LeaseDatabase, openLeaseStore } from "./lease/store.ts"
 import { mainMigrations } from "./store/migrations.ts"
 import type { MainTables } from "./store/tables.ts"
+import { createSightings } from "./sightings.ts"
 import { createVerifier } from "./verifier.ts"
 
 /** Puts everything together, once. Only main.ts and tests call it. */
@@ -148,6 +149,7 @@ export const openStrongroom = async (options: StrongroomOptions): Promise<Result
     atRest: dataKeys,
     change,
     accounts: createAccountStates(),
+    sightings: createSightings(),
     log: options.log,
   })
   const { behind, ...settled } = await reconcile(ctx, leases.value, compared)

@@ -114,6 +114,8 @@ describe("a verified request", () => {
     await device({ last_seen_ms: now - 10 * MINUTE_MS })
     expect(await codeOf("devices.list")).toBe("ok")
     expect(await seen()).toBe(now - 10 * MINUTE_MS)
+    // Who lists the devices is told to the millisecond.
+    expect(world.room().ctx.sightings.lastMs(person.device.deviceId, 0)).toBe(now)
     await device({ last_seen_ms: now - 10 * MINUTE_MS - 1 })
     expect(await codeOf("devices.list")).toBe("ok")
     expect(await seen()).toBe(now)

@@ -63,7 +63,7 @@ const WHILE_LOGIN_IS_OLD: ReadonlySet<RouteName> = new Set<RouteName>([
 const NEED_SYNC: ReadonlySet<RouteName> = new Set<RouteName>(["sync", "bootstrap", "history", "repair", "feed"])
 
 export const createVerifier = (
-  ctx: Pick<StrongroomContext, "store" | "primitives" | "clock" | "startedAtMs">,
+  ctx: Pick<StrongroomContext, "store" | "primitives" | "clock" | "startedAtMs" | "sightings">,
   nonces = createNonces(),
 ): Verifier => {
   const { store, primitives } = ctx
@@ -99,6 +99,7 @@ export const createVerifier = (
     const nowMs = ctx.clock.nowMs()
     const refused = refusedBy(route, row, nowMs)
     if (refused !== undefined) return err(refused)
+    ctx.sightings.note(deviceId.value, nowMs)
     if (nowMs - row.last_seen_ms > SEEN_EVERY_MS)
       await store.transaction((tx) =>
         tx.updateTable("device").set({ last_seen_ms: nowMs }).where("id", "=", deviceId.value).execute(),

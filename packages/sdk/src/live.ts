@@ -31,6 +31,8 @@ const RENEW_MS = 30 * 60_000
 const LOOK_AGAIN_MS = 5_000
 /** A server that ends each stream at once is asked less and less, as one that says nothing. */
 const SHORT_STREAM_MS = 30_000
+/** What came by the feed is confirmed by the next question, after all of it came: the others see then that it is here. */
+const CONFIRM_MS = 15_000
 /** What a person may have put right at this machine meanwhile. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
   "store-full",
@@ -58,6 +60,7 @@ export const createLive = (
   let shortStreams = 0
   /** The last stream is over, and the next one waits for `cancelRetry`'s timer, whatever is synced meanwhile. */
   let isResting = false
+  let cancelConfirm: (() => void) | undefined
 
   const isOn = (): boolean =>
     device.settings.syncOn && device.full !== undefined && device.record?.account !== undefined
@@ -117,6 +120,13 @@ export const createLive = (
   const listener: FeedListener = {
     onApplied: () => {
       failure = undefined
+      cancelConfirm ??= device.ports.schedule(
+        () => {
+          cancelConfirm = undefined
+          live.poke()
+        },
+        CONFIRM_MS * (1 + randomFraction(device)),
+      )
     },
     onGap: () => live.poke(),
     onNotice: (notice) => {
@@ -174,6 +184,8 @@ export const createLive = (
       stream.close()
       isResting = false
       shortStreams = 0
+      cancelConfirm?.()
+      cancelConfirm = undefined
       failure = undefined
     },
     report: (f) => {

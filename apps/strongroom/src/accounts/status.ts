@@ -120,7 +120,7 @@ const list: Handler<"devices.list"> = async (ctx, { device }) => {
         state: row.expires_ms !== 0 && row.expires_ms <= nowMs ? "expired" : row.state,
         platform: row.platform,
         createdAtMs: row.created_ms,
-        lastSeenMs: row.last_seen_ms,
+        lastSeenMs: ctx.sightings.lastMs(row.id, row.last_seen_ms),
         sigPk: bytesToBase64url(row.sig_pk),
         kemPk: bytesToBase64url(row.kem_pk),
         authPk: bytesToBase64url(row.auth_pk),
