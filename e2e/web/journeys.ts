@@ -7,7 +7,8 @@ import { assert, equal, until } from "./suite.ts"
 const KIT_FORGOTTEN = "an account is made by the first link, and a kit whose page was reloaded is not forgotten"
 const TYPED = "what was typed and not saved is there after a reload, until it is saved or given up"
 const SAME_NAME = "a second browser that came with the name of the first gets another one, at a press"
-const APPROVED = "the first browser approves it, with three words there and two words back"
+const APPROVED =
+  "the first browser approves it, with three words there and two words back; words that were mistyped are made anew"
 const SECRET = "canary-5f0e1d2c3b4a59687-secret"
 
 /**
@@ -166,8 +167,16 @@ const tellThem = async ({ world, name, how, check, sit: sitAt, reloaded }: Sitti
     await ada.press("Review")
     await ada.sees("The three words on its screen")
     await bob.sees("The two words that it shows then")
-    const words = (await bob.textOf(".words")).split(/\s+/).join(" ")
-    await ada.fill("The three words on its screen", words)
+    const wordsOfBob = async (): Promise<string> => (await bob.textOf(".words")).split(/\s+/).filter(Boolean).join(" ")
+    const misread = await wordsOfBob()
+    // A slip of the finger ends the exchange; both screens say how to go on, and new words do.
+    await ada.fill("The three words on its screen", misread.split(" ").toReversed().join(" "))
+    await ada.press("Add this device")
+    await ada.sees("The words do not match")
+    await ada.sees("Press “Show new words” on the other device")
+    await bob.press("Show new words")
+    await until(async () => !["", misread].includes(await wordsOfBob()), "the new device shows other words")
+    await ada.fill("The three words on its screen", await wordsOfBob())
     await ada.press("Add this device")
     await ada.sees("Now type these two words")
     await bob.fill("The two words that it shows then", (await ada.textOf(".words")).split(/\s+/).join(" "))

@@ -295,8 +295,20 @@ export const viewOf = (summary: ItemSummary): ItemView => {
 }
 
 export const rotation: readonly RotationEntry[] = [
-  { itemId: items[2]?.id ?? "", kind: "exchange-key", title: "OKX – cold", harm: "withdraws", why: "" },
-  { itemId: items[0]?.id ?? "", kind: "exchange-key", title: "Bybit – main", harm: "trades", why: "" },
+  {
+    itemId: items[2]?.id ?? "",
+    kind: "exchange-key",
+    title: "OKX – cold",
+    harm: "withdraws",
+    why: "Can move funds out. It was opened there.",
+  },
+  {
+    itemId: items[0]?.id ?? "",
+    kind: "exchange-key",
+    title: "Bybit – main",
+    harm: "trades",
+    why: "Can trade. Closed there for ever, unless the device was open when it was lost.",
+  },
   {
     itemId: items[1]?.id ?? "",
     kind: "exchange-key",
@@ -305,8 +317,20 @@ export const rotation: readonly RotationEntry[] = [
     why: "",
     doneAtMs: NOW_MS - HOUR,
   },
-  { itemId: items[6]?.id ?? "", kind: "ssh-key", title: "deploy-2026", harm: "signs-in", why: "" },
-  { itemId: items[5]?.id ?? "", kind: "exchange-key", title: "Kraken – tax export", harm: "reads", why: "" },
+  {
+    itemId: items[6]?.id ?? "",
+    kind: "ssh-key",
+    title: "deploy-2026",
+    harm: "signs-in",
+    why: "Opens every machine that knows its public key. Readable there with that device's password.",
+  },
+  {
+    itemId: items[5]?.id ?? "",
+    kind: "exchange-key",
+    title: "Kraken – tax export",
+    harm: "reads",
+    why: "Reads balances and orders. Closed there for ever, unless the device was open when it was lost.",
+  },
 ]
 
 export const kit: Kit = {

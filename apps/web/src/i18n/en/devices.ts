@@ -58,6 +58,7 @@ export const devices = {
   "devices.add-cli": "On a command line:",
   "devices.waits": "“{device}” wants to join",
   "devices.waits-more": "{platform} · asked {when}",
+  "devices.waits-when": "Asked {when}",
   "devices.review": "Review",
   "devices.block": "Block",
   "devices.blocked": "Blocked",
@@ -85,6 +86,9 @@ export const devices = {
   "approve.title": "Add “{device}”?",
   "approve.asked":
     "{platform}, asked {when}. It will be able to read {n, plural, one {1 synced credential} other {all # synced credentials}}.",
+  "approve.asked-unnamed":
+    "It asked {when}. It will be able to read {n, plural, one {1 synced credential} other {all # synced credentials}}.",
+  "approve.again": "Was it only mistyped? Press “{button}” on the other device, then type those.",
   "approve.words": "The three words on its screen",
   "approve.words-hint": "Separated by spaces.",
   "approve.own-screen":
@@ -118,7 +122,7 @@ export const devices = {
   "replace.step-3": "Change your account’s password, and say that the old one may be known.",
   "replace.step-4": "Look at open orders, withdrawals and sign-ins at each of them.",
 
-  "harm.withdraws": "can withdraw",
+  "harm.withdraws": "may withdraw",
   "harm.trades": "can trade",
   "harm.signs-in": "signs in",
   "harm.reads": "can read",

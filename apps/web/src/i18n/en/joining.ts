@@ -166,6 +166,7 @@ export const joining = {
   "approval.reply-hint": "Separated by a space.",
   "approval.getting": "Retrieving your keys",
   "approval.finish": "Get my keys",
+  "approval.new-words": "Show new words",
 
   "recover.title": "Recover the account",
   "recover.lead": "With your kit, your mailbox and your second factor. You choose a new password.",

@@ -39,9 +39,20 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
   /** The three words, or the text of the other device's QR code. */
   const approve = async (typed: string): Promise<void> => {
     const answer = await act.run(() => keyferry.approve(id, typed))
-    if (answer === undefined) return
+    if (answer === undefined) {
+      // Nothing waits any more for words that did not match: the next ones come from a new exchange.
+      setWords("")
+      void run(() => keyferry.approveStart(id))
+      return
+    }
     setReply(answer.value.reply)
     setOutcome(await answer.value.done)
+  }
+  const startAgain = (): void => {
+    setReply(undefined)
+    setOutcome(undefined)
+    setWords("")
+    void run(() => keyferry.approveStart(id))
   }
 
   const name = device?.name.slice(0, 80) ?? t("device.unnamed")
@@ -64,7 +75,7 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
         {device === undefined ? null : (
           <p>
             <bdi>
-              {t("approve.asked", {
+              {t(device.name === device.platform ? "approve.asked-unnamed" : "approve.asked", {
                 platform: device.platform.slice(0, 80),
                 when: ago(device.addedAtMs, nowMs),
                 n: synced,
@@ -110,8 +121,13 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
             />
             <Notice tone="warn">{t("approve.own-screen")}</Notice>
             <FailureNotice failure={act.failure} />
+            {act.failure?.code === "approval-mismatch" ? (
+              <Notice tone="info" live>
+                {t("approve.again", { button: t("approval.new-words") })}
+              </Notice>
+            ) : null}
             <div className="form-actions">
-              <Button tone="primary" submit pending={act.pending} disabled={words.trim().split(/[\s-]+/).length < 3}>
+              <Button tone="primary" submit pending={act.pending} disabled={words.trim().split(/[\s-]+/).length !== 3}>
                 {t("approve.do")}
               </Button>
               <Button
@@ -137,7 +153,10 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
             {outcome === undefined ? (
               <ProgressBar label={t("approve.waiting")} />
             ) : (
-              <FailureNotice failure={outcome.ok ? undefined : outcome.error} />
+              <FailureNotice
+                failure={outcome.ok ? undefined : outcome.error}
+                actions={<Button onPress={startAgain}>{t("button.again")}</Button>}
+              />
             )}
           </div>
         )}

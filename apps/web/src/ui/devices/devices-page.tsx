@@ -131,7 +131,10 @@ const DeviceLists = ({ devices }: { readonly devices: readonly DeviceInfo[] }) =
           }
         >
           <bdi>
-            {t("devices.waits-more", { platform: device.platform.slice(0, 80), when: ago(device.addedAtMs, nowMs) })}
+            {t(device.name === device.platform ? "devices.waits-when" : "devices.waits-more", {
+              platform: device.platform.slice(0, 80),
+              when: ago(device.addedAtMs, nowMs),
+            })}
           </bdi>
         </Notice>
       ))}

@@ -3,7 +3,7 @@ import { useLocation, useSearch } from "wouter"
 import type { RotationEntry } from "@keyferry/sdk"
 
 import { dayAndTime } from "../../i18n/times.ts"
-import { type MessageId, t } from "../../i18n/translate.ts"
+import { fromTable, type MessageId, t } from "../../i18n/translate.ts"
 import { useItems, useKeyferry, useSnapshot } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
 import { useNow } from "../data/use-now.ts"
@@ -97,6 +97,9 @@ const ReplaceRow = ({ entry }: { readonly entry: RotationEntry }) => {
             <span className="muted">{t("replace.done-at", { when: dayAndTime(entry.doneAtMs, nowMs) })}</span>
           )}
         </span>
+        {entry.doneAtMs === undefined && entry.why !== "" ? (
+          <span className="muted">{fromTable(entry.why)}</span>
+        ) : null}
       </div>
       <span className="line">
         {site === undefined ? null : (

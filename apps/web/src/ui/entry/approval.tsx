@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react"
+import { useCallback, useEffect, useState } from "react"
 
 import { t } from "../../i18n/translate.ts"
 import { useKeyferry } from "../data/app-context.tsx"
@@ -18,9 +18,14 @@ export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
   const [shown, setShown] = useState<{ readonly words: readonly string[]; readonly scan: string }>()
   const [reply, setReply] = useState("")
   const { run } = start
-  useEffect(() => {
+  const { clear } = finish
+  const begin = useCallback(() => {
+    setShown(undefined)
+    setReply("")
+    clear()
     void run(() => keyferry.approvalWords()).then((answer) => setShown(answer?.value))
-  }, [run, keyferry])
+  }, [run, clear, keyferry])
+  useEffect(begin, [begin])
 
   if (shown === undefined) {
     return (
@@ -30,15 +35,7 @@ export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
         <FailureNotice
           failure={start.failure}
           actions={
-            start.failure?.code === "signed-out" ? (
-              <JoinAgain />
-            ) : (
-              <Button
-                onPress={() => void run(() => keyferry.approvalWords()).then((answer) => setShown(answer?.value))}
-              >
-                {t("button.again")}
-              </Button>
-            )
+            start.failure?.code === "signed-out" ? <JoinAgain /> : <Button onPress={begin}>{t("button.again")}</Button>
           }
         />
       </div>
@@ -79,6 +76,12 @@ export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
         <Button tone="primary" submit pending={finish.pending} disabled={reply.trim().split(/[\s-]+/).length < 2}>
           {t("approval.finish")}
         </Button>
+        {/* A mistyped word ends the exchange, on the other screen or on this one. */}
+        {finish.pending ? null : (
+          <Button tone="quiet" onPress={begin}>
+            {t("approval.new-words")}
+          </Button>
+        )}
       </div>
     </form>
   )
