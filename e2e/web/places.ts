@@ -3,9 +3,10 @@ import { kindByName } from "@keyferry/items"
 import { makeAccount } from "./account.ts"
 import { deviceOf } from "./device-tab.ts"
 import { PASSWORD, type Sitting, type SittingWish, stepUp, tellSitting, unlockIfLocked } from "./sitting.ts"
-import { assert, until } from "./suite.ts"
+import { assert, equal, until } from "./suite.ts"
 
 declare const document: {
+  readonly title: string
   readonly activeElement: { readonly dispatchEvent: (event: object) => void } | null
   readonly documentElement: { readonly dataset: Readonly<Record<string, string | undefined>> }
 }
@@ -91,7 +92,7 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
       "API key",
       'export BYBIT_API_KEY="bX3kT0Ol1I9QvA7mZe"\nexport BYBIT_API_SECRET=q7WmT0Ol1IzR4vXk9Yb2Nc8Hd5Js6Ft3Gp',
     )
-    await ada.sees("Those were lines of variables: filled in API key and API secret.")
+    await ada.sees("Those were several values: filled in API key and API secret.")
     assert(!(await ada.text()).includes("Removed the spaces"), "nothing is said of what was there before")
     await ada.press("Cancel")
     await open("/add/exchange-key", "Add: Exchange key")
@@ -135,6 +136,12 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     const density = await ada.tab.run(() => document.documentElement.dataset["density"], undefined)
     assert(density === "compact", `the rows are ${density}`)
     await open("/", "Alpha")
+    if (name === "chromium") {
+      // By keys alone: no button is there to say what was copied.
+      await ada.key("j")
+      await ada.key("c")
+      await until(async () => (await ada.textOf(".chip")).startsWith("Copied: Text of "), "what was copied is said")
+    }
     await ada.press("Alpha")
     await ada.pick("Actions for", "History")
     await ada.sees("History of “Alpha”")
@@ -151,6 +158,7 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await ada.pick("Actions for", "Details")
     await ada.sees("made the account")
     await open("/replace", "Nothing to replace.")
+    equal(await ada.tab.run(() => document.title, undefined), "What to replace · Keyferry")
   })
 
   await check(`${how}: ${QUESTIONS}`, async () => {
@@ -220,6 +228,8 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await open(`/item/${host}`, "bastion.example.net")
     await ada.sees("Deploy key")
     await open(`/item/${exchange}`, "withdraw")
+    // Titles are kept by the browser.
+    equal(await ada.tab.run(() => document.title, undefined), "Credentials · Keyferry")
     await ada.press("Show API secret of OKX main")
     await ada.press("Large letters for API secret")
     await until(async () => (await ada.textOf(".large")) !== "", "each character stands for itself")

@@ -58,6 +58,8 @@ export const frame = {
   "copy.what": "{field} of {item}",
   "copy.done": "Copied",
   "clipboard.holding": "Copied. We’ll clear it in 45 seconds.",
+  "clipboard.holding-what": "Copied: {what}. We’ll clear it in {n} seconds.",
+  "clipboard.copied": "Copied: {what}.",
   "clipboard.cleared": "Clipboard cleared.",
   "clipboard.left": "Still on your clipboard – we couldn’t clear it from the background.",
   "clipboard.failed": "The browser did not let this page copy. Click on the page and copy again.",

@@ -1,10 +1,12 @@
 import { useEffect } from "react"
 
-import { t } from "../../i18n/translate.ts"
+import { errors } from "@keyferry/sdk/errors"
+
+import { fromTable, t } from "../../i18n/translate.ts"
 import { Button } from "../kit/button.tsx"
 import { IconButton } from "../kit/icon-button.tsx"
 import { Icon } from "../kit/icon.tsx"
-import { clearNow, dismissClipboard, useClipboard } from "../model/clipboard.ts"
+import { CLEAR_AFTER_S, clearNow, type ClipboardState, dismissClipboard, useClipboard } from "../model/clipboard.ts"
 
 /** What became of a copied secret, said once for readers and shown where it covers nothing. */
 export const ClipboardChip = () => {
@@ -23,17 +25,9 @@ export const ClipboardChip = () => {
     addEventListener("focus", onFocus)
     return () => removeEventListener("focus", onFocus)
   }, [left])
-  const words =
-    clipboard.state === "holding"
-      ? t("clipboard.holding")
-      : clipboard.state === "cleared"
-        ? t("clipboard.cleared")
-        : clipboard.state === "left"
-          ? t("clipboard.left")
-          : clipboard.state === "failed"
-            ? t("clipboard.failed")
-            : ""
-  const shown = clipboard.state !== "empty" && clipboard.state !== "holding"
+  const words = wordsOf(clipboard)
+  // The button that was pressed says it by itself.
+  const shown = clipboard.state !== "empty" && !(clipboard.state === "holding" && clipboard.from === "button")
   return (
     <>
       <span className="unseen" role="status">
@@ -41,8 +35,10 @@ export const ClipboardChip = () => {
       </span>
       {shown ? (
         <div className="chip">
-          <Icon name={clipboard.state === "cleared" ? "check" : "alert"} size={16} />
-          <span aria-hidden="true">{words}</span>
+          <Icon name={isDone(clipboard) ? "check" : "alert"} size={16} />
+          <span aria-hidden="true">
+            <bdi>{words}</bdi>
+          </span>
           {clipboard.state === "left" ? (
             <Button tone="quiet" onPress={() => void clearNow()}>
               {t("clipboard.clear")}
@@ -53,4 +49,27 @@ export const ClipboardChip = () => {
       ) : null}
     </>
   )
+}
+
+const isDone = ({ state }: ClipboardState): boolean => state === "holding" || state === "copied" || state === "cleared"
+
+const wordsOf = (clipboard: ClipboardState): string => {
+  switch (clipboard.state) {
+    case "holding":
+      return clipboard.from === "button"
+        ? t("clipboard.holding")
+        : t("clipboard.holding-what", { what: clipboard.what, n: CLEAR_AFTER_S })
+    case "copied":
+      return t("clipboard.copied", { what: clipboard.what })
+    case "refused":
+      return fromTable(errors[clipboard.code].sentence)
+    case "cleared":
+      return t("clipboard.cleared")
+    case "left":
+      return t("clipboard.left")
+    case "failed":
+      return t("clipboard.failed")
+    case "empty":
+      return ""
+  }
 }

@@ -16,6 +16,7 @@ import { ClipboardChip } from "./clipboard-chip.tsx"
 import { Mark } from "./mark.tsx"
 import { BottomBar, Rail } from "./rail.tsx"
 import { SyncIndicator } from "./sync-popover.tsx"
+import { useTabTitle } from "./tab-title.ts"
 
 const Palette = later(() => import("../palette/palette.tsx").then((m) => m.Palette))
 const ShortcutsDialog = later(() => import("../palette/shortcuts-dialog.tsx").then((m) => m.ShortcutsDialog))
@@ -44,6 +45,7 @@ const WholeFrame = () => {
   const [help, setHelp] = useState(false)
   useShortcuts({ openPalette: () => setPalette(true), openHelp: () => setHelp(true) })
   const [location] = useLocation()
+  useTabTitle(location)
   const joining = isJoining && location !== "/sign-in"
   const lock = (): void => void keyferry.lockEverywhere()
   return (

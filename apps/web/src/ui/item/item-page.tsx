@@ -79,12 +79,9 @@ const ItemDetails = ({ item, summary }: { readonly item: ItemView; readonly summ
     useMemo(() => {
       const copy = (field: ReturnType<typeof primaryField>) => () => {
         if (field === undefined) return
-        if (field.secret)
-          void copySecret(
-            field.value,
-            t("copy.what", { field: labelOfField(item.kind, field.name, values), item: title }),
-          )
-        else void copyText(field.value)
+        const what = t("copy.what", { field: labelOfField(item.kind, field.name, values), item: title })
+        if (field.secret) void copySecret(field.value, what, "button")
+        else void copyText(field.value, what)
       }
       return {
         "item.edit": () => go(`/item/${item.id}/edit`),
@@ -246,7 +243,7 @@ const ItemDetails = ({ item, summary }: { readonly item: ItemView; readonly summ
               </div>
               <div className="pair">
                 <dt>{label("ip-allow-list")}</dt>
-                <dd className="mono">
+                <dd className={values["ip-allow-list"] === undefined ? undefined : "mono"}>
                   <bdi>{values["ip-allow-list"] ?? t("item.not-noted")}</bdi>
                 </dd>
               </div>

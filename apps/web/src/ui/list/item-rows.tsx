@@ -24,7 +24,7 @@ import { Checkbox } from "../kit/choice.tsx"
 import { Icon } from "../kit/icon.tsx"
 import { MoreMenu } from "../kit/menu.tsx"
 import { Badge } from "../kit/pieces.tsx"
-import { copySecret, copyText } from "../model/clipboard.ts"
+import { copySecret, copyText, sayRefused } from "../model/clipboard.ts"
 import { iconOfKind, labelOfField, labelOfKind, primaryField, publicField, summaryWithdraws } from "../model/kinds.ts"
 import { CustodyStrip } from "../shared/custody-strip.tsx"
 import { type ActiveRow, activeIndex, placeInSlots } from "./slots.ts"
@@ -106,13 +106,16 @@ const Rows = ({
   const copy = useCallback(
     async (id: string, what: "primary" | "public"): Promise<void> => {
       const item = await keyferry.get(id)
-      if (!item.ok) return
+      if (!item.ok) {
+        sayRefused(item.error.code)
+        return
+      }
       const { kind, fields, title } = item.value
       const field = what === "primary" ? primaryField(kind, fields) : publicField(kind, fields)
       if (field === undefined) return
-      const label = labelOfField(kind, field.name, {})
-      if (field.secret) await copySecret(field.value, t("copy.what", { field: label, item: title.slice(0, 80) }))
-      else await copyText(field.value)
+      const copied = t("copy.what", { field: labelOfField(kind, field.name, {}), item: title.slice(0, 80) })
+      if (field.secret) await copySecret(field.value, copied, "key")
+      else await copyText(field.value, copied)
     },
     [keyferry],
   )

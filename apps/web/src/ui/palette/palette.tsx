@@ -5,7 +5,7 @@ import { useLocation } from "wouter"
 import { t } from "../../i18n/translate.ts"
 import { useDevices, useItems, useKeyferry } from "../data/app-context.tsx"
 import { Icon, type IconName } from "../kit/icon.tsx"
-import { copySecret, copyText } from "../model/clipboard.ts"
+import { copySecret, copyText, sayRefused } from "../model/clipboard.ts"
 import { rank } from "../model/filter.ts"
 import { iconOfKind, labelOfField, primaryField, publicField } from "../model/kinds.ts"
 import { answerOf, keyOf, specsOf } from "./commands.ts"
@@ -93,12 +93,16 @@ export const Palette = ({ onClose, onHelp }: { readonly onClose: () => void; rea
   const copy = async (entry: Entry, secret: boolean): Promise<void> => {
     if (entry.itemId === undefined) return
     const item = await keyferry.get(entry.itemId)
-    if (!item.ok) return
+    if (!item.ok) {
+      sayRefused(item.error.code)
+      onClose()
+      return
+    }
     const field = (secret ? primaryField : publicField)(item.value.kind, item.value.fields)
     if (field === undefined) return
     const what = t("copy.what", { field: labelOfField(item.value.kind, field.name, {}), item: entry.title })
-    if (field.secret) await copySecret(field.value, what)
-    else await copyText(field.value)
+    if (field.secret) await copySecret(field.value, what, "key")
+    else await copyText(field.value, what)
     onClose()
   }
 

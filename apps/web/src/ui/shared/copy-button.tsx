@@ -28,7 +28,7 @@ export const CopySecret = ({
       name={holding ? t("copy.copied-name", { what }) : t("copy.name", { field, item })}
       onPress={() => {
         void value().then(async (text) => {
-          if (text !== undefined) await copySecret(text, what)
+          if (text !== undefined) await copySecret(text, what, "button")
         })
       }}
     >

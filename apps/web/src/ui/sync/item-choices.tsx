@@ -2,7 +2,7 @@ import type { ItemSummary } from "@keyferry/sdk"
 
 import { t } from "../../i18n/translate.ts"
 import { Checkbox } from "../kit/choice.tsx"
-import { labelOfKind, summaryWithdraws } from "../model/kinds.ts"
+import { labelOfKind } from "../model/kinds.ts"
 
 const MOST = 200
 
@@ -21,12 +21,7 @@ export const ItemChoices = ({
       <li key={item.id}>
         <Checkbox
           checked={chosen.has(item.id)}
-          hint={
-            <bdi>
-              {[labelOfKind(item.kind), item.summary.slice(0, 80)].filter(Boolean).join(" · ")}
-              {summaryWithdraws(item) ? ` · ${t("harm.can-withdraw")}` : ""}
-            </bdi>
-          }
+          hint={<bdi>{[labelOfKind(item.kind), item.summary.slice(0, 80)].filter(Boolean).join(" · ")}</bdi>}
           onChange={(on) => {
             const next = new Set(chosen)
             if (on) next.add(item.id)
