@@ -51,7 +51,8 @@ const FROZEN = "the account is frozen and thawed again"
 const READ = "pages to read, and an address that has none"
 const KEYS_OFFLINE =
   "the server is gone after the page was loaded: add, search, edit, copy and export work without an account"
-const APPROVED = "the first browser approves it, with three words there and two words back"
+const APPROVED =
+  "the first browser approves it, with three words there and two words back; words that were mistyped are made anew"
 
 /** State → the sentence of the story that reaches it. */
 export const REACHED: Readonly<Record<string, string>> = {

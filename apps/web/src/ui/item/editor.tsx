@@ -186,6 +186,8 @@ export const Editor = (props: EditorProps) => {
       error={spec.name === problem?.field && problem.reason === "swapped" ? undefined : error(spec.name)}
       focused={props.focusField === spec.name}
       generate={spec.name === "password" && !isExchange}
+      // What is needed is known with the exchange: calling its key optional before that would mislead.
+      unsure={isExchange && exchange === undefined && USUAL.has(spec.name)}
     />
   )
 
@@ -355,6 +357,7 @@ const SpecField = ({
   error,
   focused = false,
   generate = false,
+  unsure = false,
   lines,
   hint,
 }: {
@@ -367,12 +370,14 @@ const SpecField = ({
   readonly error: string | undefined
   readonly focused?: boolean
   readonly generate?: boolean
+  /** Whether nobody knows yet if this must be filled in. */
+  readonly unsure?: boolean
   readonly lines?: number
   readonly hint?: string
 }) => {
   const items = useItems()
   const label = fromTable(spec.label)
-  const note = spec.required === true ? undefined : t("field.optional")
+  const note = spec.required === true || unsure ? undefined : t("field.optional")
   if (spec.choices !== undefined || spec.refersTo !== undefined) {
     const options: readonly (readonly [string, string])[] =
       spec.choices?.map((choice) => [choice, fromTable(choice)] as const) ??

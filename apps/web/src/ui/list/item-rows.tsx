@@ -42,8 +42,9 @@ const TITLE_SHOWN = 200
 const useRowHeight = (): number => {
   const { density } = usePreferences()
   const coarse = matchMedia("(pointer: coarse)").matches
-  const narrow = matchMedia("(width < 720px)").matches
-  return narrow ? 68 : density === "compact" ? 32 : coarse ? 52 : 44
+  const narrow = matchMedia("(width < 45rem)").matches
+  const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize)
+  return rem * (narrow ? 4.25 : density === "compact" ? 2 : coarse ? 3.25 : 2.75)
 }
 
 const FIRST: ActiveRow = { id: undefined, index: 0 }
