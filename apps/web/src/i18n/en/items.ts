@@ -61,7 +61,7 @@ export const items = {
   "remove.title-one": "Move “{name}” to the bin?",
   "remove.what": "It stays in the bin for {days} days and can be put back until then.",
   "remove.elsewhere":
-    "It also leaves {n, plural, one {your other device} other {your # other devices}} at their next sync.",
+    "It also leaves {n, plural, one {your other device at its next sync} other {your # other devices at their next sync}}.",
   "remove.not-at-source": "This does not revoke anything at the exchange or service itself.",
   "remove.do": "{n, plural, one {Move to the bin} other {Move # to the bin}}",
   "bin.lead": "What you moved here can be put back for 30 days.",

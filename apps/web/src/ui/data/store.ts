@@ -53,10 +53,26 @@ const sameOr = <T>(before: T, now: T): T => (JSON.stringify(before) === JSON.str
 const isOpen = (status: Status | undefined): boolean => status?.lock === "unlocked" || status?.lock === "standard-only"
 
 const DEVICES_AFTER_MS = 250
+/** Another device says within half a minute that a change arrived; one that is off would be asked after in vain. */
+const ASK_AGAIN_MS = [20_000, 20_000, 60_000] as const
+
+/** Whether a change is on its way to another device still, as far as the server has said. */
+const isOnTheWay = ({ items, devices }: Snapshot): boolean => {
+  const changedMs = (items ?? []).reduce(
+    (newest, { policy, updatedAtMs }) => (policy === "synced" ? Math.max(newest, updatedAtMs) : newest),
+    0,
+  )
+  return (devices ?? []).some(
+    ({ isThis, state, lastSeenMs }) => !isThis && state === "active" && lastSeenMs < changedMs,
+  )
+}
 
 export const createAppStore = (keyferry: BrowserDevice): AppStore => {
   let snapshot = EMPTY
   let isLearning = false
+  let again: ReturnType<typeof setTimeout> | undefined
+  /** Times since the last change. */
+  let asked = 0
   const listeners = new Set<() => void>()
 
   const set = (next: Snapshot): void => {
@@ -109,6 +125,9 @@ export const createAppStore = (keyferry: BrowserDevice): AppStore => {
       devices: devices.ok ? sameOr(snapshot.devices, devices.value) : snapshot.devices,
       rotation: rotation.ok ? sameOr(snapshot.rotation, rotation.value) : snapshot.rotation,
     })
+    clearTimeout(again)
+    const waitMs = isOnTheWay(snapshot) ? ASK_AGAIN_MS[asked++] : undefined
+    if (waitMs !== undefined) again = setTimeout(() => void loadDevices(), waitMs)
   })
 
   const refresh = async (fresh = false): Promise<void> => {
@@ -122,6 +141,7 @@ export const createAppStore = (keyferry: BrowserDevice): AppStore => {
     void loadOwn()
     later ??= setTimeout(() => {
       later = undefined
+      asked = 0
       void loadDevices()
     }, DEVICES_AFTER_MS)
   })
@@ -135,6 +155,7 @@ export const createAppStore = (keyferry: BrowserDevice): AppStore => {
     close: () => {
       stop()
       clearTimeout(later)
+      clearTimeout(again)
     },
   }
 }
