@@ -15,7 +15,7 @@ export const accountLog = {
   "activity.asking": "Asking the server for its log",
   "activity.without": "Without an account there is no server’s log. This is what this browser knows.",
   "activity.at-server": "server’s log",
-  "activity.here": "this browser",
+  "activity.here": "in the vault",
   "activity.a-device": "A device",
   "activity.exactly": "What the server has: {what}",
   "activity.unknown": "Something this app has no words for: {kind}",

@@ -2,7 +2,7 @@
 export const pages = {
   "sees.title": "What the server can see",
   "sees.short":
-    "How many encrypted records you have, their rough sizes and when they change, your devices’ names and network addresses. Not: names, keys, exchanges, notes.",
+    "How many encrypted records you have, their rough sizes and when they change, what your devices run and their network addresses. Not: names, keys, exchanges, notes.",
   "sees.link": "The whole table",
   "sees.what": "What",
   "sees.sees": "Server",
@@ -15,7 +15,7 @@ export const pages = {
   "sees.network-more": "Network address and time of each request, as every web server does.",
   "sees.devices": "Your devices",
   "sees.devices-more":
-    "How many there are, the names you give them, their public keys, when they were last in contact.",
+    "How many there are, the system and program each says it is, their public keys, when they were last in contact. Never the names you give them.",
   "sees.count": "How many records, how big, how often",
   "sees.count-more": "Sizes are rounded up. It sees that something changed, never what.",
   "sees.factor": "The secret of your authenticator",
