@@ -126,7 +126,8 @@ export const frame = {
   "banner.device-review": "Review",
   "banner.standard-only": "Exchange keys and other strict credentials are closed",
   "banner.standard-only-more":
-    "This browser opened without the server. Strict credentials open again when it answers; the others stay open until {until}.",
+    "This browser opened without the server. When it answers again, lock and unlock to open them; the others stay open until {until}.",
+  "banner.standard-only-do": "Lock, to unlock again",
   "banner.account-frozen": "This account is frozen",
   "banner.account-frozen-more":
     "No device can open strict credentials until it is thawed with a device and your second factor.",

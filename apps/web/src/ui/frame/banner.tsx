@@ -73,6 +73,8 @@ export const Banner = () => {
       body: t("banner.standard-only-more", {
         until: status.graceUntilMs === undefined ? "" : dayAndTime(status.graceUntilMs, nowMs),
       }),
+      // The server answers to the password only.
+      actions: <Button onPress={() => void keyferry.lockEverywhere()}>{t("banner.standard-only-do")}</Button>,
     })
   }
   // Before what can wait as long as it likes, behind what stops sync now.
@@ -96,7 +98,11 @@ export const Banner = () => {
         }
   if (kit !== undefined && isFirst) lines.push(kit)
   // A page that is itself about the matter needs no line above it.
-  const words = ABOUT_IT[state]?.some((page) => location.startsWith(page)) === true ? undefined : BANNERED[state]
+  const isSaid =
+    ABOUT_IT[state]?.some((page) => location.startsWith(page)) === true ||
+    // The line of what is closed says it, and that not everything works.
+    (state === "offline" && status.lock === "standard-only")
+  const words = isSaid ? undefined : BANNERED[state]
   if (words !== undefined) {
     const tone = SYNC_LOOKS[state].tone
     lines.push({

@@ -71,7 +71,9 @@ export const syncStateOf = (status: Status, surroundings: Surroundings): SyncSta
     return begun && sync.lastSyncMs === undefined ? "setup-incomplete" : "sync-off"
   }
   if (sync.state === "frozen") return "vault-frozen"
-  if (sync.state === "offline" || !surroundings.online || coded === "offline") return "offline"
+  // What was opened without the server does not sync before it is opened with it.
+  const isWithout = status.lock === "standard-only" || sync.state === "offline" || !surroundings.online
+  if (isWithout || coded === "offline") return "offline"
   if (sync.retrieve?.paused === true) return "retrieve-paused"
   if (sync.conflicts > 0) return "conflicts"
   if (sync.state === "refused") return "rejected"
