@@ -21,6 +21,8 @@ const LIST_LOOKS = "the list is filtered, selected and drawn closer, and an item
 const DEVICES_SAY = "the page of devices says that there is only one, how another is added, and what it knows of each"
 const QUESTIONS = "questions that are given up change nothing, and a reload comes back to each"
 const FROZEN = "the account is frozen and thawed again"
+const PART_OPEN =
+  "unlocked while the server is away, what is strict is closed and said to be; a press leads to what opens it"
 const READ = "pages to read, and an address that has none"
 
 /** Places and questions that the other stories pass by. */
@@ -233,6 +235,19 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await ada.press("Show API secret of OKX main")
     await ada.press("Large letters for API secret")
     await until(async () => (await ada.textOf(".large")) !== "", "each character stands for itself")
+  })
+
+  await check(`${how}: ${PART_OPEN}`, async () => {
+    await world.killServer()
+    await open("/kind/exchange-key", "closed with its names until you unlock")
+    await ada.sees("Exchange keys and other strict credentials are closed")
+    assert((await ada.text()).includes("Offline"), "nobody says that it is in step")
+    await world.start()
+    await ada.press("Lock, to unlock again")
+    await ada.sees("Locked")
+    await ada.fill("Password", PASSWORD)
+    await ada.press("Unlock")
+    await ada.sees("OKX main")
   })
 
   await check(`${how}: ${READ}`, async () => {

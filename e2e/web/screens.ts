@@ -146,6 +146,12 @@ export const tellScreens = async (bundle: string, watch: Watch, suite: Suite): P
           await ada.page.locator(".settings-body").getByRole("heading").first().waitFor()
         }
         await ada.go("Credentials")
+        const quietInk = (): Promise<unknown> =>
+          ada.page.evaluate("getComputedStyle(document.querySelector('.vault-name')).color")
+        const usual = await quietInk()
+        await ada.page.emulateMedia({ contrast: "more" })
+        assert((await quietInk()) !== usual, "who asks for contrast gets ink for quiet words")
+        await ada.page.emulateMedia({ contrast: null })
         await ada.page.keyboard.press("Control+k")
         await ada.page.getByRole("dialog").waitFor()
         await ada.page.keyboard.press("Escape")

@@ -48,6 +48,8 @@ const LIST_LOOKS = "the list is filtered, selected and drawn closer, and an item
 const DEVICES_SAY = "the page of devices says that there is only one, how another is added, and what it knows of each"
 const QUESTIONS = "questions that are given up change nothing, and a reload comes back to each"
 const FROZEN = "the account is frozen and thawed again"
+const PART_OPEN =
+  "unlocked while the server is away, what is strict is closed and said to be; a press leads to what opens it"
 const READ = "pages to read, and an address that has none"
 const KEYS_OFFLINE =
   "the server is gone after the page was loaded: add, search, edit, copy and export work without an account"
@@ -140,6 +142,8 @@ export const REACHED: Readonly<Record<string, string>> = {
   "screen:add": TYPED,
   "banner:device-waits": APPROVED,
   "screen:list-empty": WITHOUT_ACCOUNT,
+  "screen:standard-only": PART_OPEN,
+  "screen:list-closed": PART_OPEN,
   "screen:devices-no-account": WITHOUT_ACCOUNT,
   "screen:activity-no-account": WITHOUT_ACCOUNT,
   "screen:turn-on-no-account": WITHOUT_ACCOUNT,
@@ -222,7 +226,7 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
         ["device:pending-first", "device:confirmed", "device:approved", "device:stale", "device:lease-locked"],
       ],
       [ELSEWHERE, ["device:rejected", "device:expired", "sync:device-unknown", "sync:account-frozen"]],
-      [ELSEWHERE, ["custody:not-here", "custody:closed", "screen:standard-only"]],
+      [ELSEWHERE, ["custody:not-here", "custody:closed"]],
       [ELSEWHERE, ["screen:unlock-offline", "screen:sign-out-offline"]],
       [
         BRIEF,

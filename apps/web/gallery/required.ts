@@ -42,6 +42,7 @@ export const REQUIRED: readonly string[] = [
     "list-selected",
     "list-density-offer",
     "standard-only",
+    "list-closed",
     "item",
     "item-shown",
     "item-large",

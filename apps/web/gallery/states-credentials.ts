@@ -62,6 +62,15 @@ export const CREDENTIAL_STATES: readonly GalleryState[] = [
       online: false,
     },
   },
+  {
+    id: "list-nothing-open",
+    path: "/kind/exchange-key",
+    shows: ["screen:list-closed"],
+    record: {
+      status: { ...f.synced, lock: "standard-only" },
+      items: f.items.filter((one) => one.class !== "strict"),
+    },
+  },
   { id: "item-exchange", path: `/item/${id(0)}`, shows: ["screen:item"], record: inside },
   {
     id: "item-shown",

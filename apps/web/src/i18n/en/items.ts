@@ -35,6 +35,8 @@ export const items = {
   "list.sort-changed": "Last changed",
   "list.sort-name": "Name",
   "list.empty": "Nothing here yet. Add a key, or bring what you have.",
+  "list.empty-closed":
+    "Nothing that opens without the server. What is strict is still here, closed with its names until you unlock with the server there.",
   "list.empty-ssh": "No SSH keys. Add one here, or import a folder with the command line: kf import ssh ~/.ssh",
   "list.empty-elsewhere":
     "{n, plural, =0 {Your synced credentials are on the server, encrypted.} one {Your credentials are on 1 other device.} other {Your credentials are on # other devices.}} They appear here as soon as sync has brought them.",

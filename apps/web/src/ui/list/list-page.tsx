@@ -27,6 +27,7 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
   const itemsFailure = useSnapshot((snapshot) => snapshot.itemsFailure)
   const hasAccount = useStatusPart(({ mode }) => mode === "account")
   const syncs = useStatusPart(({ sync }) => sync.on)
+  const isPartOpen = useStatusPart(({ lock }) => lock === "standard-only")
   const items = useItems()
   /** After an unlock this page stands before the items are here. */
   const isListed = useSnapshot((snapshot) => snapshot.items !== undefined)
@@ -97,7 +98,10 @@ export const ListPage = ({ kind }: { readonly kind?: string }) => {
       />
       <FailureNotice failure={itemsFailure} />
       <RetrieveProgress />
-      {ofKind === 0 && isListed ? (
+      {ofKind === 0 && isListed && isPartOpen ? (
+        // Not even the names of what is strict are there, and "nothing yet" would frighten whoever looks for them.
+        <Empty>{t("list.empty-closed")}</Empty>
+      ) : ofKind === 0 && isListed ? (
         <Empty
           actions={
             <>
