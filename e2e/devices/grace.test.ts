@@ -70,4 +70,16 @@ describe("a device whose server does not answer", () => {
     await world.stop()
     expect(must(await a.unlock(PASSWORD)).lock).toBe("standard-only")
   })
+
+  test("[LS20] closes nothing that is open, when the password is asked for once more", async () => {
+    await a.lock()
+    await world.start()
+    expect(must(await a.unlock(PASSWORD)).lock).toBe("unlocked")
+    await world.stop()
+    expect(await a.confirmPassword(PASSWORD)).toMatchObject({ ok: false, error: { code: "network-unreachable" } })
+    expect((await a.status()).lock).toBe("unlocked")
+    expect(must(await a.list()).map((i) => i.title)).toEqual(["standard", "strict"])
+    await a.lock()
+    expect(must(await a.unlock(PASSWORD)).lock).toBe("standard-only")
+  })
 })

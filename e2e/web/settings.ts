@@ -213,7 +213,7 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await ada.fill("Passphrase or age identity", PASSPHRASE)
     await ada.choose("keep both")
     await ada.press("Import")
-    await ada.sees("1 imported, 0 unchanged, 0 refused")
+    await ada.sees("1 imported, 0 here already, 0 refused")
     await open("/", "3 of 3")
   })
 

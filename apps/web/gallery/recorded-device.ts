@@ -156,7 +156,8 @@ export const recordedDevice = (record: DeviceRecord): BrowserDevice => {
       }),
     signOut: done,
     exportArchive: async () => ok(new Uint8Array()),
-    importArchive: async () => ok({ added: 261, skipped: 38, refused: [] }),
+    importArchive: async () =>
+      ok({ added: 261, skipped: 38, different: ["Bitget desk (itm_3v5x7b2n4m6k8j0h2g4f6d8s0a)"], refused: [] }),
     rescue: async () => ok({ items: 18 }),
     ...record.over,
   }

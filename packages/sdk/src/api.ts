@@ -230,6 +230,16 @@ export interface Kit {
   readonly server: string
 }
 
+/** What became of an archive's items. Items are named with their ids, for a person to find them. */
+export interface ImportReport {
+  readonly added: number
+  /** Left out because they are here already. */
+  readonly skipped: number
+  /** Those of them that are here with other contents, which stayed as they are. */
+  readonly different: readonly string[]
+  readonly refused: readonly string[]
+}
+
 export interface Keyferry {
   /** `fresh` asks the server for what only it knows: factors, device state, frozen. */
   readonly status: (options?: { readonly fresh?: boolean }) => Promise<Status>
@@ -467,7 +477,7 @@ export interface Keyferry {
     bytes: Uint8Array,
     key: { readonly passphrase?: string; readonly identity?: string },
     mode: "skip" | "keep-both",
-  ) => Outcome<{ readonly added: number; readonly skipped: number; readonly refused: readonly string[] }>
+  ) => Outcome<ImportReport>
   /** Opens this device's store with the kit and no server, and makes it a store under the new password. */
   readonly rescue: (kitCode: string, newPassword: string) => Outcome<{ readonly items: number }>
 }

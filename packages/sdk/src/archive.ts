@@ -11,6 +11,7 @@ import {
 import type { Item } from "@keyferry/items"
 import type { Failure } from "@keyferry/protocol"
 
+import type { ImportReport } from "./api.ts"
 import type { Device } from "./device.ts"
 import type { LocalItem } from "./formats.ts"
 import { bodyOf, classOf, encodeBody, homeVault, itemRow, policyForNew } from "./items.ts"
@@ -64,7 +65,7 @@ export const restoreArchive = async (
   bytes: Uint8Array,
   key: { readonly passphrase?: string; readonly identity?: string },
   mode: "skip" | "keep-both",
-): Done<{ added: number; skipped: number; refused: readonly string[] }> => {
+): Done<ImportReport> => {
   if (device.local === undefined) return err({ code: "locked" })
   const opener =
     key.passphrase === undefined
@@ -90,7 +91,7 @@ export const restoreArchive = async (
       const body = encodeBody(item)
       const strict = classOf(item) === "strict"
       if (!body.ok || (strict && local.strict === undefined)) {
-        refused.push(`${item.title} (${formatId("itm", item.itemId)})`)
+        refused.push(named(item))
         continue
       }
       const choice = policyForNew(device, item.kind)
@@ -115,7 +116,8 @@ export const restoreArchive = async (
     await device.ports.store.write(rows)
     for (const row of added) device.items.set(bytesToHex(row.itemId), row)
     device.changed()
-    return ok({ added: added.length, skipped: plan.length - wanted.length, refused })
+    const different = plan.flatMap((p) => (p.action === "skip" && !p.identical ? [named(p.existing)] : []))
+    return ok({ added: added.length, skipped: plan.length - wanted.length, different, refused })
   })
 }
 
@@ -143,3 +145,5 @@ const importFailure = (error: ImportError): Failure => {
       return { code: "import-failed", detail: `Reason: ${error.code}${"at" in error ? ` at ${error.at}` : ""}.` }
   }
 }
+
+const named = ({ title, itemId }: Item): string => `${title} (${formatId("itm", itemId)})`

@@ -126,12 +126,21 @@ describe("a device without an account", () => {
     )
     expect(await b.importArchive(bytes.value, { passphrase: "archive passphrase" }, "skip")).toMatchObject({
       ok: true,
-      value: { added: 1, skipped: 0 },
+      value: { added: 1, skipped: 0, different: [] },
     })
     expect(await b.importArchive(bytes.value, { passphrase: "archive passphrase" }, "skip")).toMatchObject({
       ok: true,
-      value: { added: 0, skipped: 1 },
+      value: { added: 0, skipped: 1, different: [] },
     })
+    // What changed here since is named: an archive does not undo it, and nobody takes it for the same.
+    const here = await b.list()
+    const id = here.ok ? (here.value[0]?.id ?? "") : ""
+    await b.edit(id, { fields: [{ name: "text", value: "changed since" }] })
+    expect(await b.importArchive(bytes.value, { passphrase: "archive passphrase" }, "skip")).toMatchObject({
+      ok: true,
+      value: { added: 0, skipped: 1, different: [`One (${id})`], refused: [] },
+    })
+    expect(await b.get(id)).toMatchObject({ value: { fields: [{ value: "changed since" }] } })
     await a.close()
     await b.close()
   })

@@ -175,7 +175,8 @@ const openWithAccount = async (
       },
     })
   }
-  if (!retryable(answer.error)) return answer
+  // A password that is typed once more, while all is open, closes nothing.
+  if (!retryable(answer.error) || device.full !== undefined) return answer
   const offline = await openOffline(device, password, d, account, record.saltOff)
   return offline.ok ? ok({ lock: "standard-only", notice: answer.error }) : offline
 }

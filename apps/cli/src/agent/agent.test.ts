@@ -66,7 +66,7 @@ test("calls, failures, bytes and progress travel; the answer is the SDK's own", 
       get: async () => err({ code: "rate-limited", detail: "why", retryAfterS: 7 }),
       exportArchive: async ({ passphrase }) => ok(new TextEncoder().encode(passphrase ?? "")),
       importArchive: async (bytes, key, mode) =>
-        ok({ added: bytes.length, skipped: 0, refused: [key.passphrase ?? "", mode] }),
+        ok({ added: bytes.length, skipped: 0, different: [], refused: [key.passphrase ?? "", mode] }),
       syncNow: async (onProgress) => {
         onProgress?.({ step: "uploading", done: 1, total: 2 })
         onProgress?.({ step: "uploading", done: 2, total: 2 })
@@ -79,7 +79,7 @@ test("calls, failures, bytes and progress travel; the answer is the SDK's own", 
   expect(await keyferry.get("itm_x")).toEqual(err({ code: "rate-limited", detail: "why", retryAfterS: 7 }))
   expect(await keyferry.exportArchive({ passphrase: "abc" })).toEqual(ok(new TextEncoder().encode("abc")))
   expect(await keyferry.importArchive(new Uint8Array(300), { passphrase: "p" }, "skip")).toEqual(
-    ok({ added: 300, skipped: 0, refused: ["p", "skip"] }),
+    ok({ added: 300, skipped: 0, different: [], refused: ["p", "skip"] }),
   )
   const seen: number[] = []
   expect(await keyferry.syncNow((progress) => seen.push(progress.done))).toEqual(ok({ sent: 2, received: 0 }))

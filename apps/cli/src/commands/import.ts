@@ -37,9 +37,15 @@ export const command: CommandSpec = {
         const mode = textOption(options, "mode") === "keep-both" ? "keep-both" : "skip"
         const imported = await keyferry.value.importArchive(bytes.value, key.value, mode)
         if (!imported.ok) return imported
-        const { added, skipped, refused } = imported.value
-        context.io.answer({ schema: "kf.import/1", added, skipped, refused }, [
+        const { added, skipped, different, refused } = imported.value
+        context.io.answer({ schema: "kf.import/1", added, skipped, different, refused }, [
           `Added ${count(added, "item")}${skipped > 0 ? `, skipped ${skipped} that were here already` : ""}.`,
+          ...(different.length > 0
+            ? [
+                `${count(different.length, "item")} of these differ from the archive and stayed as they are (--mode keep-both brings both):`,
+                ...different.map((line) => `  ${oneLine(line)}`),
+              ]
+            : []),
           ...(refused.length > 0
             ? [`${count(refused.length, "item")} could not be read:`, ...refused.map((line) => `  ${oneLine(line)}`)]
             : []),

@@ -1,5 +1,6 @@
 import { useRef, useState } from "react"
 
+import type { ImportReport } from "@keyferry/sdk"
 import type { Failure } from "@keyferry/sdk/errors"
 
 import { t } from "../../i18n/translate.ts"
@@ -69,11 +70,7 @@ const ImportCard = () => {
   const [file, setFile] = useState<{ readonly name: string; readonly bytes: Uint8Array }>()
   const [passphrase, setPassphrase] = useState("")
   const [mode, setMode] = useState<"skip" | "keep-both">("skip")
-  const [report, setReport] = useState<{
-    readonly added: number
-    readonly skipped: number
-    readonly refused: readonly string[]
-  }>()
+  const [report, setReport] = useState<ImportReport>()
   const [unreadable, setUnreadable] = useState<Failure>()
   const read = async (chosen: File): Promise<void> => {
     setReport(undefined)
@@ -152,7 +149,9 @@ const ImportCard = () => {
               refused: report.refused.length,
             })}
           >
-            {t("copies.imported-more")}
+            <Named what={t("copies.different")} names={report.different} />
+            <Named what={t("copies.refused")} names={report.refused} />
+            <p>{t("copies.imported-more")}</p>
           </Notice>
         )}
         {file === undefined ? null : (
@@ -166,3 +165,20 @@ const ImportCard = () => {
     </Card>
   )
 }
+
+const MOST_NAMES = 20
+
+const Named = ({ what, names }: { readonly what: string; readonly names: readonly string[] }) =>
+  names.length === 0 ? null : (
+    <>
+      <p>{what}</p>
+      <ul>
+        {names.slice(0, MOST_NAMES).map((name) => (
+          <li key={name}>
+            <bdi>{name.slice(0, 200)}</bdi>
+          </li>
+        ))}
+        {names.length > MOST_NAMES ? <li>{t("copies.and-more", { n: names.length - MOST_NAMES })}</li> : null}
+      </ul>
+    </>
+  )
