@@ -127,7 +127,6 @@ export const settings = {
   "copies.imported": "{added} imported, {skipped} here already, {refused} refused",
   "copies.different": "Different from the file and left as they are. To have both, import again with “keep both”:",
   "copies.refused": "Could not be read:",
-  "copies.and-more": "{n, plural, one {and 1 more} other {and # more}}",
   "copies.imported-more": "The file you imported is still on your disk. Delete it when you’ve checked the result.",
 
   "appearance.theme": "Theme",

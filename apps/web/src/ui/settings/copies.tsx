@@ -141,7 +141,7 @@ const ImportCard = () => {
         {act.pending ? <ProgressBar label={t("progress.importing")} /> : null}
         {report === undefined ? null : (
           <Notice
-            tone="ok"
+            tone={report.different.length + report.refused.length > 0 ? "warn" : "ok"}
             live
             title={t("copies.imported", {
               added: report.added,
@@ -172,13 +172,13 @@ const Named = ({ what, names }: { readonly what: string; readonly names: readonl
   names.length === 0 ? null : (
     <>
       <p>{what}</p>
-      <ul>
+      <ul className="consequences">
         {names.slice(0, MOST_NAMES).map((name) => (
           <li key={name}>
             <bdi>{name.slice(0, 200)}</bdi>
           </li>
         ))}
-        {names.length > MOST_NAMES ? <li>{t("copies.and-more", { n: names.length - MOST_NAMES })}</li> : null}
+        {names.length > MOST_NAMES ? <li>{t("list.and-more", { n: names.length - MOST_NAMES })}</li> : null}
       </ul>
     </>
   )
