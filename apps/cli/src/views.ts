@@ -47,7 +47,6 @@ export const CUSTODY: Readonly<Record<ItemSummary["custody"], string>> = {
   synced: "synced",
   waiting: "waiting to be sent",
   local: "on this device only",
-  closed: "closed until the server answers",
 }
 
 export const itemTable = (io: Io, items: readonly ItemSummary[]): readonly string[] =>

@@ -226,7 +226,7 @@ export const NOT_REACHED: Readonly<Record<string, string>> = Object.fromEntries(
         ["device:pending-first", "device:confirmed", "device:approved", "device:stale", "device:lease-locked"],
       ],
       [ELSEWHERE, ["device:rejected", "device:expired", "sync:device-unknown", "sync:account-frozen"]],
-      [ELSEWHERE, ["custody:not-here", "custody:closed"]],
+      [ELSEWHERE, ["custody:not-here"]],
       [ELSEWHERE, ["screen:unlock-offline", "screen:sign-out-offline"]],
       [
         BRIEF,

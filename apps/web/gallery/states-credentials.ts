@@ -55,10 +55,11 @@ export const CREDENTIAL_STATES: readonly GalleryState[] = [
   {
     id: "list-closed",
     path: "/",
-    shows: ["custody:closed", "screen:standard-only"],
+    shows: ["screen:standard-only"],
     record: {
       status: { ...f.synced, lock: "standard-only", sync: f.syncUp({ state: "offline" }) },
-      items: f.items.map((one) => (one.class === "strict" ? { ...one, custody: "closed" as const } : one)),
+      // Names of what is strict are sealed with it.
+      items: f.items.filter((one) => one.class !== "strict"),
       online: false,
     },
   },

@@ -28,8 +28,8 @@ export interface ItemSummary {
   readonly class: ItemClass
   readonly rev: number
   readonly updatedAtMs: number
-  /** `synced` here and at the server, `waiting` to be sent, `local` by choice, `closed` if strict and the server was not asked. */
-  readonly custody: "synced" | "waiting" | "local" | "closed"
+  /** `synced` here and at the server, `waiting` to be sent, `local` by choice. What is strict is in no list while it is closed. */
+  readonly custody: "synced" | "waiting" | "local"
   readonly conflicts: number
   readonly deletedAtMs?: number
 }

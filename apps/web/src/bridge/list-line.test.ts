@@ -76,7 +76,7 @@ test("two lists under way at once end in the order they were told", () => {
 test("a part says every field of every summary, and of one that was changed the same", () => {
   const items: readonly ItemSummary[] = [
     summary("a"),
-    { ...summary("b", "\u202e\ud800 \\"), tags: ["x", ""], policy: "local-only", class: "strict", custody: "closed" },
+    { ...summary("b", "\u202e\ud800 \\"), tags: ["x", ""], policy: "local-only", class: "strict", custody: "local" },
     {
       ...summary("c"),
       vault: "vlt_2",

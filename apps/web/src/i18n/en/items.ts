@@ -75,7 +75,6 @@ export const items = {
   "policy.synced": "Synced",
   "policy.local": "Local only",
   "policy.waiting": "To be sent",
-  "policy.closed": "Closed offline",
   "policy.versions": "{n} versions",
   "policy.sync-title": "{n, plural, one {Sync “{name}”?} other {Sync # credentials?}}",
   "policy.sync-body":
@@ -102,7 +101,6 @@ export const items = {
   "custody.on-the-way": "{device}: on the way, last seen {seen}",
   "custody.local-only": "{device}: only here",
   "custody.not-here": "{device}: does not have it",
-  "custody.closed": "{device}: has it, closed until the server answers",
   "custody.only-this": "Only on this browser.",
   "custody.on-all": "{n, plural, one {On 1 device.} other {On all # devices.}}",
   "custody.on-some": "On {n} of {total} devices; on the way to {names}.",

@@ -323,12 +323,6 @@ export const PolicyBadge = ({ item }: { readonly item: ItemSummary }) => {
         {t("policy.versions", { n: item.conflicts + 1 })}
       </Badge>
     )
-  if (item.custody === "closed")
-    return (
-      <Badge icon="lock" tone="info">
-        {t("policy.closed")}
-      </Badge>
-    )
   if (item.policy === "local-only")
     return (
       <Badge icon="browser" tone="local">

@@ -8,7 +8,7 @@ import { holdsKeys } from "./device-state.ts"
  * Where a credential is right now, one mark for each device. A device has a synced credential as soon as it was in step
  * after the last change; one that has not shown itself since then is still waiting for it.
  */
-export const CUSTODY_MARKS = ["here", "on-the-way", "local-only", "not-here", "closed"] as const
+export const CUSTODY_MARKS = ["here", "on-the-way", "local-only", "not-here"] as const
 export type CustodyMark = (typeof CUSTODY_MARKS)[number]
 
 export interface CustodyEntry {
@@ -20,7 +20,6 @@ export interface CustodyEntry {
 }
 
 const markOf = (item: ItemSummary, device: DeviceInfo): CustodyMark => {
-  if (item.custody === "closed" && device.isThis) return "closed"
   if (device.isThis) return item.policy === "local-only" ? "local-only" : "here"
   if (item.policy === "local-only") return "not-here"
   if (item.custody === "waiting") return "on-the-way"
@@ -33,7 +32,7 @@ export const devicesInOrder = (devices: readonly DeviceInfo[]): readonly DeviceI
 
 export const custodyOf = (item: ItemSummary, inOrder: readonly DeviceInfo[]): readonly CustodyEntry[] => {
   if (inOrder.length === 0) {
-    const mark = item.custody === "closed" ? "closed" : item.policy === "local-only" ? "local-only" : "here"
+    const mark = item.policy === "local-only" ? "local-only" : "here"
     return [{ deviceId: "this", name: t("device.this"), isThis: true, mark, lastSeenMs: 0 }]
   }
   return inOrder.map((device) => ({
@@ -50,7 +49,6 @@ const LINES: Readonly<Record<CustodyMark, MessageId>> = {
   "on-the-way": "custody.on-the-way",
   "local-only": "custody.local-only",
   "not-here": "custody.not-here",
-  closed: "custody.closed",
 }
 
 /** "Chrome@desk: on the way, last seen yesterday" */
@@ -64,7 +62,7 @@ export const custodyLine = (entry: CustodyEntry, nowMs: number): string =>
 export const custodySentence = (entries: readonly CustodyEntry[]): string => {
   if (entries.some((entry) => entry.mark === "local-only")) return t("custody.only-this")
   const waiting = entries.filter((entry) => entry.mark === "on-the-way")
-  const here = entries.filter((entry) => entry.mark === "here" || entry.mark === "closed").length
+  const here = entries.filter((entry) => entry.mark === "here").length
   return waiting.length === 0
     ? t("custody.on-all", { n: here })
     : t("custody.on-some", { n: here, total: entries.length, names: list(waiting.map((entry) => entry.name)) })

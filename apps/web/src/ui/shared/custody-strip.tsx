@@ -6,7 +6,7 @@ import { type CustodyMark, type CustodyEntry, custodyLine, custodyOf, custodySen
 
 const MOST = 6
 
-/** One engraved mark: filled, half, square, hollow, barred. The shape says it; the colour helps. */
+/** One engraved mark: filled, half, square, hollow. The shape says it; the colour helps. */
 export const CustodyGlyph = ({ mark, size = 12 }: { readonly mark: CustodyMark; readonly size?: number }) => (
   <svg width={size} height={size} viewBox="0 0 12 12" data-mark={mark} aria-hidden="true">
     {mark === "local-only" ? (
@@ -17,11 +17,6 @@ export const CustodyGlyph = ({ mark, size = 12 }: { readonly mark: CustodyMark; 
       <>
         <circle cx="6" cy="6" r="4.3" fill="none" stroke="currentColor" strokeWidth="1.4" />
         <path d="M6 1.7a4.3 4.3 0 0 1 0 8.6z" fill="currentColor" />
-      </>
-    ) : mark === "closed" ? (
-      <>
-        <circle cx="6" cy="6" r="4.3" fill="none" stroke="currentColor" strokeWidth="1.4" />
-        <path d="M3 9 9 3" stroke="currentColor" strokeWidth="1.4" />
       </>
     ) : (
       <circle cx="6" cy="6" r="4.3" fill="none" stroke="currentColor" strokeWidth="1.4" strokeDasharray="2 1.6" />
