@@ -1,3 +1,5 @@
+import type { Http } from "@keyferry/sdk"
+import { createNodeHttp } from "@keyferry/sdk/node"
 import { afterAll, beforeAll, expect, test } from "vitest"
 
 import { createWorld, enrolByKit, login, must, PASSWORD, signUpWithSync, until, type World } from "./world.ts"
@@ -13,7 +15,17 @@ afterAll(() => world.close())
 test("[HT4] a device whose clock is twelve minutes behind sends, and what others change comes to it by itself", async () => {
   const a = await world.device("a")
   const { kit, code } = await signUpWithSync(world, a)
+  const real = createNodeHttp()
+  const sent: string[] = []
+  const http: Http = {
+    ...real,
+    send: (request) => {
+      sent.push(new URL(request.url).pathname)
+      return real.send(request)
+    },
+  }
   const b = await world.device("b", {
+    http,
     clock: { nowMs: () => world.nowMs() - BEHIND_MS, monotonicMs: () => performance.now() },
   })
   await enrolByKit(world, b, { password: PASSWORD, kit, code: await code(), name: "b" })
@@ -24,4 +36,8 @@ test("[HT4] a device whose clock is twelve minutes behind sends, and what others
   must(await a.add(login("from a")))
   await until(async () => (await titles(b)).includes("from a"), "the feed brings it")
   expect((await b.status()).sync.state).toBe("up-to-date")
+  // The first of its requests was refused for the time, and what it learnt from that holds for all later ones.
+  sent.length = 0
+  must(await b.devices())
+  expect(sent.filter((path) => path.endsWith("/devices"))).toHaveLength(1)
 })

@@ -64,7 +64,9 @@ export const readSignedRequest = (
   if (!isOurAuthority(request.authority, origins)) return err({ code: "signature-invalid" })
   const { createdS, keyId, nonce, tag } = parameters.value
   const isNow = Math.abs(time.nowMs / 1000 - createdS) <= SIGNATURE_WINDOW_S
-  if (!isNow || createdS * 1000 < time.startedAtMs) return err({ code: "clock-skew", serverTimeMs: time.nowMs })
+  if (!isNow || createdS * 1000 < time.startedAtMs)
+    // A client counts whole seconds: told a time in the second of the start, it would be refused once more.
+    return err({ code: "clock-skew", serverTimeMs: Math.max(time.nowMs, Math.ceil(time.startedAtMs / 1000) * 1000) })
   const base = signatureBase(
     {
       method: request.method,

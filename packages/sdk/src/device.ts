@@ -11,7 +11,7 @@ import { ItemTable } from "./item-table.ts"
 import { keysOf, type Row, type SdkPorts } from "./ports.ts"
 import { lockedKey, macOf, openRow, sealRow } from "./sealing.ts"
 import { createTurns, type Turns } from "./turns.ts"
-import { createTransport, type RequestSigner, type Transport } from "./transport.ts"
+import { createTransport, type RequestSigner, type ServerClock, type Transport } from "./transport.ts"
 import type { Vault } from "./vault.ts"
 import { keyIdOf } from "./wire.ts"
 
@@ -68,6 +68,7 @@ export interface Device {
   retrieve: Retrieve | undefined
   /** The person wants the first read to stop after the page that is under way. */
   pauseWanted: boolean
+  readonly serverClock: ServerClock
   readonly serial: Turns["serial"]
   readonly turns: Turns
   readonly changed: () => void
@@ -97,6 +98,7 @@ export const createDevice = async (host: SdkPorts, changed: () => void): Promise
     overdue: [],
     retrieve: undefined,
     pauseWanted: false,
+    serverClock: { aheadMs: 0 },
     serial: turns.serial,
     turns,
     changed,
@@ -216,7 +218,8 @@ export const decodeLinks = (bytes: readonly Uint8Array[]): readonly Link[] | und
   return links
 }
 
-export const transportOf = (device: Device, origin: string): Transport => createTransport(device.ports, origin)
+export const transportOf = (device: Device, origin: string): Transport =>
+  createTransport(device.ports, origin, device.serverClock)
 
 /** Sealed rows of table `state`, under the standard local key. */
 export const stateRow = async (device: Device, keys: LocalKeys, key: string, plaintext: Uint8Array): Promise<Row> => ({

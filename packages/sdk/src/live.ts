@@ -39,6 +39,7 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   "store-read-only",
   "store-in-use",
   "keychain-unavailable",
+  "clock-skew",
 ])
 
 export const createLive = (

@@ -67,10 +67,18 @@ const TOO_LONG: Failure = { code: "malformed", detail: "The server sent an event
 
 export type TransportPorts = Pick<SdkPorts, "http" | "clock" | "random" | "primitives" | "client" | "schedule">
 
-export const createTransport = (ports: TransportPorts, origin: string): Transport => {
+/** The server's clock as it is known here. */
+export interface ServerClock {
+  /** Server time minus ours, learnt from a `clock-skew` answer; a request is then signed once more. */
+  aheadMs: number
+}
+
+export const createTransport = (
+  ports: TransportPorts,
+  origin: string,
+  serverClock: ServerClock = { aheadMs: 0 },
+): Transport => {
   const url = new URL(origin)
-  // Server time minus ours, learnt from one `clock-skew` answer; a request is then signed once more.
-  let skewMs = 0
 
   const build = async (
     route: RouteName,
@@ -97,7 +105,7 @@ export const createTransport = (ports: TransportPorts, origin: string): Transpor
     if (as.session !== undefined) headers["authorization"] = `Bearer ${as.session}`
     if (as.signer !== undefined) {
       const parameters = {
-        createdS: Math.floor((ports.clock.nowMs() + skewMs) / 1000),
+        createdS: Math.floor((ports.clock.nowMs() + serverClock.aheadMs) / 1000),
         nonce: bytesToBase64url(ports.random.bytes(16)),
         keyId: as.signer.keyId,
         tag: as.signer.tag,
@@ -122,7 +130,7 @@ export const createTransport = (ports: TransportPorts, origin: string): Transpor
   const learnsTime = (failed: Failure, as: Credentials, attempt: number): boolean => {
     if (failed.code !== "clock-skew" || failed.serverTimeMs === undefined || as.signer === undefined || attempt > 0)
       return false
-    skewMs = failed.serverTimeMs - ports.clock.nowMs()
+    serverClock.aheadMs = failed.serverTimeMs - ports.clock.nowMs()
     return true
   }
 

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react"
+import { useCallback, useEffect, useRef, useState } from "react"
 import { Link, useLocation } from "wouter"
 
 import type { Result } from "@keyferry/base"
@@ -31,10 +31,13 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
   const [outcome, setOutcome] = useState<Result<void, Failure>>()
   const device = devices?.find((candidate) => candidate.id === id)
   const { run } = begin
-  useEffect(() => {
-    // The new device shows its words only after this one has answered it.
-    void run(() => keyferry.approveStart(id))
+  const begun = useRef<Promise<unknown>>(Promise.resolve())
+  /** The new device shows its words only after this one has answered it. Behind a start whose end the page still takes in, not instead of it. */
+  const start = useCallback(() => {
+    const next = (): Promise<unknown> => run(() => keyferry.approveStart(id))
+    begun.current = begun.current.then(next, next)
   }, [run, keyferry, id])
+  useEffect(start, [start])
 
   /** The three words, or the text of the other device's QR code. */
   const approve = async (typed: string): Promise<void> => {
@@ -42,7 +45,7 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
     if (answer === undefined) {
       // Nothing waits any more for words that did not match: the next ones come from a new exchange.
       setWords("")
-      void run(() => keyferry.approveStart(id))
+      start()
       return
     }
     setReply(answer.value.reply)
@@ -52,7 +55,7 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
     setReply(undefined)
     setOutcome(undefined)
     setWords("")
-    void run(() => keyferry.approveStart(id))
+    start()
   }
 
   const name = device?.name.slice(0, 80) ?? t("device.unnamed")
@@ -83,10 +86,7 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
             </bdi>
           </p>
         )}
-        <FailureNotice
-          failure={begin.failure}
-          actions={<Button onPress={() => void run(() => keyferry.approveStart(id))}>{t("button.again")}</Button>}
-        />
+        <FailureNotice failure={begin.failure} actions={<Button onPress={start}>{t("button.again")}</Button>} />
         {reply === undefined ? (
           <form
             className="stack"
