@@ -43,7 +43,8 @@ const useRowHeight = (): number => {
   const { density } = usePreferences()
   const coarse = matchMedia("(pointer: coarse)").matches
   const narrow = matchMedia("(width < 45rem)").matches
-  const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize)
+  // Read when the list appears: with each letter in its filter the page would work out all its styles anew.
+  const [rem] = useState(() => Number.parseFloat(getComputedStyle(document.documentElement).fontSize))
   return rem * (narrow ? 4.25 : density === "compact" ? 2 : coarse ? 3.25 : 2.75)
 }
 
