@@ -9,21 +9,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
 
-import { sabotages as chain } from "../adversarial/sabotage/chain.ts"
+import { all } from "../adversarial/sabotage/all.ts"
 import type { Sabotage } from "../adversarial/sabotage/definition.ts"
-import { sabotages as device } from "../adversarial/sabotage/device.ts"
-import { sabotages as exchanges } from "../adversarial/sabotage/exchanges.ts"
-import { sabotages as page } from "../adversarial/sabotage/page.ts"
-import { sabotages as passkeys } from "../adversarial/sabotage/passkeys.ts"
-import { sabotages as sealed } from "../adversarial/sabotage/sealed.ts"
-import { sabotages as strongroom } from "../adversarial/sabotage/strongroom.ts"
 import { makeCopy } from "./checkout-copy.ts"
 import { ROOT } from "./source.ts"
 
 const RUN_LIMIT_MS = 240_000
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
 
-const all: readonly Sabotage[] = [...chain, ...sealed, ...strongroom, ...passkeys, ...page, ...device, ...exchanges]
 const words = process.argv.slice(2).filter((word) => !word.startsWith("--"))
 const isFast = process.argv.includes("--fast")
 const chosen = all.filter((one) => (words.length > 0 ? words.includes(one.name) : !isFast || one.fast === true))

@@ -308,8 +308,8 @@ export const sabotages: readonly Sabotage[] = [
     changes: [
       {
         file: CHECK,
-        search: "  if (!isNow || createdS * 1000 < time.startedAtMs) return",
-        replace: "  if (!isNow) return",
+        search: "  if (!isNow || createdS * 1000 < time.startedAtMs)\n",
+        replace: "  if (!isNow)\n",
       },
     ],
     killer: { file: VERIFIER_TEST, title: "[HT4] is of this minute and of this process" },
