@@ -46,6 +46,8 @@ const authenticateSession = async (
 ): Promise<Result<SessionRow, Failure>> => {
   const token = /^Bearer ([A-Za-z0-9_-]{43})$/.exec(authorization ?? "")?.[1]
   if (token === undefined) return err(failure("signed-out"))
+  // What the strongroom has answered (a new password, a freeze, a removal) ended sessions, whether or not its event has come.
+  await context.events.catchUp()
   const session = await readSession(context, token)
   if (!session.ok) return session
   const refused = refuseSession(route, session.value.level)

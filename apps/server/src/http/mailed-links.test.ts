@@ -130,11 +130,28 @@ describe("the freeze link of a security mail", () => {
     )
   })
 
+  // The server learns of what the strongroom answered a moment later; whoever comes in between must not profit.
+  for (const first of ["address", "session"] as const)
+    test(`[DV22] a freeze by a device holds from its answer on: the ${first} is refused before its event has come`, async () => {
+      await signUp(world, "ada@example.org", 1)
+      const session = await signIn(world, "ada@example.org", 1)
+      const device = world.fake.devices.get("01".repeat(16))
+      if (device !== undefined) Object.assign(device, { state: "active", lastFactorMs: world.time.nowMs })
+      await world.call("address.start", { device: deviceId(1), body: { address: "eve@example.org" } })
+      const asked = (await world.mails()).find((m) => m.to === "eve@example.org")
+      world.fake.addEvent({ kind: "account-frozen", accountUuid: [...world.fake.accounts.keys()][0] ?? "" })
+      const answer =
+        first === "address"
+          ? await world.call("address.confirm", { body: { token: linkToken(asked?.body ?? "") } })
+          : await world.call("login.second-factor", { session, body: { kind: "totp", code: FAKE_CODE } })
+      expect(answer.json["code"]).toBe(first === "address" ? "verify-link-not-valid" : "signed-out")
+    })
+
   test("[DV24] it ends after seven days, and with a thaw", async () => {
     const token = linkToken(await notice())
     const [uuid] = [...world.fake.accounts.keys()]
+    // Nobody has told the server of it yet: the press itself must learn it.
     world.fake.addEvent({ kind: "account-thawed", accountUuid: uuid ?? "" })
-    await world.context.events.catchUp()
     expect((await world.call("freeze.link", { body: { token } })).json["code"]).toBe("verify-link-not-valid")
     const newer = (await world.mails()).find((m) => m.subject.includes("account thawed"))
     world.time.nowMs += 7 * 24 * 3_600_000

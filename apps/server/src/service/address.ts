@@ -81,9 +81,11 @@ export const confirmAddressChange = async (
   context: Context,
   body: JsonBody<"address.confirm">,
 ): Promise<Result<JsonReply<"address.confirm">, Failure>> => {
-  const { store, mail, clock, settings } = context
+  const { store, mail, clock, settings, events } = context
   const tokenHash = hashToken(body.token)
   if (tokenHash === undefined) return err(failure("verify-link-not-valid"))
+  // A freeze that the strongroom has answered ended this link, whether or not its event has come.
+  await events.catchUp()
   const nowMs = clock.nowMs()
   const changed = await store.transaction(async (tx) => {
     const change = await takeAddressChange(tx, tokenHash)

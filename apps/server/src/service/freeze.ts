@@ -15,6 +15,8 @@ export const freezeByLink = async (
   body: JsonBody<"freeze.link">,
 ): Promise<Result<JsonReply<"freeze.link">, Failure>> => {
   const tokenHash = hashToken(body.token)
+  // A thaw that the strongroom has answered ended this link, whether or not its event has come.
+  if (tokenHash !== undefined) await context.events.catchUp()
   const link = tokenHash === undefined ? undefined : await context.store.read((db) => findFreezeLink(db, tokenHash))
   if (link === undefined || link.expires_ms <= context.clock.nowMs()) return err(failure("verify-link-not-valid"))
   const frozen = await context.strongroom.call("freeze", { accountUuid: link.account_uuid, by: "mail" })
