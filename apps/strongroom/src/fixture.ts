@@ -264,6 +264,11 @@ export const totpCode = async (otpauth: string, nowMs: number): Promise<string> 
   const number = new DataView(mac.buffer).getUint32(at) & 0x7fffffff
   return String(number % 1_000_000).padStart(6, "0")
 }
+/** Six digits that are no code of any step that is near. */
+export const wrongTotpCode = async (otpauth: string, nowMs: number): Promise<string> => {
+  const near = await Promise.all([-2, -1, 0, 1, 2].map((step) => totpCode(otpauth, nowMs + step * 30_000)))
+  return ["000000", "111111", "222222", "333333", "444444", "555555"].find((code) => !near.includes(code)) ?? ""
+}
 
 const fromBase32 = (text: string): Uint8Array<ArrayBuffer> => {
   let bits = ""

@@ -134,9 +134,9 @@ describe("HTTP signatures", () => {
   it("[HT6] a nonce is taken once, also with another body, and only for a good signature", async () => {
     const nonce = random.bytes(16)
     const request = await statusRequest({ nonce })
-    expect(await execute(withHeader(request, "signature", (v) => v.replace(/^sig1=:../, "sig1=:AA")))).toBe(
-      "signature-invalid",
-    )
+    // One of 4096 signatures begins like this by itself.
+    const changed = (v: string): string => v.replace(/^sig1=:../, v.startsWith("sig1=:AA") ? "sig1=:BB" : "sig1=:AA")
+    expect(await execute(withHeader(request, "signature", changed))).toBe("signature-invalid")
     expect(await execute(request)).toBe("ok")
     expect(await execute(request)).toBe("replay-rejected")
     expect(await execute(await codeRequest(bodyBytes("two-factor.confirm", { code: "111111" }), { nonce }))).toBe(

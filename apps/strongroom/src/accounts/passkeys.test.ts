@@ -18,7 +18,7 @@ import {
   setFactor,
   signUp,
   type TestDevice,
-  totpCode,
+  wrongTotpCode,
   type World,
 } from "../fixture.ts"
 import { coreOnly } from "../fixture-core.ts"
@@ -311,8 +311,8 @@ describe("signing in", () => {
     await makeFresh(person.device)
     const otpauth = await setFactor(reach, person.device)
     world.clock.add(60_000)
-    const wrongCode = (await totpCode(otpauth, world.clock.nowMs())) === "000000" ? "111111" : "000000"
-    const guess = { accountUuid: person.accountUuid, kind: "totp", code: wrongCode }
+    const code = await wrongTotpCode(otpauth, world.clock.nowMs())
+    const guess = { accountUuid: person.accountUuid, kind: "totp", code }
     for (let i = 0; i < 3; i++) expect(await codeOf(reach.call("secondFactor", guess))).toBe("second-factor-wrong")
     authenticator.knobs.userVerified = false
     expect(await passWith()).toBe("second-factor-wrong")
