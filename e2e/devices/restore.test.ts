@@ -142,6 +142,8 @@ describe("a server that was restored to an older copy", () => {
     must(await b.syncOff())
     await copyAway()
     must(await a.add(login("four")))
+    // A link of its own, however long its way takes.
+    must(await a.syncNow())
     const one = must(await a.list()).find(({ title }) => title === "one")
     must(await a.edit(one?.id ?? "", { title: "one renamed" }))
     must(await a.syncNow())

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { createServer } from "node:net"
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -73,17 +72,10 @@ export const createAuthenticator = (otpauth: string, time: AuthenticatorTime = o
   }
 }
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
-
 export const createWorld = async (): Promise<World> => {
   const folder = mkdtempSync(join(tmpdir(), "kf-world-"))
-  const port = await freePort()
+  // The first start takes any port, the later ones the same.
+  let port = 0
   const used = new Set<string>()
   const open: Keyferry[] = []
   // Where the strongroom, which reads only its own folder, finds it too.
@@ -126,7 +118,10 @@ export const createWorld = async (): Promise<World> => {
     await new Promise<void>((resolve, reject) => {
       child.stdout.on("data", (chunk: Buffer) => {
         printed += chunk.toString()
-        if (/^ready$/m.test(printed)) resolve()
+        const told = /"origin":"[^"]+:(\d+)"[^]*^ready$/m.exec(printed)
+        if (told === null) return
+        port = Number(told[1])
+        resolve()
       })
       child.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${errors}`)))
     })
@@ -165,7 +160,7 @@ export const createWorld = async (): Promise<World> => {
       return kf
     },
     takeToken: async (wanted = "v") => {
-      for (let tries = 0; tries < 100; tries++) {
+      for (let tries = 0; tries < 300; tries++) {
         const page = await (await fetch(`${origin()}/dev/mailbox`)).text()
         const token = [...page.matchAll(/\/(\w+)\/#([A-Za-z0-9_-]{43})/g)]
           .filter((m) => m[1] === wanted)
@@ -257,7 +252,8 @@ export const exchangeKey = (title: string) => ({
 })
 
 export const until = async (holds: () => Promise<boolean>, what: string): Promise<void> => {
-  for (let tries = 0; tries < 100; tries++) {
+  // Only what never happens meets the end of it: a busy machine takes its time.
+  for (let tries = 0; tries < 600; tries++) {
     if (await holds()) return
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
