@@ -1,5 +1,6 @@
 import { type ErrorCode, errors } from "@keyferry/sdk/errors"
 import type { ItemSummary } from "@keyferry/sdk"
+import { WORDS } from "@keyferry/sdk/words"
 import { describe, expect, test } from "vitest"
 
 import { device } from "../../../gallery/fixtures.ts"
@@ -13,12 +14,13 @@ test("no error leads a person of the app to a terminal", () => {
 })
 
 describe("passwords", () => {
-  test("a made one has six words of the list and counts sixty bits", () => {
+  test("a made one has six words of the list, each of which counts ten bits once, and six different ones are strong", () => {
     const made = makePassword()
-    expect(made.split(" ")).toHaveLength(6)
-    // A word may come twice; then it counts once.
-    expect(strengthOf(made).bits).toBeGreaterThanOrEqual(50)
-    expect(strengthOf(made).level).toBeGreaterThanOrEqual(3)
+    const words = made.split(" ")
+    expect(words).toHaveLength(6)
+    // A word may come twice, also two of them; then each counts once.
+    expect(strengthOf(made).bits).toBe(10 * new Set(words).size)
+    expect(strengthOf(WORDS.slice(0, 6).join(" "))).toMatchObject({ bits: 60, level: 3 })
     expect(makePassword()).not.toBe(made)
   })
 
