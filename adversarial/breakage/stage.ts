@@ -14,7 +14,6 @@ import {
   statfsSync,
   writeSync,
 } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -27,6 +26,7 @@ import {
   copyDisk,
   createHome,
   type FinishedProcess,
+  freePort,
   type Home,
   type RunningProcess,
   runProcess,
@@ -109,14 +109,6 @@ export const must = <T>(result: Result<T, Failure>): T => {
   throw new Broken(`${result.error.code} ${result.error.detail ?? ""}`)
 }
 export const codeOf = (result: Result<unknown, Failure>): string => (result.ok ? "ok" : result.error.code)
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 export interface StageMaker {
   readonly stageOf: (name: string) => { readonly stage: Stage; readonly close: () => Promise<void> }

@@ -7,6 +7,7 @@ import type { Result } from "@keyferry/base"
 import type { Failure } from "@keyferry/protocol"
 import type { Keyferry } from "@keyferry/sdk"
 import { type NodeOptions, openNodeKeyferry } from "@keyferry/sdk/node"
+import { freePort } from "@keyferry/testkit"
 import { TOTP, URI } from "otpauth"
 
 /*
@@ -74,8 +75,7 @@ export const createAuthenticator = (otpauth: string, time: AuthenticatorTime = o
 
 export const createWorld = async (): Promise<World> => {
   const folder = mkdtempSync(join(tmpdir(), "kf-world-"))
-  // The first start takes any port, the later ones the same.
-  let port = 0
+  const port = await freePort()
   const used = new Set<string>()
   const open: Keyferry[] = []
   // Where the strongroom, which reads only its own folder, finds it too.
@@ -118,10 +118,7 @@ export const createWorld = async (): Promise<World> => {
     await new Promise<void>((resolve, reject) => {
       child.stdout.on("data", (chunk: Buffer) => {
         printed += chunk.toString()
-        const told = /"origin":"[^"]+:(\d+)"[^]*^ready$/m.exec(printed)
-        if (told === null) return
-        port = Number(told[1])
-        resolve()
+        if (/^ready$/m.test(printed)) resolve()
       })
       child.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${errors}`)))
     })

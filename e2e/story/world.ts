@@ -1,5 +1,4 @@
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
@@ -8,6 +7,7 @@ import {
   type CaptureProxy,
   childrenOf,
   createHome,
+  freePort,
   type Home,
   isAlive,
   runProcess,
@@ -199,14 +199,6 @@ export const demand = <T>(value: T | undefined, what: string): T => {
   if (value === undefined) throw new Error(`There is no ${what}.`)
   return value
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 /** Asks again and again until it holds. */
 export const until = async (what: string, holds: () => unknown, limitMs = 30_000): Promise<void> => {

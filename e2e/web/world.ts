@@ -1,10 +1,16 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
 
-import { createHome, type RunningProcess, type SmtpCatcher, startProcess, startSmtpCatcher } from "@keyferry/testkit"
+import {
+  createHome,
+  freePort,
+  type RunningProcess,
+  type SmtpCatcher,
+  startProcess,
+  startSmtpCatcher,
+} from "@keyferry/testkit"
 
 import { buildWebBundle, WEB_FOLDER } from "../../tools/web-bundle.ts"
 import { createProfile, type Profile } from "../story/profile.ts"
@@ -39,14 +45,6 @@ export const buildTestBundle = async (): Promise<string> => {
   await buildWebBundle({ folder, pages: [join(WEB_FOLDER, "test", "hook.html")] })
   return folder
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 export const createWorld = async (bundle: string, watch: Watch): Promise<World> => {
   const folder = mkdtempSync(join(tmpdir(), "kf-e2e-"))
