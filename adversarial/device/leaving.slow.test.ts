@@ -254,7 +254,7 @@ describe("DV-12", () => {
       )
       expect(started.step).toBe("second-factor")
       expect(codeOf(await thief.kf.recoverFinish("another password 22"))).toBe("device-not-verified")
-      expect(codeOf(await thief.kf.loginSecondFactor("totp", "000000"))).toBe("second-factor-wrong")
+      expect(codeOf(await thief.kf.loginSecondFactor("totp", victim.wrong()))).toBe("second-factor-wrong")
       expect(thief.server.requestsTo("enrol.chain")).toEqual([])
       // The person is told.
       expect(JSON.stringify((await good.mails()).map((m) => m.to))).toContain(ADDRESS)

@@ -72,7 +72,7 @@ describe("a passkey that nobody touches", () => {
     const adding = kf.passkeyAdd({ label: "Blue key", password: PASSWORD })
     await expect.poll(() => questions).toBeGreaterThan(0)
     const before = server.requestsTo("passkeys.finish").length
-    const locked = await within(3_000, kf.lock())
+    const locked = await within(20_000, kf.lock())
     const lock = await lockOf(a.device)
     touch.resolve()
     touch = undefined
@@ -108,7 +108,11 @@ describe("an approval that is under way", () => {
     const { words } = must(await shown)
     const { reply, done } = must(await a.device.kf.approve(id, words.join(" ")))
     // Between two looks into the relay nothing is asked, so there is nothing that could be given up.
-    await a.device.quiet()
+    const { server } = a.device
+    const looks = server.requestsTo("devices.relay-read").length
+    await expect
+      .poll(() => server.requestsTo("devices.relay-read").length > looks && !server.isBusy(), { interval: 10 })
+      .toBe(true)
     await a.device.kf.lock()
     const appends = a.device.server.requestsTo("account.append").length
     const joining = added.kf.approvalReply(reply.join(" "))
@@ -152,7 +156,7 @@ describe("an unlock that is under way", () => {
       must(await a.device.kf.add(login(`meanwhile ${steps}`)))
       must(await a.device.kf.syncNow())
       must(await b.kf.unlock(PASSWORD))
-      await expect.poll(() => titlesOf(b.kf), { timeout: 5_000 }).toContain(`meanwhile ${steps}`)
+      await expect.poll(() => titlesOf(b.kf)).toContain(`meanwhile ${steps}`)
     }
   })
 })

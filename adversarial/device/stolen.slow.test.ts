@@ -178,7 +178,7 @@ describe("DV-02", () => {
     // Also the right password does not open it now, and the person is told.
     await device.kf.lock()
     expect(codeOf(await device.kf.unlock(PASSWORD))).toBe("lease-locked")
-    expect((await world.mails()).some((m) => /locked/i.test(m.subject + m.body))).toBe(true)
+    await expect.poll(async () => (await world.mails()).some((m) => /locked/i.test(m.subject + m.body))).toBe(true)
   })
 })
 

@@ -83,7 +83,9 @@ describe("hints", () => {
       .exchanges()
       .map((e) => utf8ToText(e.request.body ?? new Uint8Array()) ?? "")
       .join("\n")
-    for (const hint of Object.keys(HINTS)) expect(sent).not.toContain(hint)
+    // With its quotes, as a name stands in JSON: three letters alone are among random ones sooner or later.
+    expect(sent).toContain('"address"')
+    for (const hint of Object.keys(HINTS)) expect(sent).not.toContain(`"${hint}"`)
     expect(peak).toBeGreaterThan(0)
   })
 
@@ -96,8 +98,8 @@ describe("hints", () => {
       recovery: ["evil"],
       escrow: true,
       recipients: [bytesToBase64url(randomBytes(1216))],
-      force: true,
-      trusted: true,
+      force_enrolment: true,
+      trusted_server: true,
     }
     const device = await world.device(`d${n++}`)
     device.server.rewriteAll(withMore(FLAGS))
@@ -392,7 +394,8 @@ describe("answers that are none", () => {
     await new Promise((resolve) => setTimeout(resolve, 50))
     const started = performance.now()
     await device.kf.lock()
-    expect(performance.now() - started).toBeLessThan(2000)
+    // Far from the half minute that a request may take, on a busy machine too.
+    expect(performance.now() - started).toBeLessThan(15_000)
     expect(codeOf(await hanging)).toBe("network-unreachable")
     expect((await device.kf.status()).lock).toBe("locked")
     device.server.honest()

@@ -159,7 +159,7 @@ describe("an answer without an end", () => {
     expect(opened() - before).toBeLessThanOrEqual(5)
     expect(opened() - before).toBeGreaterThan(1)
     must(await kf.add(login("four")))
-    await expect.poll(async () => (await kf.status()).sync.waiting, { timeout: 2_000 }).toBe(0)
+    await expect.poll(async () => (await kf.status()).sync.waiting, { timeout: 5_000 }).toBe(0)
     server.honest()
     // Whoever turns sync on wants it now.
     must(await kf.syncOff())

@@ -21,6 +21,8 @@ export type Invention = (request: HttpRequest) => HttpReply | undefined
 export interface HostileServer {
   readonly http: Http
   readonly exchanges: () => readonly Exchange[]
+  /** Whether a request of the device is out and not answered yet. */
+  readonly isBusy: () => boolean
   readonly requestsTo: (route: RouteName) => readonly HttpRequest[]
   /** Rewrites the honest answers of a route until `honest`. */
   readonly rewrite: (route: RouteName | "discovery", rewrite: Rewrite) => void
@@ -48,6 +50,7 @@ const MAX = 80 * 1024 * 1024
 
 export const createHostileServer = (inner: Http): HostileServer => {
   let exchanges: Exchange[] = []
+  let out = 0
   const rewrites = new Map<string, Rewrite>()
   const inventions = new Map<string, Invention>()
   const lastReplies = new Map<string, HttpReply>()
@@ -74,7 +77,8 @@ export const createHostileServer = (inner: Http): HostileServer => {
   return {
     http: {
       send: async (request) => {
-        const reply = await answer(request)
+        out++
+        const reply = await answer(request).finally(() => out--)
         exchanges.push({ route: routeOf(request.method, new URL(request.url).pathname), request, reply })
         return reply
       },
@@ -92,6 +96,7 @@ export const createHostileServer = (inner: Http): HostileServer => {
       },
     },
     exchanges: () => exchanges,
+    isBusy: () => out > 0,
     requestsTo: (route) => exchanges.filter((e) => e.route === route).map((e) => e.request),
     rewrite: (route, rewrite) => void rewrites.set(route, rewrite),
     invent: (route, invention) => void inventions.set(route, invention),

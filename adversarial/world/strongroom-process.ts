@@ -11,6 +11,7 @@ import {
 } from "@keyferry/strongroom-api"
 
 import type { Reach } from "../../apps/strongroom/src/fixture.ts"
+import { nextSecond } from "./next-second.ts"
 
 /*
  * The strongroom's real process, spoken to by a server that is hostile: whoever holds this channel says what it likes.
@@ -83,8 +84,7 @@ export const startStrongroomUnderAttack = async (given?: string): Promise<Strong
     client.onNotice((notice) => notices.push(notice))
     const hello = await client.call("hello", {})
     if (!hello.ok) throw new Error(`${hello.error.code}: ${log.slice(-2000)}`)
-    // Requests of the second in which it started are refused.
-    await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)))
+    await nextSecond()
   }
   const current = (): StrongroomClient => {
     if (client === undefined) throw new Error("not started")

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -8,9 +7,11 @@ import type { Result } from "@keyferry/base"
 import type { Failure } from "@keyferry/protocol"
 import type { Keyferry, Kit } from "@keyferry/sdk"
 import { createNodeHttp, type NodeOptions, openNodeKeyferry } from "@keyferry/sdk/node"
+import { freePort } from "@keyferry/testkit"
 import { TOTP, URI } from "otpauth"
 
 import { createHostileServer, type HostileServer } from "./hostile-server.ts"
+import { nextSecond } from "./next-second.ts"
 
 /*
  * The product's real server and strongroom as processes on a clock that the test moves, and devices of the SDK, each in a
@@ -77,14 +78,6 @@ export const codeOf = (result: Result<unknown, Failure>): string => (result.ok ?
 const MAIN = join(import.meta.dirname, "server-process.ts")
 const CLOCK = join(import.meta.dirname, "moved-clock.mjs")
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
-
 export const createAttackWorld = async (
   serverArgs: readonly string[] = ["--limits-rate-scale", "100"],
 ): Promise<AttackWorld> => {
@@ -124,8 +117,7 @@ export const createAttackWorld = async (
       })
       started.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${log.slice(-3000)}`)))
     })
-    // Requests of the second in which the strongroom started are refused, and a raw client does not sign twice.
-    await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)))
+    await nextSecond()
   }
   const ended = (signal: NodeJS.Signals): Promise<void> =>
     new Promise((resolve) => {
@@ -159,9 +151,11 @@ export const createAttackWorld = async (
         ownAheadMs = ms
       },
       quiet: async () => {
-        for (let before = -1; before !== server.exchanges().length;) {
+        // Several looks: between two of its requests a busy machine may let a device wait longer than one of them.
+        for (let looks = 0, before = -1; looks < 4; looks++) {
+          if (server.isBusy() || before !== server.exchanges().length) looks = 0
           before = server.exchanges().length
-          await new Promise((resolve) => setTimeout(resolve, 60))
+          await new Promise((resolve) => setTimeout(resolve, 40))
         }
       },
       reopen: async () => {
@@ -230,6 +224,8 @@ export interface Settled {
   readonly kit: Kit
   /** A fresh code of the authenticator; time goes on by one step for each. */
   readonly code: () => string
+  /** Six digits that are no code of it, of no step near now. */
+  readonly wrong: () => string
 }
 
 /** An account with a second factor, one device in sync, and its kit. */
@@ -245,9 +241,13 @@ export const settleAccount = async (world: AttackWorld, name = "a", host?: Devic
     world.advance(30_000)
     return totp.generate({ timestamp: world.nowMs() })
   }
+  const wrong = (): string => {
+    const near = [-2, -1, 0, 1, 2].map((step) => totp.generate({ timestamp: world.nowMs() + step * 30_000 }))
+    return ["000000", "111111", "222222", "333333", "444444", "555555"].find((one) => !near.includes(one)) ?? ""
+  }
   must(await device.kf.twoFactorConfirm(code()))
   must(await device.kf.syncOn({ items: "all", autoNew: true }))
-  return { device, kit, code }
+  return { device, kit, code, wrong }
 }
 
 /** Signs a device in, confirms it by the mailed link and the code it shows, and stops before the keys. */
