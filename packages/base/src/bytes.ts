@@ -139,18 +139,35 @@ export const putU64 = (out: Uint8Array, at: number, value: number): void => {
   putU32(out, at + 4, value >>> 0)
 }
 
+/** Every two characters of an alphabet, by their value. */
+const pairsOf = (alphabet: string): readonly string[] => {
+  const known = pairsByAlphabet.get(alphabet)
+  if (known !== undefined) return known
+  const pairs = [...alphabet].flatMap((a) => [...alphabet].map((b) => a + b))
+  pairsByAlphabet.set(alphabet, pairs)
+  return pairs
+}
+const pairsByAlphabet = new Map<string, readonly string[]>()
+
 const encodeBits = (bytes: Uint8Array, width: number, alphabet: string): string => {
+  const pairs = pairsOf(alphabet)
+  const mask = (1 << width) - 1
   let out = ""
   let buffer = 0
   let bits = 0
-  const mask = (1 << width) - 1
-  for (const b of bytes) {
-    buffer = (buffer << 8) | b
+  for (let i = 0; i < bytes.length; i++) {
+    buffer = (buffer << 8) | (bytes[i] ?? 0)
     bits += 8
-    while (bits >= width) {
-      bits -= width
-      out += alphabet[(buffer >> bits) & mask] ?? ""
+    // Two characters at a time: the id of every item is written for a list.
+    if (bits >= 2 * width) {
+      bits -= 2 * width
+      out += pairs[buffer >> bits] ?? ""
+      buffer &= (1 << bits) - 1
     }
+  }
+  if (bits >= width) {
+    bits -= width
+    out += alphabet[buffer >> bits] ?? ""
     buffer &= (1 << bits) - 1
   }
   if (bits > 0) out += alphabet[(buffer << (width - bits)) & mask] ?? ""

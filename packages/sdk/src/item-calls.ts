@@ -78,7 +78,14 @@ export const itemCalls = ({
         if (device.local === undefined) return err(notOpen(device))
         const isInBin = (row: LocalItem): boolean =>
           row.recordKind === RECORD_KIND.item && row.deletedAtMs > 0 && row.body.length > 0
-        return ok(inOrder([...device.items.values()].filter(isInBin).map(summaryOf)))
+        return ok(
+          inOrder(
+            [...device.items.deleted()]
+              .map(([, row]) => row)
+              .filter(isInBin)
+              .map(summaryOf),
+          ),
+        )
       }),
     get: (id) =>
       reading(async () => {

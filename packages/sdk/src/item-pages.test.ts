@@ -1,5 +1,6 @@
 import { bytesToHex, secret, utf8 } from "@keyferry/base"
 import { nodePrimitives as p } from "@keyferry/crypto/node"
+import { encodeItem, makeItem } from "@keyferry/items"
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { tmpdir } from "node:os"
@@ -21,7 +22,8 @@ import {
 import { itemRow, newLocalItem } from "./items.ts"
 import { createFileStore } from "./node/file-store.ts"
 import { openNodeKeyferry, storeFailure } from "./node/index.ts"
-import { decodePage, encodePage } from "./page-format.ts"
+import { cardOfRow } from "./packed-row.ts"
+import { decodePage, encodePage, type ReadPage, sizeInPage } from "./page-format.ts"
 import type { DeviceStore, SdkPorts } from "./ports.ts"
 import { unlock } from "./unlock.ts"
 
@@ -56,6 +58,7 @@ const item = (n: number, change: Partial<LocalItem> = {}): LocalItem => ({
   ...change,
 })
 const put = (one: LocalItem): ItemRow => ({ table: "item", key: bytesToHex(one.itemId), item: one, keys: KEYS })
+const rowsOf = ({ rows }: ReadPage): readonly LocalItem[] => rows.map((row) => row.open())
 const takeOut = (one: LocalItem): ItemRow => ({ table: "item", key: bytesToHex(one.itemId) })
 
 interface World {
@@ -107,12 +110,47 @@ describe("a page", () => {
     })
     const bytes = encodePage(4, [item(1), whole, item(2, { vaultId: new Uint8Array(32) })])
     const read = decodePage(bytes, false)
-    expect(read).toEqual({
-      ok: true,
-      value: { revision: 4, items: [item(1), whole, item(2, { vaultId: new Uint8Array(32) })] },
-    })
+    expect(read.ok && [read.value.revision, rowsOf(read.value)]).toEqual([
+      4,
+      [item(1), whole, item(2, { vaultId: new Uint8Array(32) })],
+    ])
     // One form of the same content.
-    expect(read.ok && encodePage(4, read.value.items)).toEqual(bytes)
+    expect(read.ok && encodePage(4, rowsOf(read.value))).toEqual(bytes)
+  })
+
+  test("a row that lies in its page says what the row itself says, and is made once", () => {
+    const one = item(3, { base: utf8("base"), tried: utf8("sent"), deletedAtMs: 12, waiting: true, strict: true })
+    const other = item(4, { strict: true })
+    const { itemId: id, vaultId: vault } = other
+    const note = makeItem({ kind: "note", title: "Kraken", fields: new Map(), nowMs: 5, itemId: id, vaultId: vault })
+    const body = encodeItem(note)
+    if (!body.ok) throw new Error(body.error)
+    const read = decodePage(encodePage(1, [one, { ...other, body: body.value }]), true)
+    const [first, second] = read.ok ? read.value.rows : []
+    if (first === undefined || second === undefined) throw new Error("two rows")
+    for (const row of [first, second]) {
+      const { itemId, vaultId, rev, epoch, ctHash, policy, strict, deletedAtMs, waiting, recordKind } = row
+      expect(row.open()).toMatchObject({
+        itemId,
+        vaultId,
+        rev,
+        epoch,
+        ctHash,
+        policy,
+        strict,
+        deletedAtMs,
+        waiting,
+        recordKind,
+      })
+      expect([row.tried, sizeInPage(row), cardOfRow(row)]).toEqual([
+        row.open().tried,
+        sizeInPage(row.open()),
+        cardOfRow(row.open()),
+      ])
+      expect(row.open()).toBe(row.open())
+    }
+    expect(first.open()).toEqual(one)
+    expect(second.card?.title).toBe("Kraken")
   })
 
   test("[DS16] columns of different length, a foreign vault number and bytes behind the end are refused", () => {
@@ -121,7 +159,7 @@ describe("a page", () => {
       const changed = bytes.slice()
       changed[at] = (changed[at] ?? 0) ^ 0x20
       const read = decodePage(changed, false)
-      if (read.ok) expect(encodePage(read.value.revision, read.value.items)).toEqual(changed)
+      if (read.ok) expect(encodePage(read.value.revision, rowsOf(read.value))).toEqual(changed)
     }
     expect(decodePage(new Uint8Array([...bytes, 0]), false).ok).toBe(false)
     expect(decodePage(bytes.slice(0, -1), false).ok).toBe(false)
@@ -152,7 +190,7 @@ describe("items in pages", () => {
     expect((await w.file.list("page")).length).toBe(3)
     await w.store.write([takeOut(item(1))])
     expect(w.written()).toEqual(["page index", "page out"])
-    expect([...(await must(w.read())).items.keys()]).toEqual([bytesToHex(item(2).itemId)])
+    expect([...(await must(w.read())).items].map(([key]) => key)).toEqual([bytesToHex(item(2).itemId)])
     await w.store.close()
   })
 

@@ -4,7 +4,7 @@ import type { Failure } from "@keyferry/protocol"
 import type { LocalKeys } from "./device.ts"
 import { type LocalItem, localItem } from "./formats.ts"
 import { ItemTable } from "./item-table.ts"
-import { decodePage, encodePage, PAGE_ITEMS, pageIndex, sizeInPage } from "./page-format.ts"
+import { decodePage, encodePage, PAGE_ITEMS, pageIndex, type ReadPage, sizeInPage } from "./page-format.ts"
 import type { DeviceStore, Row, SdkPorts } from "./ports.ts"
 import { openRow, sealRow } from "./sealing.ts"
 
@@ -30,7 +30,8 @@ interface Page {
   readonly key: string
   readonly revision: number
   readonly bytes: number
-  /** By item id in hex. */
+  readonly count: number
+  /** By item id in hex. Of a page that was read they are made when the page changes. */
   readonly items: ReadonlyMap<string, LocalItem>
 }
 interface ClosedPage {
@@ -144,10 +145,10 @@ const planPages = (ports: SdkPorts, before: ItemPages, rows: readonly ItemRow[])
   const placeFor = (table: Table, size: number): string => {
     const open = openByTable.get(table)
     const page = open === undefined ? undefined : (changed.get(open)?.page ?? pages.get(open))
-    const count = open === undefined ? 0 : (changed.get(open)?.items.size ?? page?.items.size ?? 0)
+    const count = open === undefined ? 0 : (changed.get(open)?.items.size ?? page?.count ?? 0)
     if (page !== undefined && hasRoom(page, size, count)) return page.key
     const key = bytesToHex(ports.random.bytes(8))
-    pages.set(key, { table, key, revision: 0, bytes: 0, items: new Map() })
+    pages.set(key, { table, key, revision: 0, bytes: 0, count: 0, items: new Map() })
     openByTable.set(table, key)
     return key
   }
@@ -170,12 +171,12 @@ const planPages = (ports: SdkPorts, before: ItemPages, rows: readonly ItemRow[])
   }
   for (const { page, items } of changed.values()) {
     if (items.size === 0) pages.delete(page.key)
-    else pages.set(page.key, { ...page, revision: page.revision + 1, items })
+    else pages.set(page.key, { ...page, revision: page.revision + 1, count: items.size, items })
   }
   return { pages, pageByItem, closed: before.closed }
 }
 
-const hasRoom = (page: Page, size: number, count = page.items.size): boolean =>
+const hasRoom = (page: Page, size: number, count = page.count): boolean =>
   count < PAGE_ITEMS && (count === 0 || page.bytes + size <= PAGE_BYTES)
 
 /** Rows for what differs between two states of the pages, and the index. */
@@ -199,7 +200,7 @@ const sealPages = async (
   }
   const index = pageIndex.encode({
     pages: [
-      ...[...after.pages.values()].map((page) => [page.table, page.key, page.revision, page.items.size] as const),
+      ...[...after.pages.values()].map((page) => [page.table, page.key, page.revision, page.count] as const),
       ...after.closed.map((page) => [page.table, page.key, page.revision, page.count] as const),
     ],
   })
@@ -268,7 +269,7 @@ const readPages = async (
       if (secret === undefined) return { closed: { table, key, revision, count } } as const
       const plain = await openRow(primitives, secret, table, key, value)
       const page = plain.ok ? decodePage(plain.value, table === STRICT) : plain
-      return page.ok && page.value.revision === revision && page.value.items.length === count
+      return page.ok && page.value.revision === revision && page.value.rows.length === count
         ? ({ page: page.value, table, key } as const)
         : undefined
     }),
@@ -279,19 +280,32 @@ const readPages = async (
       closed.push(one.closed)
       continue
     }
-    const own = new Map<string, LocalItem>()
     let bytes = 0
-    for (const item of one.page.items) {
-      const id = bytesToHex(item.itemId)
-      own.set(id, item)
-      items.set(id, item)
+    for (const row of one.page.rows) {
+      const id = bytesToHex(row.itemId)
+      items.set(id, row)
       pageByItem.set(id, one.key)
-      bytes += sizeInPage(item)
+      bytes += sizeInPage(row)
     }
-    pages.set(one.key, { table: one.table, key: one.key, revision: one.page.revision, bytes, items: own })
+    pages.set(one.key, readPage(one.table, one.key, one.page, bytes))
   }
   const closedCount = closed.reduce((sum, { count }) => sum + count, 0)
   return ok({ items, closed: closedCount, pages: { pages, pageByItem, closed } })
+}
+
+const readPage = (table: Table, key: string, { revision, rows }: ReadPage, bytes: number): Page => {
+  let items: ReadonlyMap<string, LocalItem> | undefined
+  return {
+    table,
+    key,
+    revision,
+    bytes,
+    count: rows.length,
+    get items() {
+      items ??= new Map(rows.map((row) => [bytesToHex(row.itemId), row.open()]))
+      return items
+    },
+  }
 }
 
 // ── format 1: a row for each item ────────────────────────────────────────────────────────────────────────────────
@@ -343,7 +357,7 @@ const OTHER_TABLES = ["clear", "bundle", "vault", "kept", "old", "state"]
 export const moveIntoPages = async (
   ports: SdkPorts,
   holder: PagesHolder,
-  items: ReadonlyMap<string, LocalItem>,
+  items: ItemTable,
 ): Promise<Result<void, Failure>> => {
   const { store } = ports
   const keys = holder.local
@@ -357,7 +371,7 @@ export const moveIntoPages = async (
     const secret = table === STRICT ? keys.strict : keys.standard
     const opened = await openRow(ports.primitives, secret, table, key, value)
     const page = opened.ok ? decodePage(opened.value, table === STRICT) : opened
-    if (page.ok) for (const item of page.value.items) back.set(bytesToHex(item.itemId), localItem.encode(item))
+    if (page.ok) for (const row of page.value.rows) back.set(bytesToHex(row.itemId), localItem.encode(row.open()))
   }
   const isSame = [...items].every(
     ([id, item]) => bytesToHex(back.get(id) ?? new Uint8Array()) === bytesToHex(localItem.encode(item)),

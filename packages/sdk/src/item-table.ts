@@ -3,8 +3,8 @@ import { RECORD_KIND } from "@keyferry/crypto"
 
 import type { ItemSummary } from "./api.ts"
 import { type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
-import { cardOf } from "./item-card.ts"
-import { summaryOf } from "./item-summary.ts"
+import { openRowOf, summaryOf } from "./item-summary.ts"
+import { cardOfRow, PackedRow, type RowHead } from "./packed-row.ts"
 
 /** How many items outside the bin are what. */
 export interface ItemCounts {
@@ -15,27 +15,61 @@ export interface ItemCounts {
 
 /**
  * The rows of an open device by item id in hex, and what is known of all of them together. Status, list and sync ask for that at
- * every change; here it costs as much as what changed, and not as much as what is there. Rows are never changed in place.
+ * every change; here it costs as much as what changed, and not as much as what is there. Rows are never changed in place; those
+ * that were read and that nobody asked for yet lie in their pages still.
  */
-export class ItemTable extends Map<string, LocalItem> {
+export class ItemTable implements Iterable<readonly [string, LocalItem]> {
+  readonly #rows = new Map<string, LocalItem | PackedRow>()
   readonly #unsettled = new Set<string>()
   #counts: Counts | undefined
   #listed: readonly ItemSummary[] = []
   /** What was set or taken out since the last list, with the row that was listed; `undefined` before the first list. */
-  #changed: Map<string, LocalItem | undefined> | undefined
+  #changed: Map<string, LocalItem | PackedRow | undefined> | undefined
 
-  override set(key: string, row: LocalItem): this {
+  get size(): number {
+    return this.#rows.size
+  }
+
+  has(key: string): boolean {
+    return this.#rows.has(key)
+  }
+
+  get(key: string): LocalItem | undefined {
+    const row = this.#rows.get(key)
+    return row === undefined ? undefined : this.#opened(key, row)
+  }
+
+  set(key: string, row: LocalItem | PackedRow): this {
     this.#replace(key, row)
-    return super.set(key, row)
+    this.#rows.set(key, row)
+    return this
   }
 
-  override delete(key: string): boolean {
+  delete(key: string): boolean {
     this.#replace(key, undefined)
-    return super.delete(key)
+    return this.#rows.delete(key)
   }
 
-  override clear(): void {
-    for (const key of this.keys()) this.delete(key)
+  clear(): void {
+    for (const key of this.#rows.keys()) this.delete(key)
+  }
+
+  *[Symbol.iterator](): Generator<readonly [string, LocalItem]> {
+    for (const [key, row] of this.#rows) yield [key, this.#opened(key, row)]
+  }
+
+  *values(): Generator<LocalItem> {
+    for (const [, row] of this) yield row
+  }
+
+  /** All rows as they are now, for a look that needs no bodies. */
+  heads(): readonly RowHead[] {
+    return [...this.#rows.values()]
+  }
+
+  /** Rows that went to the bin. */
+  *deleted(): Generator<readonly [string, LocalItem]> {
+    for (const [key, row] of this.#rows) if (row.deletedAtMs !== 0) yield [key, this.#opened(key, row)]
   }
 
   /** Rows whose state the server may not know: those that wait, and those that were tried and then taken back here. */
@@ -49,7 +83,7 @@ export class ItemTable extends Map<string, LocalItem> {
   counts(): ItemCounts {
     if (this.#counts === undefined) {
       this.#counts = { conflicts: 0, synced: 0, localOnly: 0 }
-      for (const row of this.values()) count(this.#counts, row, 1)
+      for (const row of this.#rows.values()) count(this.#counts, row, 1)
     }
     return { ...this.#counts }
   }
@@ -58,7 +92,7 @@ export class ItemTable extends Map<string, LocalItem> {
   list(): readonly ItemSummary[] {
     if (this.#changed === undefined) {
       this.#changed = new Map()
-      this.#listed = inOrder([...this.values()].filter(isLive).map(summaryOf))
+      this.#listed = inOrder([...this.#rows.values()].filter(isLive).map(summaryOf))
       return this.#listed
     }
     if (this.#changed.size === 0) return this.#listed
@@ -66,7 +100,7 @@ export class ItemTable extends Map<string, LocalItem> {
     const fresh: ItemSummary[] = []
     for (const [key, listed] of this.#changed) {
       const before = listedAs(listed)
-      const now = listedAs(this.get(key))
+      const now = listedAs(this.#rows.get(key))
       if (before === now) continue
       if (before !== undefined) gone.add(before)
       if (now !== undefined) fresh.push(now)
@@ -77,12 +111,19 @@ export class ItemTable extends Map<string, LocalItem> {
     return this.#listed
   }
 
-  #replace(key: string, row: LocalItem | undefined): void {
+  #opened(key: string, row: LocalItem | PackedRow): LocalItem {
+    if (!(row instanceof PackedRow)) return row
+    const opened = openRowOf(row)
+    this.#rows.set(key, opened)
+    return opened
+  }
+
+  #replace(key: string, row: LocalItem | PackedRow | undefined): void {
     if (row !== undefined && isUnsettled(row)) this.#unsettled.add(key)
     else if (this.#unsettled.size > 0) this.#unsettled.delete(key)
     // A store that is being opened: nothing was asked of it yet.
     if (this.#counts === undefined && this.#changed === undefined) return
-    const before = this.get(key)
+    const before = this.#rows.get(key)
     if (this.#changed?.has(key) === false) this.#changed.set(key, before)
     if (this.#counts !== undefined) {
       if (before !== undefined) count(this.#counts, before, -1)
@@ -93,16 +134,16 @@ export class ItemTable extends Map<string, LocalItem> {
 
 type Counts = { -readonly [name in keyof ItemCounts]: number }
 
-const isLive = (row: LocalItem): boolean => row.recordKind === RECORD_KIND.item && row.deletedAtMs === 0
+const isLive = (row: RowHead): boolean => row.recordKind === RECORD_KIND.item && row.deletedAtMs === 0
 
-const listedAs = (row: LocalItem | undefined): ItemSummary | undefined =>
+const listedAs = (row: LocalItem | PackedRow | undefined): ItemSummary | undefined =>
   row !== undefined && isLive(row) ? summaryOf(row) : undefined
 
-const isUnsettled = (row: LocalItem): boolean => row.waiting || row.tried !== undefined
+const isUnsettled = (row: LocalItem | PackedRow): boolean => row.waiting || row.tried !== undefined
 
-const count = (counts: Counts, row: LocalItem, by: 1 | -1): void => {
+const count = (counts: Counts, row: LocalItem | PackedRow, by: 1 | -1): void => {
   if (!isLive(row)) return
-  if ((cardOf(row)?.conflicts ?? 0) > 0) counts.conflicts += by
+  if ((cardOfRow(row)?.conflicts ?? 0) > 0) counts.conflicts += by
   if (row.policy === POLICY_SYNCED && row.rev > 0) counts.synced += by
   if (row.policy === POLICY_LOCAL) counts.localOnly += by
 }

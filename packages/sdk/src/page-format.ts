@@ -5,6 +5,7 @@ import {
   err,
   listOf,
   ok,
+  oneOf,
   type Result,
   struct,
   textUpTo,
@@ -13,7 +14,8 @@ import {
 } from "@keyferry/base"
 
 import { HELD_BY_CHOICE, HELD_BY_SWITCH, type LocalItem, POLICY_LOCAL, POLICY_SYNCED } from "./formats.ts"
-import { CARD_VERSION, cardOf, type ItemCard, rememberCard } from "./item-card.ts"
+import { CARD_VERSION, cardOf, type ItemCard } from "./item-card.ts"
+import { cardOfRow, PackedRow, type PageColumns } from "./packed-row.ts"
 
 /*
  * A page: the items of one class, field by field. Columns, because ten thousand maps of seventeen keys each take longer to
@@ -40,7 +42,7 @@ const pageStruct = struct({
   epochs: [6, numbers],
   ctHashes: [7, bytesUpTo(32 * PAGE_ITEMS)],
   bodies: [8, listOf(body, PAGE_ITEMS)],
-  policies: [9, numbers],
+  policies: [9, listOf(oneOf(POLICY_SYNCED, POLICY_LOCAL), PAGE_ITEMS)],
   deletedAtMs: [10, numbers],
   /** 1 where something is not at the server yet. */
   waiting: [11, numbers],
@@ -49,7 +51,7 @@ const pageStruct = struct({
   prevHashes: [14, bytesUpTo(32 * PAGE_ITEMS)],
   // What few items have: [which item, value].
   bases: [15, at(body)],
-  heldBy: [16, at(uint)],
+  heldBy: [16, at(oneOf(HELD_BY_CHOICE, HELD_BY_SWITCH))],
   orders: [17, at(uint)],
   tried: [18, at(body)],
   cardVersion: [19, uint],
@@ -130,7 +132,7 @@ export const encodePage = (revision: number, items: readonly LocalItem[]): Uint8
 
 export interface ReadPage {
   readonly revision: number
-  readonly items: readonly LocalItem[]
+  readonly rows: readonly PackedRow[]
 }
 
 /** Errors: malformed, for anything that `encodePage` does not write. */
@@ -151,74 +153,25 @@ export const decodePage = (bytes: Uint8Array, strict: boolean): Result<ReadPage,
   if (
     [...columns, ...cardColumns, page.recordKinds].some((column) => column.length !== count) ||
     wide.some(([column, size]) => column.length !== count * size) ||
-    page.vaultIds.some((id) => id.length !== 32)
+    page.vaultIds.some((id) => id.length !== 32) ||
+    page.vaults.some((n) => n >= page.vaultIds.length)
   )
     return err("malformed")
-  const bases = new Map(page.bases)
-  const heldBy = new Map(page.heldBy)
-  const orders = new Map(page.orders)
-  const tried = new Map(page.tried)
-  const items: LocalItem[] = []
-  for (const [n, itemBody] of page.bodies.entries()) {
-    const vaultId = page.vaultIds[page.vaults[n] ?? -1]
-    const policy = page.policies[n]
-    const held = heldBy.get(n)
-    const base = bases.get(n)
-    const order = orders.get(n)
-    const sent = tried.get(n)
-    if (vaultId === undefined || (policy !== POLICY_SYNCED && policy !== POLICY_LOCAL)) return err("malformed")
-    if (held !== undefined && held !== HELD_BY_CHOICE && held !== HELD_BY_SWITCH) return err("malformed")
-    const item: LocalItem = {
-      itemId: part(page.itemIds, n, 16),
-      vaultId,
-      rev: page.revs[n] ?? 0,
-      epoch: page.epochs[n] ?? 0,
-      ctHash: part(page.ctHashes, n, 32),
-      body: itemBody,
-      policy,
-      strict,
-      deletedAtMs: page.deletedAtMs[n] ?? 0,
-      waiting: page.waiting[n] === 1,
-      by: part(page.by, n, 16),
-      recordKind: page.recordKinds[n] ?? 0,
-      prevHash: part(page.prevHashes, n, 32),
-    }
-    const hasMore = base !== undefined || held !== undefined || order !== undefined || sent !== undefined
-    const kind = page.kinds[n] ?? ""
-    if (page.cardVersion === CARD_VERSION && kind !== "")
-      rememberCard(item, {
-        kind,
-        title: page.titles[n] ?? "",
-        summary: page.summaries[n] ?? "",
-        tags: page.tags[n] ?? [],
-        updatedMs: page.updatedMs[n] ?? 0,
-        conflicts: page.conflicts[n] ?? 0,
-      })
-    items.push(hasMore ? withMore(item, { base, held, order, sent }) : item)
+  const { revision, cardVersion, bases, heldBy, orders, tried, kinds, titles, summaries, tags, ...rest } = page
+  const shared: PageColumns = {
+    ...rest,
+    strict,
+    bases: new Map(bases),
+    heldBy: new Map(heldBy),
+    orders: new Map(orders),
+    tried: new Map(tried),
+    cards:
+      cardVersion === CARD_VERSION
+        ? { kinds, titles, summaries, tags, updatedMs: page.updatedMs, conflicts: page.conflicts }
+        : undefined,
   }
-  return ok({ revision: page.revision, items })
+  return ok({ revision, rows: page.bodies.map((_, n) => new PackedRow(shared, n)) })
 }
-
-/** A view of one of many of the same size. Quicker made than by `subarray`, and ten thousand items have four each. */
-const part = (column: Uint8Array, n: number, size: number): Uint8Array =>
-  new Uint8Array(column.buffer, column.byteOffset + size * n, size)
-
-/** What few items have. */
-const withMore = (
-  item: LocalItem,
-  more: {
-    readonly base: LocalItem["base"]
-    readonly held: LocalItem["heldBy"]
-    readonly order: LocalItem["order"]
-    readonly sent: LocalItem["tried"]
-  },
-): LocalItem => ({
-  ...item,
-  ...(more.base === undefined ? {} : { base: more.base }),
-  ...(more.held === undefined ? {} : { heldBy: more.held }),
-  ...(more.order === undefined ? {} : { order: more.order }),
-  ...(more.sent === undefined ? {} : { tried: more.sent }),
-})
 
 /** The pages that there are, with the newest revision of each, and how many items each holds. */
 export const pageIndex = struct({
@@ -226,5 +179,8 @@ export const pageIndex = struct({
 })
 
 /** About what an item takes in its page. */
-export const sizeInPage = (item: LocalItem): number =>
-  230 + item.body.length + (item.base?.length ?? 0) + (item.tried?.length ?? 0) + (cardOf(item)?.title.length ?? 0)
+export const sizeInPage = (row: LocalItem | PackedRow): number =>
+  230 + bodyBytes(row) + (cardOfRow(row)?.title.length ?? 0)
+
+const bodyBytes = (row: LocalItem | PackedRow): number =>
+  row instanceof PackedRow ? row.bodyBytes : row.body.length + (row.base?.length ?? 0) + (row.tried?.length ?? 0)

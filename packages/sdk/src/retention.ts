@@ -16,8 +16,8 @@ export const purgeOld = async (device: Device): Promise<void> => {
   }
   rows.push(...(await staleKept(device)))
   const { itemRow, removedItemRow } = await import("./items.ts")
-  for (const [key, item] of device.items) {
-    if (item.deletedAtMs === 0 || item.deletedAtMs >= before || item.waiting || item.body.length === 0) continue
+  for (const [key, item] of device.items.deleted()) {
+    if (item.deletedAtMs >= before || item.waiting || item.body.length === 0) continue
     if (item.rev === 0) {
       rows.push(removedItemRow(item))
       device.items.delete(key)

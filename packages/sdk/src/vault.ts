@@ -44,7 +44,8 @@ import {
 import type { Failure, VaultPush } from "@keyferry/protocol"
 
 import type { Device, FullKeys, LocalKeys } from "./device.ts"
-import { type LocalItem, type VaultRow, vaultRow } from "./formats.ts"
+import { type VaultRow, vaultRow } from "./formats.ts"
+import type { RowHead } from "./packed-row.ts"
 import type { Row } from "./ports.ts"
 import { openRow, sealRow } from "./sealing.ts"
 
@@ -79,13 +80,13 @@ export const loadVaults = async (device: Device, keys: LocalKeys): Promise<Resul
     const state = row.ok ? decodeVaultState(row.value.state) : row
     if (!row.ok || !state.ok) return err({ code: "store-corrupt", detail: "A vault's state does not open." })
     // As of now; hashed when the trie is first asked for: a list is there without the twenty thousand hashes of a large vault.
-    const leaves = leavesOf(device, row.value)
+    const rows = device.items.heads()
     let tree: MemoryTree | undefined
     vaults.set(key, {
       row: row.value,
       state: state.value,
       get tree() {
-        tree ??= createMemoryTree(createTrie(device.ports.primitives, leaves))
+        tree ??= createMemoryTree(createTrie(device.ports.primitives, leavesOf(rows, row.value)))
         return tree
       },
     })
@@ -95,7 +96,7 @@ export const loadVaults = async (device: Device, keys: LocalKeys): Promise<Resul
 }
 
 /** The server's leaf of a local row, `undefined` while the server has none. */
-export const leafOfLocal = (item: LocalItem): Leaf | undefined =>
+export const leafOfLocal = (item: RowHead): Leaf | undefined =>
   item.rev === 0
     ? undefined
     : {
@@ -106,9 +107,9 @@ export const leafOfLocal = (item: LocalItem): Leaf | undefined =>
         tombstone: equalBytes(item.ctHash, ZERO32),
       }
 
-const leavesOf = (device: Device, row: VaultRow): readonly Leaf[] => {
+const leavesOf = (items: readonly RowHead[], row: VaultRow): readonly Leaf[] => {
   const leaves: Leaf[] = []
-  for (const item of device.items.values()) {
+  for (const item of items) {
     const leaf = equalBytes(item.vaultId, row.vaultId) ? leafOfLocal(item) : undefined
     if (leaf !== undefined) leaves.push(leaf)
   }

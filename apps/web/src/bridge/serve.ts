@@ -25,6 +25,9 @@ export const serveKeyferry = (keyferry: Keyferry, line: Line<Reply, Request>, on
       // What a locked device told is not kept either.
       if (method === "status" && !isOpen(value as Status)) list.forget()
       line.send({ kind: "answer", id, value, hasLate: late !== undefined })
+      // The page asks for it next, and draws its frame first: what takes long of a list is done by then, and kept. What fails
+      // here fails again when it asks.
+      if (method === "unlock") keyferry.list().catch(() => undefined)
       // What ends in a defect ends all the same: the page waits for this alone, and the call itself was answered.
       if (late !== undefined) line.send({ kind: "late", id, value: await late.catch(() => DEFECT) })
     } catch (error) {
