@@ -169,8 +169,8 @@ export const sabotages: readonly Sabotage[] = [
     changes: [
       {
         file: "packages/sdk/src/item-pages.ts",
-        search: "page.ok && page.value.revision === revision && page.value.items.length === count",
-        replace: "page.ok && page.value.items.length > 0",
+        search: "page.ok && page.value.revision === revision && page.value.rows.length === count",
+        replace: "page.ok && page.value.rows.length > 0",
       },
     ],
     killer: { file: "adversarial/device/stolen.slow.test.ts", title: "X-42" },
