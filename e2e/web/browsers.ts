@@ -16,6 +16,8 @@ export interface Tab {
   readonly write: (text: string) => Promise<void>
   readonly click: (x: number, y: number) => Promise<void>
   readonly screenshot: (path: string) => Promise<void>
+  /** Turns the phone, or narrows the window, under the page that is there. */
+  readonly resize: (width: number, height: number) => Promise<void>
   /** Chromium only: an authenticator that verifies its person by itself. */
   readonly addAuthenticator: () => Promise<void>
   /** Chromium only: the next request for such an address never gets an answer. */
@@ -101,6 +103,7 @@ const startChromium = async (profile: string, watch: Watch, { camera }: BrowserW
         write: (text) => page.keyboard.type(text),
         click: (x, y) => page.mouse.click(x, y),
         screenshot: async (path) => void (await page.screenshot({ path })),
+        resize: (width, height) => page.setViewportSize({ width, height }),
         addAuthenticator: async () => {
           const session = await context.newCDPSession(page)
           await session.send("WebAuthn.enable")
@@ -164,6 +167,7 @@ const startFirefox = async (profile: string, watch: Watch): Promise<BrowserProce
         write: (text) => page.keyboard.type(text),
         click: (x, y) => page.mouse.click(x, y),
         screenshot: async (path) => void (await page.screenshot({ path })),
+        resize: (width, height) => resizeFirefox(page, width, height),
         addAuthenticator: () => Promise.reject(new Error("Firefox has no authenticator for tests over BiDi")),
         stallOnce: () => Promise.reject(new Error("BiDi holds up no single request here")),
         spoil: () => Promise.reject(new Error("BiDi changes no single answer here")),
@@ -172,6 +176,20 @@ const startFirefox = async (profile: string, watch: Watch): Promise<BrowserProce
     },
     close: () => browser.close(),
   }
+}
+
+interface Resizable {
+  readonly browsingContext: {
+    readonly setViewport: (wish: {
+      readonly viewport: { readonly width: number; readonly height: number }
+    }) => Promise<void>
+  }
+}
+
+/** Puppeteer's own call asks for the turn of the screen as well, which Firefox does not know. */
+const resizeFirefox = async (page: FirefoxPage, width: number, height: number): Promise<void> => {
+  const frame: unknown = page.mainFrame()
+  await (frame as Resizable).browsingContext.setViewport({ viewport: { width, height } })
 }
 
 declare const document: { readonly readyState: string }

@@ -80,7 +80,14 @@ const tellThem = async ({ world, name, how, check, sit: sitAt, reloaded }: Sitti
     await ada.press("Unlock")
     await ada.sees("Password of this browser")
     await reloaded(ada, "Password of this browser")
-    await ada.fill("Email", ADDRESS)
+    await ada.fill("Email", "ada at example")
+    // It would seal this browser anew, and open neither it nor the account for who mistyped it.
+    await ada.fill("Password of this browser", `${PASSWORD}.`)
+    await ada.sees("Write an address such as name@example.org.")
+    // As it is when it was copied out of a line.
+    await ada.fill("Email", ` ${ADDRESS} `)
+    await ada.press("Create account")
+    await ada.sees("wrong-password")
     await ada.fill("Password of this browser", PASSWORD)
     await ada.press("Create account")
     await ada.sees("Your recovery kit")

@@ -9,6 +9,16 @@ declare const document: {
   readonly title: string
   readonly activeElement: { readonly dispatchEvent: (event: object) => void } | null
   readonly documentElement: { readonly dataset: Readonly<Record<string, string | undefined>> }
+  readonly querySelectorAll: (selector: string) => Iterable<{
+    readonly getBoundingClientRect: () => { readonly top: number; readonly height: number }
+  }>
+}
+
+/** Whether no row lies over the next one. */
+const rowsFollow = (): boolean => {
+  const boxes = [...document.querySelectorAll(".row")].map((row) => row.getBoundingClientRect())
+  const ends = boxes.map(({ top, height }) => [top, top + height] as const).toSorted(([a], [b]) => a - b)
+  return ends.length > 1 && ends.slice(1).every(([top], at) => Math.abs(top - (ends[at]?.[1] ?? 0)) < 1)
 }
 
 const FACTOR_FRESH_MS = 5 * 60_000
@@ -132,6 +142,14 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await ada.press("Clear filter")
     await ada.press("Select Alpha")
     await ada.sees("1 selected")
+    // Each row begins where the one before it ends, also when the page becomes that of a phone and back.
+    for (const [width, height] of [
+      [360, 740],
+      [1280, 720],
+    ] as const) {
+      await ada.tab.resize(width, height)
+      await until(() => ada.tab.run(rowsFollow, undefined), `rows follow each other at ${width} pixels`)
+    }
     await open("/settings/appearance", "Rows")
     await ada.choose("Compact")
     await reloaded(ada, "Rows")

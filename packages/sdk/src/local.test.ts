@@ -109,6 +109,16 @@ describe("a device without an account", () => {
     await kf.close()
   })
 
+  test("a sign-up beside what is here takes no other password than the one that opens it", async () => {
+    const kf = await open(folder())
+    await kf.createLocal(PASSWORD)
+    const signUp = (password: string) =>
+      kf.signUp({ link: "http://127.0.0.1:9/setup#t=x", address: "ada@example.org", password, deviceName: "laptop" })
+    expect(await signUp(`${PASSWORD}.`)).toMatchObject({ error: { code: "wrong-password" } })
+    expect(await signUp(PASSWORD)).toMatchObject({ error: { code: "network-unreachable" } })
+    await kf.close()
+  })
+
   test("an archive opens again in another store, and importing twice adds nothing", async () => {
     const a = await open(folder())
     await a.createLocal(PASSWORD)

@@ -36,7 +36,7 @@ import { dropStaged, settle, stage, type Staged, startLease } from "./staged.ts"
 import { afterUnlock } from "./open-time.ts"
 import { reportUnlocked, storeLease } from "./lease.ts"
 import { readToken } from "./lease-token.ts"
-import { createLocalStore, passwordProblem } from "./unlock.ts"
+import { checkLocalPassword, createLocalStore, passwordProblem } from "./unlock.ts"
 import { b64, fromB64, keyIdOf } from "./wire.ts"
 
 /** `https://keys.example.com/setup#t=<token>` or `/join#t=<token>`: the token never reaches a server log. */
@@ -80,10 +80,11 @@ export const signUp = async (
   if (weak !== undefined) return err(weak)
   const invitation = parseInvitation(input.link)
   if (!invitation.ok) return invitation
-  if (device.record === undefined) {
-    const made = await createLocalStore(device, input.password)
-    if (!made.ok) return made
-  }
+  // It seals this device anew: one that was mistyped would close what is here for good.
+  const ready = await (device.record === undefined
+    ? createLocalStore(device, input.password)
+    : checkLocalPassword(device, input.password))
+  if (!ready.ok) return ready
   const transport = transportOf(device, invitation.value.origin)
   const discovered = await transport.discover()
   if (!discovered.ok) return discovered

@@ -140,6 +140,14 @@ const openLocal = async (device: Device, password: string, d: DeviceSecret): Pro
   return ok({ lock: "unlocked" })
 }
 
+/** Whether this password opens the vault that is here, which is open already and has no account. */
+export const checkLocalPassword = async (device: Device, password: string): Promise<Result<unknown, Failure>> => {
+  const d = await deviceSecret(device.ports, false)
+  return d === undefined
+    ? err({ code: "store-corrupt", detail: "The device secret is missing." })
+    : openLocal(device, password, d)
+}
+
 const openWithAccount = async (
   device: Device,
   password: string,

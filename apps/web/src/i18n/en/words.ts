@@ -18,6 +18,7 @@ export const words = {
   "field.hide": "Hide {field}",
   "field.password": "Password",
   "field.address": "Email",
+  "field.address-wrong": "Write an address such as name@example.org.",
   "field.device-name": "Name of this browser",
   "field.device-name-hint": "Your other devices show it. You can change it later.",
 } as const

@@ -8,6 +8,7 @@ import { Button } from "../kit/button.tsx"
 import { Field } from "../kit/field.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { PageHead, ProgressBar } from "../kit/pieces.tsx"
+import { AddressField, isAddress } from "../shared/address-field.tsx"
 import { suggestedDeviceName } from "../shared/device-name.ts"
 import { EntryFrame } from "./entry-frame.tsx"
 
@@ -44,16 +45,7 @@ export const SignIn = ({ inside = false }: { readonly inside?: boolean }) => {
             .then((done) => (done === undefined ? undefined : go("/", { replace: true })))
         }}
       >
-        <Field
-          label={t("field.address")}
-          value={address}
-          onChange={setAddress}
-          mode="email"
-          autoComplete="username"
-          name="username"
-          focused
-          required
-        />
+        <AddressField value={address} onChange={setAddress} focused />
         <Field
           label={t("field.password")}
           value={password}
@@ -76,7 +68,7 @@ export const SignIn = ({ inside = false }: { readonly inside?: boolean }) => {
             tone="primary"
             submit
             pending={act.pending}
-            disabled={address.trim() === "" || password === "" || deviceName.trim() === ""}
+            disabled={!isAddress(address) || password === "" || deviceName.trim() === ""}
           >
             {t("sign-in.do")}
           </Button>

@@ -10,13 +10,12 @@ import { Button, ButtonLink } from "../kit/button.tsx"
 import { Field } from "../kit/field.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { PageHead, ProgressBar } from "../kit/pieces.tsx"
+import { AddressField, isAddress } from "../shared/address-field.tsx"
 import { suggestedDeviceName } from "../shared/device-name.ts"
 import { isPasswordReady, NewPassword } from "../shared/new-password.tsx"
 import { EntryFrame } from "./entry-frame.tsx"
 import { KitSheet } from "../kit-sheet/kit-sheet.tsx"
 import { keepKit, takeKit } from "../kit-sheet/unsaved-kit.ts"
-
-const isAddress = (text: string): boolean => /^[^\s@]+@[^\s@]+$/.test(text.trim())
 
 /** An invitation, an address and a password; then the kit, once. */
 export const SignUp = ({ inside = false }: { readonly inside?: boolean }) => {
@@ -83,16 +82,7 @@ export const SignUp = ({ inside = false }: { readonly inside?: boolean }) => {
           required
           focused={link === ""}
         />
-        <Field
-          label={t("field.address")}
-          value={address}
-          onChange={setAddress}
-          mode="email"
-          autoComplete="username"
-          name="username"
-          required
-          focused={link !== ""}
-        />
+        <AddressField value={address} onChange={setAddress} focused={link !== ""} />
         {inside ? (
           <Field
             label={t("sign-up.same-password")}

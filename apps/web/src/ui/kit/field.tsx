@@ -81,7 +81,7 @@ export const Field = (props: FieldProps) => {
       </label>
       <div className="input-line">
         {lines === undefined ? (
-          <input type={secret && !shown ? "password" : props.mode === "email" ? "email" : "text"} {...shared} />
+          <input type={secret && !shown ? "password" : "text"} {...shared} />
         ) : (
           <textarea rows={lines} data-masked={secret && !shown ? "" : undefined} {...shared} />
         )}

@@ -19,6 +19,7 @@ import { ago } from "../../i18n/times.ts"
 import { t } from "../../i18n/translate.ts"
 import { useKeyferry } from "../data/app-context.tsx"
 import { usePreferences } from "../data/preferences.ts"
+import { useMedia } from "../data/use-media.ts"
 import { useNow } from "../data/use-now.ts"
 import { Checkbox } from "../kit/choice.tsx"
 import { Icon } from "../kit/icon.tsx"
@@ -41,8 +42,8 @@ const TITLE_SHOWN = 200
 /** As the style sheet says: each row is as high as the next, so none is measured. */
 const useRowHeight = (): number => {
   const { density } = usePreferences()
-  const coarse = matchMedia("(pointer: coarse)").matches
-  const narrow = matchMedia("(width < 45rem)").matches
+  const coarse = useMedia("(pointer: coarse)")
+  const narrow = useMedia("(width < 45rem)")
   // Read when the list appears: with each letter in its filter the page would work out all its styles anew.
   const [rem] = useState(() => Number.parseFloat(getComputedStyle(document.documentElement).fontSize))
   return rem * (narrow ? 4.25 : density === "compact" ? 2 : coarse ? 3.25 : 2.75)
@@ -251,7 +252,7 @@ const Row = memo(
           <span className="row-icon" title={labelOfKind(item.kind)}>
             <Icon name={iconOfKind(item.kind)} />
           </span>
-          <Link to={`/item/${item.id}`} className="row-title" tabIndex={tabStop ? 0 : -1}>
+          <Link to={`/item/${item.id}`} className="row-title" tabIndex={tabStop ? 0 : -1} title={title}>
             <bdi>{title}</bdi>
           </Link>
         </span>

@@ -7,8 +7,8 @@ import { useAsk } from "../data/use-ask.ts"
 import { useOpen } from "../data/use-step.ts"
 import { Button } from "../kit/button.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
-import { Field } from "../kit/field.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
+import { AddressField, isAddress } from "../shared/address-field.tsx"
 
 /**
  * The account's email address. It changes when the link in the new mailbox is answered, and the old one hears of it, so
@@ -62,19 +62,10 @@ export const AddressSetting = () => {
           }}
         >
           <p>{t("address.body", { from: account.address })}</p>
-          <Field
-            label={t("address.new")}
-            value={typed}
-            onChange={setTyped}
-            mode="email"
-            autoComplete="email"
-            name="email"
-            focused
-            maxLength={254}
-          />
+          <AddressField label={t("address.new")} value={typed} onChange={setTyped} autoComplete="email" focused />
           <FailureNotice failure={act.failure} />
           <DialogActions>
-            <Button tone="primary" submit pending={act.pending} disabled={!/.@./.test(wanted)}>
+            <Button tone="primary" submit pending={act.pending} disabled={!isAddress(wanted)}>
               {t("address.do")}
             </Button>
             <Button onPress={close}>{t("button.cancel")}</Button>
