@@ -346,8 +346,14 @@ describe("devices of one person on real processes", () => {
         deviceName: "E",
       }),
     )
+    expect((await d.status({ fresh: true })).account?.factorResetAtMs).toBeUndefined()
     expect(await e.loginFactorLost()).toMatchObject({ ok: false, error: { code: "recovery-waiting" } })
+    // The server says to a device that listens that there is something to ask for.
+    await until(async () => (await d.status()).account?.deviceState === "unknown", "d is told")
+    const waits = (await d.status({ fresh: true })).account?.factorResetAtMs
+    expect(waits).toBeGreaterThan(world.nowMs() + 71 * 3_600_000)
     expect(must(await d.stopFactorReset()).cancelled).toBe(true)
+    expect((await d.status({ fresh: true })).account?.factorResetAtMs).toBeUndefined()
     await world.stop()
     expect(must(await d.rescue(newKit.code, "rescued password 1")).items).toBe(3)
     expect((await titles(d)).map(([, c]) => c)).toEqual(["local", "local", "local"])

@@ -25,6 +25,8 @@ const NO_CAMERA = "where there is no camera, the page says so and names what is 
 const DEVICE_SEEN = "a new browser is approved by its code before the camera, with nothing typed but two words"
 const RECOVERED =
   "the password is lost: the kit, the mailbox and the second factor bring the account back, with a reload at each step"
+const FACTOR_LOST =
+  "the second factor is lost as well: after 72 hours the kit recovers without it, in a page that was closed meanwhile"
 const PASSWORD_CHANGED = "the password is changed; a reload comes back to the question"
 const ADDRESS_CHANGED = "the address is changed by the link in the new mailbox; both mailboxes are told"
 const KIT_REPLACED = "the kit is replaced, and the new one is checked after a reload lost its page"
@@ -116,6 +118,9 @@ export const REACHED: Readonly<Record<string, string>> = {
   "screen:approve": DEVICE_SEEN,
   "screen:approve-reply": DEVICE_SEEN,
   "screen:recover": RECOVERED,
+  "dialog:factor-lost": FACTOR_LOST,
+  "screen:factor-waits": FACTOR_LOST,
+  "banner:factor-reset": FACTOR_LOST,
   "screen:recover-password": RECOVERED,
   "dialog:change-password": PASSWORD_CHANGED,
   "dialog:change-address": ADDRESS_CHANGED,

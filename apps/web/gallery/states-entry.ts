@@ -1,3 +1,5 @@
+import { err } from "@keyferry/base"
+
 import * as f from "./fixtures.ts"
 import type { GalleryState } from "./gallery-state.ts"
 
@@ -77,6 +79,23 @@ export const ENTRY_STATES: readonly GalleryState[] = [
     ],
   },
   { id: "second-factor", path: "/", shows: ["screen:second-factor"], record: joining({}) },
+  {
+    id: "factor-lost",
+    path: "/",
+    shows: ["dialog:factor-lost"],
+    record: joining({}),
+    steps: [{ click: "Go on without it" }],
+  },
+  {
+    id: "factor-waits",
+    path: "/",
+    shows: ["screen:factor-waits"],
+    record: {
+      ...joining({}),
+      over: { loginFactorLost: async () => err({ code: "recovery-waiting", retryAfterS: 72 * 3600 }) },
+    },
+    steps: [{ click: "Go on without it" }, { click: "Go on" }],
+  },
   {
     id: "confirm-by-device",
     path: "/",

@@ -109,6 +109,19 @@ export const SYNC_GALLERY_STATES: readonly GalleryState[] = [
     shows: ["banner:kit"],
     record: { status: { ...f.synced, account: f.account({ kitUnchecked: true }) } },
   },
+  {
+    id: "factor-reset",
+    path: "/",
+    shows: ["banner:factor-reset"],
+    record: { status: { ...f.synced, account: f.account({ factorResetAtMs: f.NOW_MS + 71 * 3_600_000 }) } },
+  },
+  {
+    id: "factor-reset-360",
+    path: "/",
+    shows: [],
+    width: 360,
+    record: { status: { ...f.synced, account: f.account({ factorResetAtMs: f.NOW_MS + 71 * 3_600_000 }) } },
+  },
   { id: "overdue", path: "/", shows: ["banner:overdue"], record: withSync({ rotationOverdue: 1 }) },
   { id: "device-waits", path: "/", shows: ["banner:device-waits"], record: { ...inside, devices: f.waitingDevices } },
   {

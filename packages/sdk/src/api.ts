@@ -136,6 +136,8 @@ export interface Status {
     readonly frozen: boolean
     /** Somebody asked to thaw it without a second factor; from then on they may. */
     readonly thawAtMs?: number
+    /** Somebody with the password or the kit asked to get in without a second factor; from then on they may. */
+    readonly factorResetAtMs?: number
     readonly syncSuspended: boolean
     /** This device made the kit that counts, and nobody proved here that it can be read. Known while it is open. */
     readonly kitUnchecked?: true

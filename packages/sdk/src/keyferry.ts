@@ -76,7 +76,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
   let remote: RemoteAccount | undefined
   const live = createLive(
     device,
-    () => changed(),
+    () => void accountChanged(undefined),
     () => void serial(() => removeRetired(device)),
     () => void keyferry.lock(),
   )
@@ -99,7 +99,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     return result
   }
   const changing = async <T>(work: () => Done<T>): Done<T> => accountChanged(await online(work))
-  /** The account changed through this device: what the server says of it is asked again when somebody looks, who is told to. */
+  /** The account changed, through this device or as the server says: it is asked again when somebody looks, who is told to. */
   const accountChanged = <T>(result: T): T => {
     remote = undefined
     changed()
@@ -218,7 +218,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
     loginSecondFactor: (kind, code, mail = true) => serial(() => secondFactor(device, box, { kind, code, mail })),
     loginPasskey: (mail = true) => serial(() => loginPasskey(device, box, mail)),
     loginFactorLost: () => serial(() => factorLost(device, box)),
-    stopFactorReset: () => call(online, device, (c) => c.transport.json("two-factor.reset-cancel", {}, c.as)),
+    stopFactorReset: () => call(changing, device, (c) => c.transport.json("two-factor.reset-cancel", {}, c.as)),
     requestMail: (options) =>
       changing(async () => {
         if (box.current !== undefined) return requestMail(device, box)

@@ -84,6 +84,7 @@ const replies: Readonly<Record<JsonRoute, Check>> = {
     head: text(44),
     serverTimeMs: whole,
     "thawAtMs?": whole,
+    "factorResetAtMs?": whole,
     "passwordLost?": flag,
     "lossAcceptedAtMs?": whole,
     "leaseAttempt?": whole,

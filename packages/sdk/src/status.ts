@@ -62,6 +62,7 @@ export const statusOf = (
             factors: remote?.factors ?? [],
             frozen: remote?.frozen ?? false,
             ...(remote?.thawAtMs === undefined ? {} : { thawAtMs: remote.thawAtMs }),
+            ...(remote?.factorResetAtMs === undefined ? {} : { factorResetAtMs: remote.factorResetAtMs }),
             syncSuspended: remote?.syncSuspended ?? false,
             ...(isKitUnchecked(device) ? { kitUnchecked: true as const } : {}),
           },

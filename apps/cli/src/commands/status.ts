@@ -127,6 +127,10 @@ const lookAt = (status: Status, nowMs: number, zone?: string): readonly string[]
         ? "the account is frozen; nothing opens or syncs → kf thaw"
         : `the account is frozen; somebody may thaw it without your second factor ${when(account.thawAtMs, nowMs, zone)} → kf freeze stops that, kf thaw ends it`,
     )
+  if (account?.factorResetAtMs !== undefined)
+    lines.push(
+      `somebody with your password or your kit may sign in without your second factor ${when(account.factorResetAtMs, nowMs, zone)} → kf 2fa keep stops that`,
+    )
   if (account !== undefined && knows(status) && account.factors.length === 0)
     lines.push("no second factor; sync needs one → kf sync on")
   else if (account !== undefined && (account.deviceState === "pending-first" || account.deviceState === "pending"))

@@ -95,7 +95,7 @@ const addMailbox = (app: FastifyInstance, { store, settings }: Context): void =>
 }
 
 const frame = (title: string, body: string): string =>
-  `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title} · Keyferry</title><link rel="icon" href="/icon.svg" type="image/svg+xml"><link rel="stylesheet" href="/pages/style.css"></head><body><main><h1>${title}</h1>${body}</main></body></html>`
+  `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title} · Keyferry</title><link rel="icon" href="/icon.svg" type="image/svg+xml"><link rel="stylesheet" href="/pages/style.css"></head><body><header><a class="brand" href="/">Keyferry</a></header><main><h1>${title}</h1>${body}</main></body></html>`
 
 const errorsPage = (): string =>
   frame(

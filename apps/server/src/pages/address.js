@@ -7,7 +7,12 @@ const confirm = async () => {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ token: location.hash.slice(1) }),
-  })
+  }).catch(() => undefined)
+  if (response === undefined) {
+    button.disabled = false
+    status.textContent = "The server could not be reached. Try again."
+    return
+  }
   const answer = await response.json().catch(() => ({}))
   button.hidden = response.ok
   button.disabled = false

@@ -1,4 +1,5 @@
 // The token stays behind the "#": it reaches the server only in the body of what a person does here.
+const UNREACHED = "The server could not be reached."
 const token = location.hash.slice(1)
 const byId = (id) => document.getElementById(id)
 const say = (text) => {
@@ -10,7 +11,8 @@ const post = async (path, body) => {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
-  })
+  }).catch(() => undefined)
+  if (response === undefined) return { done: false, answer: { title: UNREACHED, hint: "Try again." } }
   const answer = await response.json().catch(() => ({}))
   return { done: response.ok, answer }
 }
@@ -31,6 +33,10 @@ const act = async (path, body, words) => {
 
 const start = async () => {
   const { done, answer } = await post("/confirm/describe", { token })
+  if (!done && answer.title === UNREACHED) {
+    say(`${UNREACHED} Load this page again.`)
+    return
+  }
   if (!done) {
     say("This link cannot be used. The waiting device says why, and can ask for a new mail.")
     return
@@ -42,7 +48,8 @@ const start = async () => {
   byId("code").focus()
 }
 
-byId("confirm").addEventListener("click", () => {
+byId("ask").addEventListener("submit", (event) => {
+  event.preventDefault()
   const code = byId("code").value.replace(/\D/g, "")
   if (code.length !== 6) say("The code has six digits.")
   else void act("/confirm", { token, code }, "Confirmed. Go on at the device.")

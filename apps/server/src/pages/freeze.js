@@ -8,11 +8,16 @@ const freeze = async () => {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ token: location.hash.slice(1) }),
-  })
+  }).catch(() => undefined)
   button.disabled = false
+  if (response === undefined) {
+    status.textContent = "The server could not be reached, and nothing is frozen yet. Try again."
+    return
+  }
   document.getElementById("ask").hidden = response.ok
   status.textContent = response.ok
-    ? "Your account is frozen. When you know more: kf thaw, on one of your devices. Then change your password."
-    : "This link cannot be used any more. On one of your devices, run kf freeze; or ask the operator of this server."
+    ? "Your account is frozen. When you know more, thaw it on one of your devices: open Keyferry there and press “Thaw it”, or run kf thaw. Then change your password."
+    : "This link cannot be used any more. Freeze the account on one of your devices: in Keyferry under Devices, or with kf freeze. Or ask the operator of this server."
+  document.getElementById("after").hidden = false
 }
 button.addEventListener("click", () => void freeze())

@@ -49,8 +49,8 @@ export const moveDevice = async (
 }
 
 /**
- * Tells the active devices of an account that the list of devices is another one now: somebody waits there. Nothing but that;
- * they ask. Source: spec/feed.md FD8
+ * Tells the active devices of an account that the list of devices, or what `account.status` says, is another one now: somebody
+ * waits there. Nothing but that; they ask. Source: spec/feed.md FD8
  */
 export const tellDevices = async ({ tx, notify }: Change, accountUuid: string): Promise<void> => {
   const active = await tx

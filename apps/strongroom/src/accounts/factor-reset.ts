@@ -4,6 +4,7 @@ import { rollBack } from "@keyferry/store"
 import type { CallParams, CallResult } from "@keyferry/strongroom-api"
 
 import type { StrongroomContext } from "../context.ts"
+import { tellDevices } from "./devices.ts"
 import { suspendAndRemove } from "./two-factor.ts"
 
 /*
@@ -35,6 +36,7 @@ export const factorReset = async (
     if (row !== undefined && isOpen) {
       await tx.deleteFrom("factor_reset").where("account_uuid", "=", accountUuid).execute()
       await suspendAndRemove(ctx, change, { accountUuid, accountId: account.id, detail: "reset" })
+      await tellDevices(change, accountUuid)
       return ok({ readyAtMs: row.ready_ms, open: true })
     }
     if (row !== undefined && nowMs < row.open_until_ms) return ok({ readyAtMs: row.ready_ms, open: false })
@@ -46,6 +48,7 @@ export const factorReset = async (
       .onConflict((c) => c.column("account_uuid").doUpdateSet(fresh))
       .execute()
     await change.event({ accountUuid, accountId: account.id, kind: "factor-reset-requested" })
+    await tellDevices(change, accountUuid)
     return ok({ readyAtMs, open: false })
   })
   return value
@@ -68,6 +71,7 @@ export const operatorResetTwoFactor = async (
       .onConflict((c) => c.column("account_uuid").doUpdateSet(open))
       .execute()
     await change.event({ accountUuid, accountId: account.id, kind: "factor-reset-requested", detail: "operator" })
+    await tellDevices(change, accountUuid)
     return ok({ openUntilMs: open.open_until_ms })
   })
   return value

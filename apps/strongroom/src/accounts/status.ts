@@ -16,6 +16,8 @@ type StatusRow = Pick<
   readonly loss_note: Uint8Array | null
   readonly thaw_ready_ms: number | null
   readonly thaw_until_ms: number | null
+  readonly reset_ready_ms: number | null
+  readonly reset_until_ms: number | null
   readonly has_code: number | boolean
 }
 
@@ -28,8 +30,10 @@ const statusOf = statement<"accountUuid" | "lossNote", StatusRow>((db, $) =>
     .leftJoin("waiting_period as w", (on) =>
       on.onRef("w.account_uuid", "=", "a.uuid").on("w.what", "=", "thaw").on("w.subject", "=", THAW_SUBJECT),
     )
+    .leftJoin("factor_reset as fr", "fr.account_uuid", "a.uuid")
     .select(["a.frozen", "a.sync_suspended", "a.confirmed_ms", "a.head_seq", "a.head_hash", "a.sealed_opaque_record"])
     .select(["f.kind", "m.value as loss_note", "w.ready_ms as thaw_ready_ms", "w.open_until_ms as thaw_until_ms"])
+    .select(["fr.ready_ms as reset_ready_ms", "fr.open_until_ms as reset_until_ms"])
     .select((e) =>
       e
         .exists(
@@ -72,6 +76,9 @@ const status: Handler<"account.status"> = async (ctx, { device }) => {
       ...(account.frozen === 0 || account.thaw_ready_ms === null || (account.thaw_until_ms ?? 0) <= nowMs
         ? {}
         : { thawAtMs: account.thaw_ready_ms }),
+      ...(account.reset_ready_ms === null || (account.reset_until_ms ?? 0) <= nowMs
+        ? {}
+        : { factorResetAtMs: account.reset_ready_ms }),
       ...(account.sealed_opaque_record === null ? { passwordLost: true } : {}),
       ...(account.loss_note === null ? {} : { lossAcceptedAtMs: lossAcceptedMs(account.loss_note) }),
       ...(held === undefined ? {} : { leaseAttempt: held.attempts }),

@@ -6,7 +6,7 @@ import type { SigningDevice, StrongroomContext, Tx } from "../context.ts"
 import type { Handler, Handlers } from "../execute.ts"
 import { factorSeedPlace } from "../places.ts"
 import { FRESH_MS } from "../verifier.ts"
-import { activateReady, changeBy, countInChain, stateOf } from "./devices.ts"
+import { activateReady, changeBy, countInChain, stateOf, tellDevices } from "./devices.ts"
 import { preparePasskey } from "./passkey-answer.ts"
 import { counted, factorKinds, prepareCode, removeFactors, replaceRecoveryCodes } from "./second-factor.ts"
 import { otpauthUri, stepOfCode, TOTP_SEED_BYTES } from "./totp.ts"
@@ -182,13 +182,16 @@ export const suspendAndRemove = async (
 
 const cancelReset: Handler<"two-factor.reset-cancel"> = async (ctx, { device }) => {
   const { accountUuid, accountId, deviceId } = device
-  const { value, commit } = await changeBy(ctx, device, async ({ tx, event }) => {
-    const { numDeletedRows } = await tx
+  const { value, commit } = await changeBy(ctx, device, async (change) => {
+    const { numDeletedRows } = await change.tx
       .deleteFrom("factor_reset")
       .where("account_uuid", "=", accountUuid)
       .executeTakeFirst()
     const cancelled = numDeletedRows > 0n
-    if (cancelled) await event({ accountUuid, accountId, deviceId, kind: "factor-reset-cancelled" })
+    if (cancelled) {
+      await change.event({ accountUuid, accountId, deviceId, kind: "factor-reset-cancelled" })
+      await tellDevices(change, accountUuid)
+    }
     return ok(cancelled)
   })
   return value.ok ? ok({ reply: { cancelled: value.value }, commit }) : value

@@ -124,6 +124,8 @@ export const jsonMessages = {
       serverTimeMs: Type.Integer(),
       /** From then on a frozen account can be thawed without a second factor; somebody asked for it. */
       thawAtMs: Type.Optional(Type.Integer()),
+      /** From then on somebody with the password or the kit gets in without a second factor; they asked for it. */
+      factorResetAtMs: Type.Optional(Type.Integer()),
       /** After a restore nobody can sign in with the password until a device registers one again. */
       passwordLost: Type.Optional(Type.Boolean()),
       /** The operator gave up what a restored server had lost of this account. */

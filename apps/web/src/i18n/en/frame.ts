@@ -124,6 +124,13 @@ export const frame = {
   "banner.device-waits": "“{device}” wants to join your account",
   "banner.device-waits-more": "If it isn’t yours, block it: somebody has your password.",
   "banner.device-review": "Review",
+  "banner.factor-reset": "Somebody asked to sign in without your second factor",
+  "banner.factor-reset-more":
+    "They have your password or your recovery kit. From {when} they may go on, on a device of theirs. If it isn’t you, stop it.",
+  "banner.factor-reset-stop": "Stop it",
+  "banner.factor-reset-stopped": "Stopped: nobody gets in without your second factor",
+  "banner.factor-reset-stopped-more":
+    "If it wasn’t you, somebody has your password or your kit: change the password, then replace the kit.",
   "banner.standard-only": "Exchange keys and other strict credentials are closed",
   "banner.standard-only-more":
     "This browser opened without the server. When it answers again, lock and unlock to open them; the others stay open until {until}.",

@@ -117,8 +117,16 @@ export const joining = {
   "factor.use-app": "Use the authenticator app",
   "factor.use-passkey": "Use a passkey",
   "factor.lost": "No app and no code left?",
-  "factor.lost-do": "Wait 72 hours instead",
-  "factor.recovery-note": "In those hours every device and the mailbox are told, and any device can stop it.",
+  "factor.lost-do": "Go on without it",
+  "factor.lost-title": "Go on without the second factor?",
+  "factor.lost-1":
+    "It takes 72 hours, unless you waited them already. The mailbox and every device of the account are told when they begin, and each device can stop them.",
+  "factor.lost-2": "When they are over you have one day: come back here and press this once more.",
+  "factor.lost-3": "The old second factor ends then, and sync stops on every device until a new one is set up.",
+  "factor.lost-go": "Go on",
+  "factor.waits": "The 72 hours are running",
+  "factor.waits-more":
+    "From {when} you have one day to come back here and press “{button}” once more. You can close this page until then. Your devices and your mailbox were told, and each device can stop it.",
 
   "confirm.title": "Confirm this browser",
   "confirm.lead": "It holds nothing until one of your devices or your mailbox says it is yours.",

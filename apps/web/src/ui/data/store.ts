@@ -33,7 +33,7 @@ const withKnown = (status: Status, before: Status | undefined): Status => {
   const { account } = status
   const known = before?.account
   if (account?.deviceState !== "unknown" || known === undefined || known.id !== account.id) return status
-  const { deviceState, factors, frozen, syncSuspended, thawAtMs } = known
+  const { deviceState, factors, frozen, syncSuspended, thawAtMs, factorResetAtMs } = known
   return {
     ...status,
     account: {
@@ -43,6 +43,7 @@ const withKnown = (status: Status, before: Status | undefined): Status => {
       frozen,
       syncSuspended,
       ...(thawAtMs === undefined ? {} : { thawAtMs }),
+      ...(factorResetAtMs === undefined ? {} : { factorResetAtMs }),
     },
   }
 }

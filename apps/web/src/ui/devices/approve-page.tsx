@@ -58,6 +58,9 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
     start()
   }
 
+  // The field that had the focus is gone: what stands in its place is read next.
+  const reached = useCallback((part: HTMLDivElement | null) => part?.focus(), [])
+
   const name = device?.name.slice(0, 80) ?? t("device.unnamed")
   if (outcome?.ok === true) {
     return (
@@ -143,15 +146,20 @@ export const ApprovePage = ({ id }: { readonly id: string }) => {
             </div>
           </form>
         ) : (
-          <div className="stack">
-            <p>{t("approve.type-there", { device: name })}</p>
-            <p className="words" translate="no" role="status">
-              {reply.map((word) => (
-                <span key={word}>{word}</span>
-              ))}
-            </p>
+          <div className="stack" ref={reached} tabIndex={-1}>
             {outcome === undefined ? (
-              <ProgressBar label={t("approve.waiting")} />
+              <>
+                <p>{t("approve.type-there", { device: name })}</p>
+                <p className="words" translate="no" role="status">
+                  {reply.map((word) => (
+                    <span key={word}>{word}</span>
+                  ))}
+                </p>
+                <ProgressBar label={t("approve.waiting")} />
+                <div>
+                  <Link to="/devices">{t("button.cancel")}</Link>
+                </div>
+              </>
             ) : (
               <FailureNotice
                 failure={outcome.ok ? undefined : outcome.error}

@@ -1,5 +1,3 @@
-import { useState } from "react"
-
 import { dayAndTime } from "../../i18n/times.ts"
 import { t } from "../../i18n/translate.ts"
 import { useKeyferry } from "../data/app-context.tsx"
@@ -51,27 +49,11 @@ export const Frozen = ({ thawAtMs }: { readonly thawAtMs: number | undefined }) 
 export const FreezeCard = () => {
   const keyferry = useKeyferry()
   const act = useAct()
-  const stop = useAct()
-  const [stopped, setStopped] = useState<boolean>()
   const [asking, setAsking] = useOpen("freeze")
   return (
     <Card title={t("frozen.card")}>
       <p>{t("frozen.card-what")}</p>
-      <FailureNotice failure={stop.failure} />
-      {stopped === undefined ? null : (
-        <Notice tone="ok" live>
-          {t(stopped ? "frozen.reset-stopped" : "frozen.reset-none")}
-        </Notice>
-      )}
       <div className="line">
-        <Button
-          pending={stop.pending}
-          onPress={() =>
-            void stop.run(() => keyferry.stopFactorReset()).then((done) => setStopped(done?.value.cancelled))
-          }
-        >
-          {t("frozen.stop-reset")}
-        </Button>
         <Button tone="quiet-danger" icon="pause" onPress={() => setAsking(true)}>
           {t("frozen.do")}
         </Button>

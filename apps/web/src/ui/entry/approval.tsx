@@ -27,6 +27,9 @@ export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
   }, [run, clear, keyferry])
   useEffect(begin, [begin])
 
+  // Words that did not match end the exchange: the right ones, typed now, would not help.
+  const isOver = finish.failure?.code === "approval-mismatch"
+
   if (shown === undefined) {
     return (
       <div className="stack">
@@ -46,6 +49,7 @@ export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
       className="stack"
       onSubmit={(event) => {
         event.preventDefault()
+        if (isOver) return
         const typed = reply
           .trim()
           .toLowerCase()
@@ -73,12 +77,14 @@ export const ApprovalHere = ({ onDone }: { readonly onDone: () => void }) => {
       <JoinFailure failure={finish.failure} />
       {finish.pending ? <ProgressBar label={t("approval.getting")} /> : null}
       <div className="form-actions">
-        <Button tone="primary" submit pending={finish.pending} disabled={reply.trim().split(/[\s-]+/).length < 2}>
-          {t("approval.finish")}
-        </Button>
+        {isOver ? null : (
+          <Button tone="primary" submit pending={finish.pending} disabled={reply.trim().split(/[\s-]+/).length < 2}>
+            {t("approval.finish")}
+          </Button>
+        )}
         {/* A mistyped word ends the exchange, on the other screen or on this one. */}
         {finish.pending ? null : (
-          <Button tone="quiet" onPress={begin}>
+          <Button tone={isOver ? "primary" : "quiet"} onPress={begin}>
             {t("approval.new-words")}
           </Button>
         )}

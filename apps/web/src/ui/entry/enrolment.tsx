@@ -7,16 +7,17 @@ import { t } from "../../i18n/translate.ts"
 import { useKeyferry, useRefresh, useStatus } from "../data/app-context.tsx"
 import { useAct } from "../data/use-act.tsx"
 import { useStep } from "../data/use-step.ts"
-import { Button, LinkButton } from "../kit/button.tsx"
+import { Button } from "../kit/button.tsx"
 import { RadioChoice } from "../kit/choice.tsx"
 import { Field } from "../kit/field.tsx"
-import { FailureNotice, Notice } from "../kit/notice.tsx"
+import { FailureNotice } from "../kit/notice.tsx"
 import { PageHead, ProgressBar } from "../kit/pieces.tsx"
 import { keepKit } from "../kit-sheet/unsaved-kit.ts"
 import { KitCodeField } from "../shared/kit-code-field.tsx"
 import { ConfirmByMail, usePoll } from "../sync/confirm-device.tsx"
 import { ApprovalHere } from "./approval.tsx"
 import { EntryFrame } from "./entry-frame.tsx"
+import { FactorLost } from "./factor-lost.tsx"
 import { JoinAgain, JoinFailure } from "./join-failure.tsx"
 
 /*
@@ -100,11 +101,11 @@ const Ended = ({ state }: { readonly state: EnrolmentState }) => {
 const SecondFactor = ({ state }: { readonly state: EnrolmentState }) => {
   const keyferry = useKeyferry()
   const act = useAct()
-  const lost = useAct()
   const passkey = useAct()
   const [kind, setKind] = useState<"totp" | "recovery-code">("totp")
   const [code, setCode] = useState("")
   const submit = (typed: string): void => {
+    passkey.clear()
     // No mail yet: a person asks for it, and approval by another device needs none.
     void act
       .run(() => keyferry.loginSecondFactor(kind, typed.replaceAll(/\s/g, ""), false))
@@ -140,7 +141,7 @@ const SecondFactor = ({ state }: { readonly state: EnrolmentState }) => {
         autoComplete="one-time-code"
         name="code"
       />
-      <JoinFailure failure={act.failure ?? passkey.failure ?? lost.failure} />
+      <JoinFailure failure={act.failure ?? passkey.failure} />
       <div className="form-actions">
         <Button tone="primary" submit pending={act.pending} disabled={code.trim() === ""}>
           {t("button.continue")}
@@ -159,19 +160,16 @@ const SecondFactor = ({ state }: { readonly state: EnrolmentState }) => {
           <Button
             icon="key"
             pending={passkey.pending}
-            onPress={() => void passkey.run(() => keyferry.loginPasskey(false))}
+            onPress={() => {
+              act.clear()
+              void passkey.run(() => keyferry.loginPasskey(false))
+            }}
           >
             {t("factor.use-passkey")}
           </Button>
         </div>
       ) : null}
-      <p className="muted">
-        {t("factor.lost")}{" "}
-        <LinkButton disabled={lost.pending} onPress={() => void lost.run(() => keyferry.loginFactorLost())}>
-          {t("factor.lost-do")}
-        </LinkButton>
-      </p>
-      {state.purpose === "recovery" ? <Notice tone="info">{t("factor.recovery-note")}</Notice> : null}
+      <FactorLost others={[act, passkey]} />
     </form>
   )
 }

@@ -12,6 +12,7 @@ import { later } from "../kit/later.ts"
 import { ListPage } from "../list/list-page.tsx"
 import { useShortcuts } from "../palette/shortcuts.tsx"
 import { Banner } from "./banner.tsx"
+import { FactorReset } from "./factor-reset.tsx"
 import { ClipboardChip } from "./clipboard-chip.tsx"
 import { Mark } from "./mark.tsx"
 import { BottomBar, Rail } from "./rail.tsx"
@@ -80,6 +81,7 @@ const WholeFrame = () => {
         </header>
         <Rail onHelp={() => setHelp(true)} />
         <main className="main" id="main" tabIndex={-1}>
+          <FactorReset />
           <Banner />
           <Suspense fallback={<div className="waiting" role="status" />}>
             {joining ? (

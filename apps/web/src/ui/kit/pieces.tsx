@@ -96,7 +96,7 @@ export const ProgressBar = ({
       {hideLabel ? null : (
         <div className="line apart">
           <span>{label}</span>
-          <span className="muted numbers">{text}</span>
+          {known ? <span className="muted numbers">{text}</span> : null}
         </div>
       )}
       <div
