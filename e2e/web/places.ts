@@ -163,9 +163,21 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
       await until(async () => (await ada.textOf(".chip")).startsWith("Copied: Text of "), "what was copied is said")
     }
     await ada.press("Alpha")
+    await ada.sees("1 version")
+    await ada.press("Edit")
+    await ada.fill("Text", "Omega")
+    await ada.press("Save changes")
+    await ada.sees("2 versions")
     await ada.pick("Actions for", "History")
     await ada.sees("History of “Alpha”")
     await reloaded(ada, "History of “Alpha”")
+    // The version in use stands first and is not put back; the one before it is, at a press.
+    await ada.sees("changed Text")
+    equal((await ada.text()).match(/Put back/g)?.length, 1)
+    await ada.press("Put back")
+    await ada.sees("3 versions")
+    await ada.press("Show")
+    await until(async () => (await ada.textOf(".secrets")).includes("Alpha"), "the first text is back")
   })
 
   await check(`${how}: ${DEVICES_SAY}`, async () => {

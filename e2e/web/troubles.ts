@@ -236,14 +236,16 @@ const tellThem = async (
   const how = name === "chromium" ? "by keyboard" : "by pointer"
   await check(`${how}: ${CONFLICT}`, async () => {
     const [first, second] = [personAt(name, ada.tab), personAt(name, bob.tab)]
+    const picked: string[] = []
     await world.killServer()
-    for (const [who, value] of [
-      [first, "quay 8"],
-      [second, "quay 9"],
+    for (const [who, value, title] of [
+      [first, "quay 8", "Harbour east"],
+      [second, "quay 9", "Harbour west"],
     ] as const) {
       await who.press("Credentials")
       await who.press("Harbour north")
       await who.press("Edit")
+      await who.fill("Name", title)
       await who.fill("Text", value)
       await who.press("Save changes")
       await who.sees("Edit")
@@ -268,17 +270,27 @@ const tellThem = async (
     await second.press("Show")
     await second.sees("quay 8")
     await second.sees("quay 9")
-    // The one that is not in use, so that the choice changes something.
-    const picked = /(quay \d)\s+from /.exec(await second.text())?.[1] ?? ""
-    await second.choose(picked)
-    await second.press("Use selected")
+    // Those that are not in use, so that the choice changes something. Each field is counted by itself.
+    for (const pattern of [/(Harbour (?:east|west))\s+from /, /(quay \d)\s+from /]) {
+      const other = pattern.exec(await second.text())?.[1] ?? ""
+      await second.choose(other)
+      await second.press("Use selected")
+      await until(async () => !pattern.test(await second.text()), `“${other}” is settled`)
+      picked.push(other)
+    }
     await second.sees("No conflicts.")
     for (const side of [a, b]) {
       await until(async () => (await side.status()).sync.conflicts === 0, "it is settled on both sides")
-      const item = (await side.must<readonly ItemSummary[]>("list")).find(({ title }) => title === "Harbour north")
+      const item = (await side.must<readonly ItemSummary[]>("list")).find(({ title }) => title === picked[0])
       const { fields } = await side.must<ItemView>("get", item?.id)
-      equal(fields.find((field) => field.name === "text")?.value, picked)
+      equal(fields.find((field) => field.name === "text")?.value, picked[1])
     }
+    // What was not chosen is not lost: the history has it.
+    await second.press("Credentials")
+    await second.press(picked[0] ?? "")
+    await second.pick("Actions for", "History")
+    for (let rows = 0; rows < 2; rows++) await second.press("View the version of")
+    await second.sees("Text, the second version")
   })
 
   await check(

@@ -80,8 +80,15 @@ export const recordedDevice = (record: DeviceRecord): BrowserDevice => {
       const { fields, title } = recorded.viewOf(found)
       const older = fields.map((field) => (field.secret ? { ...field, value: "older-value-0O1lI" } : field))
       return ok([
-        { rev: 1, atMs: recorded.NOW_MS - 71 * 86_400_000, deviceId: "dev_gone", title, fields: older },
-        { rev: 2, atMs: recorded.NOW_MS - 7_200_000, deviceId: "dev_firefox", title, fields },
+        {
+          rev: 2,
+          atMs: recorded.NOW_MS - 86_400_000,
+          deviceId: "dev_firefox",
+          title,
+          fields,
+          alternatives: [{ field: "secret", value: "another-value-0O1lI" }],
+        },
+        { rev: 1, atMs: recorded.NOW_MS - 29 * 86_400_000, deviceId: "dev_gone", title, fields: older },
       ])
     },
     resolve: item,

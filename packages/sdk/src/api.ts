@@ -83,6 +83,8 @@ export interface Revision {
   readonly deviceId: string
   readonly title: string
   readonly fields: readonly FieldValue[]
+  /** Values that stood beside them until a person chose. */
+  readonly alternatives?: readonly { readonly field: string; readonly value: string }[]
 }
 
 export interface Progress {

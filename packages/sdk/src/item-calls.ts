@@ -152,7 +152,8 @@ export const itemCalls = ({
           if (!history.ok) return history
           const entry = history.value.find((h) => h.revision.rev === rev)
           if (entry === undefined) return err({ code: "not-found", detail: `There is no revision ${rev}.` })
-          item = ok(entry.item)
+          // To put one back is a choice: what stood beside it then stays in the history.
+          item = ok({ ...entry.item, alternatives: [] })
         }
         if (!item.ok) return item
         const next = editedLocal(found.value, { ...item.value, updatedMs: ports.clock.nowMs() }, false)

@@ -35,6 +35,9 @@ const revisionOf = (item: Item, rev: number, deviceId: Uint8Array): Revision => 
   deviceId: formatId("dev", deviceId),
   title: item.title,
   fields: [...item.fields].map(([name, f]) => ({ name, value: f.value, secret: f.secret })),
+  ...(item.alternatives.length === 0
+    ? {}
+    : { alternatives: item.alternatives.map(({ field, value }) => ({ field, value })) }),
 })
 
 /** Newest first, without the current one. Each with the body to restore. */
@@ -97,9 +100,8 @@ const servedHistory = async (
   // From the signed leaf backwards: a record is genuine if its successor's header names it (the leaf's own header, which
   // was opened when it arrived, names the first).
   let next = bytesToHex(local.prevHash)
-  for (let step = 0; step <= byHash.size; step++) {
-    const record = byHash.get(next)
-    if (record === undefined) break
+  // Each record is met once, so that it ends whatever the headers name.
+  for (let record = byHash.get(next); record !== undefined; record = byHash.get(next)) {
     const header = readRecordHeader(record)
     if (!header.ok) break
     const key = vaultKeyOf(full, local.vaultId, header.value.epoch)

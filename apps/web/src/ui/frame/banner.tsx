@@ -1,6 +1,8 @@
 import { type ReactNode, useState } from "react"
 import { useLocation } from "wouter"
 
+import type { ItemSummary } from "@keyferry/sdk"
+
 import { dayAndTime } from "../../i18n/times.ts"
 import { type MessageId, t } from "../../i18n/translate.ts"
 import { useKeyferry, useSnapshot, useStatus, useSurroundings } from "../data/app-context.tsx"
@@ -48,6 +50,7 @@ export const Banner = () => {
   const status = useStatus()
   const surroundings = useSurroundings()
   const devices = useSnapshot((snapshot) => snapshot.devices)
+  const items = useSnapshot((snapshot) => snapshot.items)
   const [location, go] = useLocation()
   const [all, setAll] = useState(false)
   const act = useAct()
@@ -99,6 +102,7 @@ export const Banner = () => {
   if (kit !== undefined && isFirst) lines.push(kit)
   // A page that is itself about the matter needs no line above it.
   const isSaid =
+    (state === "conflicts" && saysConflict(location, status.sync.conflicts, items)) ||
     ABOUT_IT[state]?.some((page) => location.startsWith(page)) === true ||
     // The line of what is closed says it, and that not everything works.
     (state === "offline" && status.lock === "standard-only")
@@ -154,6 +158,10 @@ export const Banner = () => {
     </div>
   )
 }
+
+/** The page of the only credential with two versions says so itself, with the way to both. */
+const saysConflict = (location: string, conflicts: number, items: readonly ItemSummary[] | undefined): boolean =>
+  conflicts === 1 && items?.some((item) => item.conflicts > 0 && location === `/item/${item.id}`) === true
 
 const stateAction = (state: SyncState, go: (to: string) => void, syncNow: () => void, pending: boolean): ReactNode => {
   switch (state) {

@@ -51,19 +51,31 @@ const Conflict = ({ summary }: { readonly summary: ItemSummary }) => {
   )
 }
 
+/** The part of an item that has two versions: a field, or its name or tags, which are none. */
+const partOf = (
+  item: ItemView,
+  part: string,
+): { readonly label: string; readonly value: string; readonly secret: boolean } => {
+  if (part === "title") return { label: t("editor.name"), value: item.title, secret: false }
+  if (part === "tags") return { label: t("editor.tags"), value: item.tags.join("\n"), secret: false }
+  // A field of that name stands beside the item's own.
+  const name = part.replace(/^field:/, "")
+  const values = Object.fromEntries(item.fields.map((one) => [one.name, one.value]))
+  const field = item.fields.find((one) => one.name === name)
+  return { label: labelOfField(item.kind, name, values), value: field?.value ?? "", secret: field?.secret ?? true }
+}
+
 const FieldConflict = ({ item, field }: { readonly item: ItemView; readonly field: string }) => {
   const keyferry = useKeyferry()
   const devices = useDevices()
   const act = useAct()
   const [chosen, setChosen] = useState("current")
   const [shown, setShown] = useState(false)
-  const values = Object.fromEntries(item.fields.map((one) => [one.name, one.value]))
-  const now = item.fields.find((one) => one.name === field)
-  const secret = now?.secret ?? true
-  const label = labelOfField(item.kind, field, values)
-  const nameOf = (deviceId: string): string => {
+  const { label, value: now, secret } = partOf(item, field)
+  const from = (deviceId: string): string => {
     const device = devices.find((candidate) => candidate.id === deviceId)
-    return device === undefined ? t("history.some-device") : device.isThis ? t("device.this") : device.name
+    if (device?.isThis === true) return t("conflicts.from-this")
+    return t("conflicts.from", { device: device?.name ?? t("history.some-device") })
   }
   const show = (value: string) => (
     <code className="conflict-value">
@@ -71,14 +83,14 @@ const FieldConflict = ({ item, field }: { readonly item: ItemView; readonly fiel
     </code>
   )
   const options = [
-    { value: "current", label: show(now?.value ?? ""), hint: t("conflicts.in-use") },
+    { value: "current", label: show(now), hint: t("conflicts.in-use") },
+    // Counted among those of this field, as the choice names them.
     ...item.alternatives
-      .map((one, index) => ({ one, index }))
-      .filter(({ one }) => one.field === field)
-      .map(({ one, index }) => ({
+      .filter((one) => one.field === field)
+      .map((one, index) => ({
         value: String(index),
         label: show(one.value),
-        hint: t("conflicts.from", { device: nameOf(one.deviceId) }),
+        hint: from(one.deviceId),
       })),
   ]
   return (

@@ -1,7 +1,7 @@
 import { useState } from "react"
 import { Link, useLocation } from "wouter"
 
-import type { Revision } from "@keyferry/sdk"
+import type { ItemView, Revision } from "@keyferry/sdk"
 
 import { dayAndTime } from "../../i18n/times.ts"
 import { t } from "../../i18n/translate.ts"
@@ -12,7 +12,7 @@ import { useNow } from "../data/use-now.ts"
 import { Button } from "../kit/button.tsx"
 import { Icon } from "../kit/icon.tsx"
 import { FailureNotice } from "../kit/notice.tsx"
-import { Empty, PageHead } from "../kit/pieces.tsx"
+import { PageHead } from "../kit/pieces.tsx"
 import { labelOfField } from "../model/kinds.ts"
 import { list } from "../../i18n/times.ts"
 import { PlainField, SecretField } from "./reveal.tsx"
@@ -21,8 +21,13 @@ import { PlainField, SecretField } from "./reveal.tsx"
 export const HistoryPage = ({ id }: { readonly id: string }) => {
   const keyferry = useKeyferry()
   const item = useItems().find((candidate) => candidate.id === id)
+  const inUse = useAsk(() => keyferry.get(id), id)
   const revisions = useAsk(() => keyferry.history(id), id)
-  const newestFirst = [...(revisions.value ?? [])].sort((a, b) => b.rev - a.rev)
+  // The history holds what was replaced; the version in use stands above it.
+  const newestFirst: readonly Version[] = [
+    ...(inUse.value === undefined ? [] : [versionInUse(inUse.value)]),
+    ...(revisions.value ?? []),
+  ]
   const title = item?.title.slice(0, 120) ?? ""
   return (
     <div className="page">
@@ -32,8 +37,7 @@ export const HistoryPage = ({ id }: { readonly id: string }) => {
         </Link>
       </nav>
       <PageHead title={t("history.title", { name: title })} lead={t("history.lead")} />
-      <FailureNotice failure={revisions.failure} />
-      {revisions.value !== undefined && newestFirst.length === 0 ? <Empty>{t("history.empty")}</Empty> : null}
+      <FailureNotice failure={revisions.failure ?? inUse.failure} />
       <ol className="revisions">
         {newestFirst.map((revision, at) => (
           <RevisionRow
@@ -42,7 +46,7 @@ export const HistoryPage = ({ id }: { readonly id: string }) => {
             kind={item?.kind ?? ""}
             revision={revision}
             before={newestFirst[at + 1]}
-            current={at === 0}
+            current={revision.deviceId === undefined}
           />
         ))}
       </ol>
@@ -50,7 +54,18 @@ export const HistoryPage = ({ id }: { readonly id: string }) => {
   )
 }
 
-const changedFields = (revision: Revision, before: Revision | undefined): readonly string[] => {
+/** Who made the version in use is known when the next one replaces it. */
+type Version = Omit<Revision, "deviceId"> & { readonly deviceId?: string }
+
+const versionInUse = ({ rev, updatedAtMs, title, fields, alternatives }: ItemView): Version => ({
+  rev,
+  atMs: updatedAtMs,
+  title,
+  fields,
+  alternatives,
+})
+
+const changedFields = (revision: Version, before: Version | undefined): readonly string[] => {
   if (before === undefined) return []
   const old = new Map(before.fields.map((field) => [field.name, field.value]))
   const names = revision.fields.filter((field) => old.get(field.name) !== field.value).map((field) => field.name)
@@ -69,8 +84,8 @@ const RevisionRow = ({
 }: {
   readonly id: string
   readonly kind: string
-  readonly revision: Revision
-  readonly before: Revision | undefined
+  readonly revision: Version
+  readonly before: Version | undefined
   readonly current: boolean
 }) => {
   const keyferry = useKeyferry()
@@ -86,12 +101,18 @@ const RevisionRow = ({
       <div className="revision-head">
         <span className="strong">{dayAndTime(revision.atMs, nowMs)}</span>
         <span className="muted">
-          <bdi>{device === undefined ? t("history.some-device") : device.isThis ? t("device.this") : device.name}</bdi>
-          {" · "}
+          {current ? null : (
+            <>
+              <bdi>
+                {device === undefined ? t("history.some-device") : device.isThis ? t("device.this") : device.name}
+              </bdi>
+              {" · "}
+            </>
+          )}
           {before === undefined
             ? t("history.first")
             : changed.length === 0
-              ? t("history.title-or-tags")
+              ? t(before.title === revision.title ? "history.no-field" : "history.name")
               : t("history.changed", { names: list(changed) })}
         </span>
         <span className="line revision-actions">
@@ -140,6 +161,15 @@ const RevisionRow = ({
               />
             ),
           )}
+          {(revision.alternatives ?? []).map((other) => (
+            <SecretField
+              key={`${other.field} ${other.value}`}
+              label={t("history.other", { field: labelOfField(kind, other.field, values) })}
+              item={revision.title.slice(0, 80)}
+              value={other.value}
+              commanded={0}
+            />
+          ))}
         </dl>
       ) : null}
     </li>

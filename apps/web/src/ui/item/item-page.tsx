@@ -15,7 +15,7 @@ import { ButtonLink } from "../kit/button.tsx"
 import { Icon } from "../kit/icon.tsx"
 import { MoreMenu } from "../kit/menu.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
-import { Badge } from "../kit/pieces.tsx"
+import { Badge, focusIfLost } from "../kit/pieces.tsx"
 import { PolicyBadge } from "../list/item-rows.tsx"
 import { RemoveDialog } from "../list/remove-dialog.tsx"
 import { copySecret, copyText } from "../model/clipboard.ts"
@@ -116,7 +116,7 @@ const ItemDetails = ({ item, summary }: { readonly item: ItemView; readonly summ
           <Icon name={iconOfKind(item.kind)} size={24} />
         </span>
         <div className="item-title">
-          <h1 tabIndex={-1}>
+          <h1 tabIndex={-1} ref={focusIfLost}>
             <bdi>{title}</bdi>
           </h1>
           <p className="line muted">

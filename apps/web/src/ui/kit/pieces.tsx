@@ -4,6 +4,12 @@ import { t } from "../../i18n/translate.ts"
 import { Icon, type IconName } from "./icon.tsx"
 
 /** A page's heading, which takes the focus when the page is reached, so that a reader hears where it is. */
+/** A page begins at its heading, unless it has put the focus on its first field already. */
+export const focusIfLost = (heading: HTMLElement | null): void => {
+  const active = document.activeElement
+  if (active === null || active === document.body) heading?.focus({ preventScroll: true })
+}
+
 export const PageHead = ({
   title,
   lead,
@@ -17,9 +23,7 @@ export const PageHead = ({
 }) => {
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => {
-    // Not where the page already put the focus on its first field.
-    const active = document.activeElement
-    if (focus && (active === null || active === document.body)) heading.current?.focus({ preventScroll: true })
+    if (focus) focusIfLost(heading.current)
   }, [focus])
   return (
     <header className="page-head">

@@ -322,7 +322,7 @@ export const PolicyBadge = ({ item }: { readonly item: ItemSummary }) => {
   if (item.conflicts > 0)
     return (
       <Badge icon="two" tone="warn">
-        {t("policy.versions", { n: item.conflicts + 1 })}
+        {t("policy.versions")}
       </Badge>
     )
   if (item.policy === "local-only")

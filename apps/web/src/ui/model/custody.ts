@@ -30,10 +30,13 @@ const markOf = (item: ItemSummary, device: DeviceInfo): CustodyMark => {
 export const devicesInOrder = (devices: readonly DeviceInfo[]): readonly DeviceInfo[] =>
   devices.filter(holdsKeys).sort((a, b) => Number(b.isThis) - Number(a.isThis) || a.addedAtMs - b.addedAtMs)
 
+/** While the server did not say which devices there are: this browser is known of, and nothing else. */
+const ONLY_THIS_KNOWN = "this"
+
 export const custodyOf = (item: ItemSummary, inOrder: readonly DeviceInfo[]): readonly CustodyEntry[] => {
   if (inOrder.length === 0) {
     const mark = item.policy === "local-only" ? "local-only" : "here"
-    return [{ deviceId: "this", name: t("device.this"), isThis: true, mark, lastSeenMs: 0 }]
+    return [{ deviceId: ONLY_THIS_KNOWN, name: t("device.this"), isThis: true, mark, lastSeenMs: 0 }]
   }
   return inOrder.map((device) => ({
     deviceId: device.id,
@@ -61,6 +64,7 @@ export const custodyLine = (entry: CustodyEntry, nowMs: number): string =>
 /** For readers of the row: "On 2 of 4 devices; on the way to Phone". */
 export const custodySentence = (entries: readonly CustodyEntry[]): string => {
   if (entries.some((entry) => entry.mark === "local-only")) return t("custody.only-this")
+  if (entries[0]?.deviceId === ONLY_THIS_KNOWN) return t("custody.others-unknown")
   const waiting = entries.filter((entry) => entry.mark === "on-the-way")
   const here = entries.filter((entry) => entry.mark === "here").length
   return waiting.length === 0
