@@ -76,7 +76,9 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
   let remote: RemoteAccount | undefined
   const live = createLive(
     device,
-    () => void accountChanged(undefined),
+    () => {
+      accountChanged(undefined)
+    },
     () => void serial(() => removeRetired(device)),
     () => void keyferry.lock(),
   )
