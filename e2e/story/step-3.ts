@@ -3,7 +3,17 @@ import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict"
 import { openPage, scanLink } from "./page.ts"
 import { at, type KfRun, rowsAt, textAt, wordsAt } from "./profile.ts"
 import { mainStore, rowsIn } from "./stores.ts"
-import { codeShown, confirmLinkOf, ended, idOf, isConfirmMail, listOf, type Story, titlesOf } from "./story.ts"
+import {
+  codeShown,
+  confirmLinkOf,
+  ended,
+  idOf,
+  isConfirmMail,
+  listOf,
+  mistyped,
+  type Story,
+  titlesOf,
+} from "./story.ts"
 import { hexOf } from "./step-2.ts"
 import { until } from "./world.ts"
 
@@ -133,9 +143,9 @@ export const stepThree = async (story: Story): Promise<void> => {
   })
   await check("one mistyped word ends it; started again, words that fit are answered with two", async () => {
     const pending = idOf(story, "device c")
-    const typed = idOf(story, "words").split(" ")
+    const typed = idOf(story, "words")
     const wrong = await a.kf.run(["device", "approve", pending, "--json"], {
-      secrets: { ...password, words: [typed[1], typed[0], typed[2]].join(" ") },
+      secrets: { ...password, words: mistyped(typed) },
     })
     ended(wrong, 11)
     equal(wrong.code, "approval-mismatch")
@@ -146,7 +156,7 @@ export const stepThree = async (story: Story): Promise<void> => {
     const answered = await a.kf.run(["device", "approve", pending, "--json"], { secrets: password })
     ended(answered, 9)
     story.items.set("words", wordsAt((await again).document, "words"))
-    notEqual(idOf(story, "words"), typed.join(" "))
+    notEqual(idOf(story, "words"), typed)
   })
   await check("the two reply words typed on C give it the keys, and A sees it through", async () => {
     const approving = a.kf.start(["device", "approve", idOf(story, "device c"), "--json"], {

@@ -21,7 +21,8 @@ export const stepFour = async (story: Story): Promise<void> => {
   const title = `Bybit desk ${secrets.word("new title of Bybit")}`
   let [fromMs, toMs] = [0, 0]
   await check("an edit on B shows on A", async () => {
-    await quiet(a)
+    // What came to A before is confirmed by a request within half a minute: that must be over, or it may fall in between.
+    await quiet(a, CONFIRMED_MS)
     fromMs = a.wire().nowMs()
     await b.kf.ask(["edit", bybit, "--title", title])
     await until("the new title is on A", async () => (await titleOn(a)) === title)
@@ -112,11 +113,14 @@ export const stepFour = async (story: Story): Promise<void> => {
   })
 }
 
-/** Until a machine has said nothing to the server for half a second. */
-export const quiet = async (machine: Machine): Promise<void> => {
+/** Longer than a device takes to confirm what came by its feed. */
+const CONFIRMED_MS = 32_000
+
+/** Until a machine has said nothing to the server for so long. */
+const quiet = async (machine: Machine, ms: number): Promise<void> => {
   for (;;) {
     const before = machine.wire().requests().length
-    await pause(500)
+    await pause(ms)
     if (machine.wire().requests().length === before) return
   }
 }

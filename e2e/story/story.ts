@@ -95,6 +95,12 @@ export const fieldOf = (item: Document, name: string): string =>
 
 export const idOf = (story: Story, name: string): string => demand(story.items.get(name), `item ${name}`)
 
+/** Three words in another order: two that change places, and are not the same word, as one of a thousand pairs is. */
+export const mistyped = (words: string): string => {
+  const [x = "", y = "", z = ""] = words.split(" ")
+  return [`${y} ${x} ${z}`, `${x} ${z} ${y}`].find((other) => other !== words) ?? `${x} ${y}`
+}
+
 /** The six digits that a machine shows while it waits. */
 export const codeShown = (run: KfRun): string => {
   const code = textAt(run.document, "code")

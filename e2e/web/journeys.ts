@@ -1,4 +1,5 @@
 import { createAuthenticator } from "../devices/world.ts"
+import { mistyped } from "../story/story.ts"
 import type { Person } from "./person.ts"
 import { ADDRESS, PASSWORD, personAt, type Sitting, type SittingWish, stepUp, tellSitting } from "./sitting.ts"
 import { assert, equal, until } from "./suite.ts"
@@ -177,7 +178,7 @@ const tellThem = async ({ world, name, how, check, sit: sitAt, reloaded }: Sitti
     const wordsOfBob = async (): Promise<string> => (await bob.textOf(".words")).split(/\s+/).filter(Boolean).join(" ")
     const misread = await wordsOfBob()
     // A slip of the finger ends the exchange; both screens say how to go on, and new words do.
-    await ada.fill("The three words on its screen", misread.split(" ").toReversed().join(" "))
+    await ada.fill("The three words on its screen", mistyped(misread))
     await ada.press("Add this device")
     await ada.sees("The words do not match")
     await ada.sees("Press “Show new words” on the other device")
