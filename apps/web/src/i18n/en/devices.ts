@@ -16,7 +16,7 @@ export const devices = {
   "device.this-short": "(this browser)",
   "device.unnamed": "a device",
   "device.has": "{n, plural, one {1 credential} other {# credentials}}",
-  "device.has-of": "{n} of {total}",
+  "device.has-of": "{n} of {total} credentials",
   "device.old-kit": "still opens with the old kit",
   "device.details": "Details",
   "device.rename": "Rename",

@@ -28,6 +28,9 @@ export const joining = {
     "Your other devices keep working; each asks for its own password until you change it there. Your recovery kit still works.",
   "password.exposed": "Somebody else may know the old password",
   "password.exposed-hint": "Then your account also gets new keys.",
+  "password.not-account": "That is not your account’s password.",
+  "password.not-account-more":
+    "Nothing was changed. Where the account’s password was changed on another device, this browser may still open with an older one; here the account’s counts.",
   "password.changed": "The password is changed.",
   "password.working": "Deriving new keys, about a second",
 

@@ -12,13 +12,18 @@ import { RadioChoice } from "../kit/choice.tsx"
 import { FailureNotice } from "../kit/notice.tsx"
 import { Empty, PageHead } from "../kit/pieces.tsx"
 import { labelOfField } from "../model/kinds.ts"
+import { shortened } from "../model/shortened.ts"
 
 /** Both versions are kept until a person says which one works. Nothing else waits for the answer. */
 export const ConflictsPage = () => {
   const conflicts = useItems().filter((item) => item.conflicts > 0)
   return (
     <div className="page">
-      <PageHead title={t("conflicts.title", { n: conflicts.length })} lead={t("conflicts.lead")} />
+      <PageHead
+        title={t("conflicts.title", { n: conflicts.length })}
+        lead={t("conflicts.lead")}
+        after={conflicts.length}
+      />
       {conflicts.length === 0 ? <Empty>{t("conflicts.empty")}</Empty> : null}
       <div className="stack">
         {conflicts.map((item) => (
@@ -40,7 +45,7 @@ const Conflict = ({ summary }: { readonly summary: ItemSummary }) => {
       <div className="card-body">
         <h2>
           <Link to={`/item/${summary.id}`}>
-            <bdi>{t("conflicts.changed", { name: summary.title.slice(0, 120) })}</bdi>
+            <bdi>{t("conflicts.changed", { name: shortened(summary.title, 120) })}</bdi>
           </Link>
         </h2>
         {fields.map((field) => (

@@ -13,6 +13,7 @@ import { DraftFound, DraftKept } from "./draft-lines.tsx"
 import { Editor } from "./editor.tsx"
 import { unknownKind } from "./unknown-kind.ts"
 import { useDraft } from "./use-draft.ts"
+import { shortened } from "../model/shortened.ts"
 
 export const EditPage = ({ id }: { readonly id: string }) => {
   const keyferry = useKeyferry()
@@ -39,7 +40,7 @@ const EditForm = ({ item }: { readonly item: ItemView }) => {
   if (unsaved.loading) return <div className="waiting" role="status" />
   return (
     <div className="page">
-      <PageHead title={t("editor.edit-title", { name: item.title.slice(0, 120) })} focus={false} />
+      <PageHead title={t("editor.edit-title", { name: shortened(item.title, 120) })} focus={false} />
       <DraftFound draft={unsaved} />
       <Editor
         kind={kind}

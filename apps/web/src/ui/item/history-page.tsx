@@ -16,6 +16,7 @@ import { PageHead } from "../kit/pieces.tsx"
 import { labelOfField } from "../model/kinds.ts"
 import { list } from "../../i18n/times.ts"
 import { PlainField, SecretField } from "./reveal.tsx"
+import { shortened } from "../model/shortened.ts"
 
 /** Every version of the last 30 days: what changed, where, and a way back that is itself a new version. */
 export const HistoryPage = ({ id }: { readonly id: string }) => {
@@ -28,7 +29,7 @@ export const HistoryPage = ({ id }: { readonly id: string }) => {
     ...(inUse.value === undefined ? [] : [versionInUse(inUse.value)]),
     ...(revisions.value ?? []),
   ]
-  const title = item?.title.slice(0, 120) ?? ""
+  const title = shortened(item?.title ?? "", 120)
   return (
     <div className="page">
       <nav className="crumbs" aria-label={t("frame.crumbs")}>

@@ -69,6 +69,21 @@ export const MoreMenu = ({
   const open = openFor === of
   const setOpen = (isOpen: boolean): void => setOpenFor(isOpen ? of : undefined)
   const button = useRef<HTMLButtonElement>(null)
+  const chosen = useRef<() => void>(undefined)
+  useEffect(() => {
+    const act = chosen.current
+    if (open || act === undefined) return
+    chosen.current = undefined
+    // A question that it asks gives the focus back to where it was: the entry is gone, the button is there.
+    button.current?.focus()
+    act()
+  }, [open])
+  const whenClosed = entries.map((entry) => ({
+    ...entry,
+    onAction: () => {
+      chosen.current = entry.onAction
+    },
+  }))
   return (
     <>
       <button
@@ -92,7 +107,7 @@ export const MoreMenu = ({
       </button>
       {open ? (
         <Popover className="popover" placement="bottom end" triggerRef={button} isOpen onOpenChange={setOpen}>
-          <MenuList entries={entries} name={name} onClose={() => setOpen(false)} />
+          <MenuList entries={whenClosed} name={name} onClose={() => setOpen(false)} />
         </Popover>
       ) : null}
     </>

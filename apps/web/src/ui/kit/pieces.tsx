@@ -15,16 +15,19 @@ export const PageHead = ({
   lead,
   actions,
   focus = true,
+  after,
 }: {
   readonly title: ReactNode
   readonly lead?: ReactNode
   readonly actions?: ReactNode
   readonly focus?: boolean
+  /** What changes when a part of the page goes, which may have had the focus. */
+  readonly after?: unknown
 }) => {
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => {
     if (focus) focusIfLost(heading.current)
-  }, [focus])
+  }, [focus, after])
   return (
     <header className="page-head">
       <div className="stack-tight">

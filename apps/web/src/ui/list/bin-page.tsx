@@ -19,10 +19,10 @@ export const BinPage = () => {
   const nowMs = useNow()
   return (
     <div className="page">
-      <PageHead title={t("place.bin")} lead={t("bin.lead")} />
+      <PageHead title={t("place.bin")} lead={t("bin.lead")} after={bin.value?.length} />
       <FailureNotice failure={bin.failure ?? act.failure} />
       {bin.value?.length === 0 ? <Empty>{t("bin.empty")}</Empty> : null}
-      <ul className="plain-rows">
+      <ul className="plain-rows" hidden={bin.value?.length === 0}>
         {(bin.value ?? []).map((item) => (
           <li key={item.id} className="plain-row">
             <Icon name={iconOfKind(item.kind)} />

@@ -4,6 +4,7 @@ import { t } from "../../i18n/translate.ts"
 import { Button } from "../kit/button.tsx"
 import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { NameList } from "../shared/name-list.tsx"
+import { shortened } from "../model/shortened.ts"
 
 export const RemoveDialog = ({
   items,
@@ -25,7 +26,7 @@ export const RemoveDialog = ({
       onClose={onClose}
       title={
         items.length === 1 && first !== undefined
-          ? t("remove.title-one", { name: first.title.slice(0, 80) })
+          ? t("remove.title-one", { name: shortened(first.title) })
           : t("remove.title", { n: items.length })
       }
     >

@@ -13,6 +13,7 @@ import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { Badge, Empty, PageHead, ProgressBar } from "../kit/pieces.tsx"
 import { SelectBox } from "../kit/select-box.tsx"
 import { iconOf, isWorthALook, sentenceOf } from "../model/account-log.ts"
+import { shortened } from "../model/shortened.ts"
 
 const THIRTY_DAYS_MS = 30 * 24 * 60 * 60 * 1000
 const MOST = 300
@@ -50,7 +51,7 @@ export const ActivityPage = () => {
           key: item.id,
           atMs: item.updatedAtMs,
           icon: "edit" as const,
-          text: t(item.rev <= 1 ? "activity.added" : "activity.changed", { name: item.title.slice(0, 120) }),
+          text: t(item.rev <= 1 ? "activity.added" : "activity.changed", { name: shortened(item.title, 120) }),
           to: `/item/${item.id}/history`,
         })),
     [items, nowMs],

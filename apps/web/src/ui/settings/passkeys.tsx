@@ -15,6 +15,7 @@ import { Field } from "../kit/field.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { Badge, Card } from "../kit/pieces.tsx"
 import { PasswordField } from "../shared/password-field.tsx"
+import { PasswordFailure } from "../shared/password-failure.tsx"
 
 /** Two plain badges: signs in, or signs in and unlocks. What a passkey can do is found out when it is added. */
 export const PasskeysCard = () => {
@@ -132,7 +133,7 @@ const AddPasskeyDialog = ({
           focused
         />
         <PasswordField value={password} onChange={setPassword} />
-        <FailureNotice failure={act.failure} />
+        <PasswordFailure failure={act.failure} />
         <DialogActions>
           <Button tone="primary" submit pending={act.pending} disabled={label.trim() === "" || password === ""}>
             {t("passkeys.add-do")}
@@ -168,7 +169,7 @@ const RemovePasskeyDialog = ({ passkey, onClose }: { readonly passkey: PasskeyIn
       >
         <p>{t(passkey.unlocks ? "passkeys.remove-unlocks" : "passkeys.remove-signs-in")}</p>
         <PasswordField value={password} onChange={setPassword} focused />
-        <FailureNotice failure={act.failure} />
+        <PasswordFailure failure={act.failure} />
         <DialogActions>
           <Button tone="danger" submit pending={act.pending} disabled={password === ""}>
             {t("passkeys.remove")}

@@ -1,4 +1,4 @@
-import type { ReactNode } from "react"
+import { type ReactNode, useEffect, useRef } from "react"
 import { Link, Redirect, Route, Switch, useLocation } from "wouter"
 
 import { type MessageId, t } from "../../i18n/translate.ts"
@@ -23,11 +23,20 @@ const PLACES: readonly { readonly to: string; readonly label: MessageId }[] = [
   { to: "/about", label: "settings.about" },
 ]
 
+/** The place before it shows that there is one. */
+const EDGE_PX = 48
+
 export const Settings = () => {
   const [location] = useLocation()
+  const nav = useRef<HTMLElement>(null)
+  useEffect(() => {
+    // On a phone the places stand side by side, and this one may be out of sight.
+    const here = nav.current?.querySelector<HTMLElement>("[aria-current]")
+    if (here) nav.current?.scrollTo({ left: here.offsetLeft - nav.current.offsetLeft - EDGE_PX })
+  }, [location])
   return (
     <div className="page settings">
-      <nav className="settings-nav" aria-label={t("place.settings")}>
+      <nav className="settings-nav" aria-label={t("place.settings")} ref={nav}>
         <ul>
           {PLACES.map((place) => (
             <li key={place.to}>

@@ -19,6 +19,7 @@ import { keepKit, takeKit } from "../kit-sheet/unsaved-kit.ts"
 import { holdsKeys } from "../model/device-state.ts"
 import { isPasswordReady, NewPassword } from "../shared/new-password.tsx"
 import { PasswordField } from "../shared/password-field.tsx"
+import { PasswordFailure } from "../shared/password-failure.tsx"
 import { PasskeysCard } from "./passkeys.tsx"
 import { RecoveryCodes, SecondFactorSetup } from "../sync/second-factor.tsx"
 
@@ -112,7 +113,7 @@ const FactorCard = () => {
           }}
         >
           <PasswordField value={password} onChange={setPassword} />
-          <FailureNotice failure={off.failure} />
+          <PasswordFailure failure={off.failure} />
           <DialogActions>
             <Button tone="danger" submit pending={off.pending} disabled={password === ""}>
               {t(sync.on ? "factor.off-with-sync" : "factor.turn-off")}
@@ -192,7 +193,7 @@ const PasswordCard = ({ account }: { readonly account: boolean }) => {
               {t("password.exposed")}
             </Checkbox>
           ) : null}
-          <FailureNotice failure={act.failure} />
+          <PasswordFailure failure={act.failure} />
           {act.pending ? <ProgressBar label={t("password.working")} /> : null}
           <DialogActions>
             <Button tone="primary" submit pending={act.pending} disabled={password === "" || !isPasswordReady(next)}>
@@ -325,7 +326,7 @@ const KitCard = ({ onKit }: { readonly onKit: (kit: Kit) => void }) => {
         >
           <p>{t("kit.replace-body")}</p>
           <PasswordField value={password} onChange={setPassword} focused />
-          <FailureNotice failure={replace.failure} />
+          <PasswordFailure failure={replace.failure} />
           {replace.pending ? <ProgressBar label={t("progress.rotating")} /> : null}
           <DialogActions>
             <Button tone="primary" submit pending={replace.pending} disabled={password === ""}>

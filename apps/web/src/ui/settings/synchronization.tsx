@@ -12,6 +12,7 @@ import { Card } from "../kit/pieces.tsx"
 import { holdsKeys } from "../model/device-state.ts"
 import { isCredential } from "../model/kinds.ts"
 import { PasswordField } from "../shared/password-field.tsx"
+import { PasswordFailure } from "../shared/password-failure.tsx"
 import { ChoiceByKind } from "./accounts.tsx"
 import { AutomaticSync } from "./automatic-sync.tsx"
 import { SyncSwitch } from "./sync-switch.tsx"
@@ -147,7 +148,7 @@ const WholeAccount = () => {
             <li>{t("whole-account.3")}</li>
           </ul>
           <PasswordField value={password} onChange={setPassword} />
-          <FailureNotice failure={act.failure} />
+          <PasswordFailure failure={act.failure} />
           <DialogActions>
             <Button tone="danger" submit pending={act.pending} disabled={password === ""}>
               {t("whole-account.do")}

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react"
+import { useEffect, useRef, useState } from "react"
 
 import type { Failure } from "@keyferry/sdk/errors"
 
@@ -22,6 +22,13 @@ export const StepUpDialog = ({
   const [typed, setTyped] = useState("")
   const [pending, setPending] = useState(false)
   const [failure, setFailure] = useState<Failure>()
+
+  // It may open over another dialog, which holds the focus until this one is drawn.
+  const field = useRef<HTMLInputElement & HTMLTextAreaElement>(null)
+  useEffect(() => {
+    const frame = requestAnimationFrame(() => field.current?.focus())
+    return () => cancelAnimationFrame(frame)
+  }, [need])
 
   const withPasskey = async (): Promise<void> => {
     setPending(true)
@@ -79,7 +86,7 @@ export const StepUpDialog = ({
             value={typed}
             onChange={setTyped}
             secret
-            focused
+            ref={field}
             autoComplete="current-password"
             name="password"
           />
@@ -89,7 +96,7 @@ export const StepUpDialog = ({
             hint={t("field.code-hint")}
             value={typed}
             onChange={setTyped}
-            focused
+            ref={field}
             mono
             autoComplete="one-time-code"
             name="code"

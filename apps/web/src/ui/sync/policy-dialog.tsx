@@ -11,6 +11,7 @@ import { Dialog, DialogActions } from "../kit/dialog.tsx"
 import { FailureNotice, Notice } from "../kit/notice.tsx"
 import { holdsKeys } from "../model/device-state.ts"
 import { NameList } from "../shared/name-list.tsx"
+import { shortened } from "../model/shortened.ts"
 
 export interface PolicyQuestion {
   readonly to: SyncPolicy
@@ -35,7 +36,7 @@ export const PolicyDialog = ({
   const { to, items } = question
   // What was asked stays what it was while the answer is carried out, which changes the items themselves.
   const [changing] = useState(() => items.filter((item) => item.policy !== to))
-  const name = changing[0]?.title.slice(0, 80) ?? ""
+  const name = shortened(changing[0]?.title ?? "")
   const n = changing.length
 
   const apply = async (): Promise<void> => {
