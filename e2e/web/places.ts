@@ -234,6 +234,7 @@ const tellThem = async ({ world, name, how, check, sit, reloaded }: Sitting): Pr
     await ada.sees("Your second factor, once more")
     assert(!(await ada.text()).includes("Use a passkey"), "the account has none, and none is offered")
     await stepUp(ada, (text) => !text.includes("This account is frozen"), code)
+    await ada.sees("The account is thawed. Unlock to go on.")
     await reloaded(ada, "Freeze the account")
     assert(!(await ada.text()).includes("This account is frozen"), "it stays thawed")
   })

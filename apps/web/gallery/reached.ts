@@ -25,6 +25,7 @@ const NO_CAMERA = "where there is no camera, the page says so and names what is 
 const DEVICE_SEEN = "a new browser is approved by its code before the camera, with nothing typed but two words"
 const RECOVERED =
   "the password is lost: the kit, the mailbox and the second factor bring the account back, with a reload at each step"
+const SESSION_OVER = "a sign-in that the server has forgotten meanwhile begins anew from the page that waited for it"
 const FACTOR_LOST =
   "the second factor is lost as well: after 72 hours the kit recovers without it, in a page that was closed meanwhile"
 const PASSWORD_CHANGED = "the password is changed; a reload comes back to the question"
@@ -118,6 +119,7 @@ export const REACHED: Readonly<Record<string, string>> = {
   "screen:approve": DEVICE_SEEN,
   "screen:approve-reply": DEVICE_SEEN,
   "screen:recover": RECOVERED,
+  "screen:unlock-joining": SESSION_OVER,
   "dialog:factor-lost": FACTOR_LOST,
   "screen:factor-waits": FACTOR_LOST,
   "banner:factor-reset": FACTOR_LOST,

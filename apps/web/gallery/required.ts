@@ -20,6 +20,7 @@ export const REQUIRED: readonly string[] = [
     "unlock-lost",
     "unlock-holder-closed",
     "unlock-frozen",
+    "unlock-joining",
     "rescue",
     "sign-in",
     "second-factor",

@@ -65,6 +65,12 @@ export const ENTRY_STATES: readonly GalleryState[] = [
     shows: ["screen:unlock-frozen"],
     record: { status: { ...locked, account: f.account({ frozen: true }) } },
   },
+  {
+    id: "unlock-joining",
+    path: "/",
+    shows: ["screen:unlock-joining"],
+    record: { status: { ...f.local, lock: "locked", joining: true } },
+  },
   { id: "rescue", path: "/rescue", shows: ["screen:rescue"], record: { status: locked } },
   { id: "sign-in", path: "/sign-in", shows: ["screen:sign-in"], record: none },
   {

@@ -146,6 +146,8 @@ export interface Status {
   }
   /** An enrolment or a recovery that is under way on this device. */
   readonly enrolment?: EnrolmentState
+  /** One is, and it lies sealed: unlocking goes on with it. */
+  readonly joining?: true
   readonly sync: {
     readonly on: boolean
     readonly state: "off" | "up-to-date" | "working" | "waiting" | "offline" | "refused" | "frozen" | "busy"

@@ -36,6 +36,13 @@ export const loadEnrolment = async (device: Device, box: EnrolmentBox): Promise<
   if (decoded?.ok === true) box.current = decoded.value
 }
 
+/** Whether this device was on its way into an account when it was locked. What stands there is sealed. */
+export const isSealedEnrolment = async ({ record, local, ports }: Device): Promise<boolean> =>
+  record !== undefined &&
+  record.account === undefined &&
+  local === undefined &&
+  (await ports.store.read("state", "enrolment")) !== undefined
+
 export const saveEnrolment = async (device: Device, box: EnrolmentBox, next: Enrolment): Promise<void> => {
   box.current = next
   if (device.local !== undefined)

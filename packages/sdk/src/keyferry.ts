@@ -20,7 +20,7 @@ import { setDevicePassword } from "./device-password.ts"
 import { createDevice, type Device, forget, readState, saveSettings } from "./device.ts"
 import { finishWithKit } from "./enrol-kit.ts"
 import { confirmation, factorLost, loginStart, requestMail, secondFactor } from "./enrol.ts"
-import { type EnrolmentBox, loadEnrolment, mailState } from "./enrolment.ts"
+import { type EnrolmentBox, isSealedEnrolment, loadEnrolment, mailState } from "./enrolment.ts"
 import { accountPolicy, setAccountPolicy } from "./account-policy.ts"
 import { accountLog } from "./account-log.ts"
 import { changeAddress, readAddress } from "./address.ts"
@@ -169,7 +169,7 @@ export const openKeyferry = async (given: SdkPorts): Done<Keyferry> => {
         const known = await answering(ports, () => liveAccount(device))
         if (known.ok) remote = known.value
       } else if (device.full === undefined) remote = undefined
-      return statusOf(device, box, live.state(), remote)
+      return statusOf(device, box, live.state(), remote, await isSealedEnrolment(device))
     },
     onChange: (listener) => {
       listeners.add(listener)

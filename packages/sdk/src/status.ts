@@ -30,6 +30,7 @@ export const statusOf = (
   box: EnrolmentBox,
   state: ReturnType<ReturnType<typeof createLive>["state"]>,
   remote: RemoteAccount | undefined,
+  joins: boolean,
 ): Status => {
   const { record, local } = device
   const mode = record === undefined ? "none" : record.account === undefined ? "local" : "account"
@@ -70,6 +71,7 @@ export const statusOf = (
           graceUntilMs: record.account.graceUntilS * 1000,
         }),
     ...(box.current === undefined ? {} : { enrolment: describeEnrolment(box.current) }),
+    ...(joins ? { joining: true as const } : {}),
     sync: {
       on: device.settings.syncOn,
       state: state.state,

@@ -72,6 +72,7 @@ export const devices = {
   "frozen.what": "No device can open strict credentials or sync. Thawing takes this device and your second factor.",
   "frozen.waits":
     "Somebody asked to thaw it without the second factor; from {when} they may. If it isn’t you, stop that.",
+  "frozen.thawed": "The account is thawed. Unlock to go on.",
   "frozen.card": "Something stolen?",
   "frozen.card-what": "Freezing stops everything of the account at once, while you find out what happened.",
   "frozen.do": "Freeze the account",

@@ -21,6 +21,8 @@ export const entry = {
 
   "unlock.title": "Locked",
   "unlock.local": "This browser’s own vault.",
+  "unlock.joining": "A sign-in on this browser is not finished. Unlocking goes on with it.",
+  "unlock.joining-password": "It is the password that you signed in with, or chose for the recovery.",
   "unlock.whose": "{address} · {device}",
   "unlock.do": "Unlock",
   "unlock.opening": "Opening, about a second on this device",

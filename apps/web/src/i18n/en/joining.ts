@@ -108,6 +108,7 @@ export const joining = {
   "enrolment.step-password": "New keys",
   "enrolment.ended": "This confirmation ended",
   "enrolment.start-again": "Start again",
+  "enrolment.other": "Stop here and start again",
   "enrolment.new-mail": "Mail me a new link",
   "enrolment.almost": "Almost there",
 

@@ -32,7 +32,7 @@ export const settings = {
   "address.new-mailbox": "the new mailbox",
 
   "general.this-browser": "This browser",
-  "general.storage": "Stored bytes",
+  "general.storage": "What this browser stores",
   "general.storage-kept": "The browser promised to keep them",
   "general.storage-may-be-cleared": "The browser may clear them when the disk is full",
   "general.storage-unknown": "The browser does not say whether it keeps them",

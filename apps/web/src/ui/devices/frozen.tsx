@@ -40,10 +40,18 @@ export const Frozen = ({ thawAtMs }: { readonly thawAtMs: number | undefined }) 
         {t("frozen.what")}
         {thawAtMs === undefined ? "" : ` ${t("frozen.waits", { when: dayAndTime(thawAtMs, nowMs) })}`}
       </Notice>
-      <FailureNotice failure={act.failure} />
+      {/* That the hours run is said above, with the time at which they end. */}
+      <FailureNotice failure={act.failure?.code === "recovery-waiting" ? undefined : act.failure} />
     </>
   )
 }
+
+/** Said where the freeze stood a moment ago. */
+export const Thawed = () => (
+  <Notice tone="ok" live>
+    {t("frozen.thawed")}
+  </Notice>
+)
 
 /** Everything stops at once, for the minutes in which it is not clear what was taken. */
 export const FreezeCard = () => {

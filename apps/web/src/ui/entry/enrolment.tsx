@@ -1,5 +1,5 @@
 import { useEffect, useState } from "react"
-import { useLocation } from "wouter"
+import { Link, useLocation } from "wouter"
 
 import type { EnrolmentState } from "@keyferry/sdk"
 
@@ -18,7 +18,7 @@ import { ConfirmByMail, usePoll } from "../sync/confirm-device.tsx"
 import { ApprovalHere } from "./approval.tsx"
 import { EntryFrame } from "./entry-frame.tsx"
 import { FactorLost } from "./factor-lost.tsx"
-import { JoinAgain, JoinFailure } from "./join-failure.tsx"
+import { beginning, JoinAgain, JoinFailure } from "./join-failure.tsx"
 
 /*
  * A device on its way into an account. Where it stands is kept by the SDK: a reload, a crash or a closed tab comes back
@@ -32,6 +32,13 @@ export const Enrolment = ({ inside = false }: { readonly inside?: boolean }) => 
     <>
       <Steps state={enrolment} />
       <Step state={enrolment} />
+      {enrolment.step === "done" || enrolment.reason !== undefined ? null : (
+        <ul className="entry-links">
+          <li>
+            <Link to={beginning(enrolment)}>{t("enrolment.other")}</Link>
+          </li>
+        </ul>
+      )}
     </>
   )
   return inside ? <div className="page">{body}</div> : <EntryFrame>{body}</EntryFrame>

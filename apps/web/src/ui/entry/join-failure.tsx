@@ -1,5 +1,6 @@
 import { useLocation } from "wouter"
 
+import type { EnrolmentState } from "@keyferry/sdk"
 import type { Failure } from "@keyferry/sdk/errors"
 
 import { t } from "../../i18n/translate.ts"
@@ -7,14 +8,16 @@ import { useStatus } from "../data/app-context.tsx"
 import { Button } from "../kit/button.tsx"
 import { FailureNotice } from "../kit/notice.tsx"
 
+/** Where it began: what was asked there is asked again. */
+export const beginning = (enrolment: EnrolmentState | undefined): string =>
+  enrolment?.purpose === "recovery" ? "/recover" : `/sign-in?address=${encodeURIComponent(enrolment?.address ?? "")}`
+
 /** Back to where joining began: what was asked there is asked again, because the server has forgotten it. */
 export const JoinAgain = ({ tone = "primary" }: { readonly tone?: "primary" | "plain" }) => {
   const { enrolment } = useStatus()
   const [, go] = useLocation()
-  const begin =
-    enrolment?.purpose === "recovery" ? "/recover" : `/sign-in?address=${encodeURIComponent(enrolment?.address ?? "")}`
   return (
-    <Button tone={tone} onPress={() => go(begin)}>
+    <Button tone={tone} onPress={() => go(beginning(enrolment))}>
       {t("enrolment.start-again")}
     </Button>
   )

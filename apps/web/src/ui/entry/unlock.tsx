@@ -16,6 +16,7 @@ import { ProgressBar } from "../kit/pieces.tsx"
 import { EntryFrame, hostOf } from "./entry-frame.tsx"
 
 const Frozen = later(() => import("../devices/frozen.tsx").then((m) => m.Frozen))
+const Thawed = later(() => import("../devices/frozen.tsx").then((m) => m.Thawed))
 const StartAgain = later(() => import("./start-again.tsx").then((m) => m.StartAgain))
 
 /** This device knows you: only the password, whose it is, and a way out. */
@@ -56,7 +57,7 @@ export const Unlock = () => {
           <h1>{t("unlock.title")}</h1>
           <p className="muted">
             {account === undefined ? (
-              t("unlock.local")
+              t(status.joining === true ? "unlock.joining" : "unlock.local")
             ) : (
               <bdi>{t("unlock.whose", { address: account.address, device: account.deviceName })}</bdi>
             )}
@@ -118,7 +119,9 @@ export const Unlock = () => {
               <Link to="/rescue">{t("unlock.rescue")}</Link>
             </li>
           )}
-          {account === undefined ? <li className="muted">{t("unlock.forgot-local")}</li> : null}
+          {account === undefined ? (
+            <li className="muted">{t(status.joining === true ? "unlock.joining-password" : "unlock.forgot-local")}</li>
+          ) : null}
           {account === undefined ? null : (
             <li className="muted">{t("unlock.sign-out-hint", { host: hostOf(account.server) })}</li>
           )}
@@ -138,10 +141,9 @@ const FrozenHere = () => {
   useEffect(() => {
     if (status.account !== undefined) void keyferry.status({ fresh: true }).then((now) => setAccount(now.account))
   }, [keyferry, status, version])
-  if (account?.frozen !== true) return null
-  return (
-    <Suspense fallback={null}>
-      <Frozen thawAtMs={account.thawAtMs} />
-    </Suspense>
-  )
+  const isFrozen = account?.frozen === true
+  const wasFrozen = useRef(false)
+  wasFrozen.current ||= isFrozen
+  if (!wasFrozen.current) return null
+  return <Suspense fallback={null}>{isFrozen ? <Frozen thawAtMs={account.thawAtMs} /> : <Thawed />}</Suspense>
 }

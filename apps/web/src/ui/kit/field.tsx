@@ -1,4 +1,4 @@
-import { type ClipboardEvent, type ReactNode, type Ref, useId, useState } from "react"
+import { type ClipboardEvent, type KeyboardEvent, type ReactNode, type Ref, useId, useState } from "react"
 
 import { t } from "../../i18n/translate.ts"
 import { Icon } from "./icon.tsx"
@@ -30,6 +30,8 @@ export interface FieldProps {
   /** Hidden until the person asks to see it. */
   readonly secret?: boolean
   readonly lines?: number
+  /** Several lines high, one answer: Enter sends it as from a single line. */
+  readonly oneAnswer?: boolean
   readonly placeholder?: string
   readonly maxLength?: number
   readonly onPaste?: (text: string, event: ClipboardEvent<HTMLInputElement | HTMLTextAreaElement>) => void
@@ -83,7 +85,12 @@ export const Field = (props: FieldProps) => {
         {lines === undefined ? (
           <input type={secret && !shown ? "password" : "text"} {...shared} />
         ) : (
-          <textarea rows={lines} data-masked={secret && !shown ? "" : undefined} {...shared} />
+          <textarea
+            rows={lines}
+            data-masked={secret && !shown ? "" : undefined}
+            {...shared}
+            {...(props.oneAnswer === true ? { onKeyDown: sendOnEnter } : {})}
+          />
         )}
         {secret ? <ShowToggle field={label} shown={shown} onToggle={() => setShown(!shown)} /> : null}
         {props.after}
@@ -109,6 +116,14 @@ export const Field = (props: FieldProps) => {
       ) : null}
     </div>
   )
+}
+
+const sendOnEnter = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
+  if (event.key !== "Enter" || event.nativeEvent.isComposing) return
+  event.preventDefault()
+  const { form } = event.currentTarget
+  // As from a single line: a button that is off sends nothing.
+  form?.querySelector<HTMLButtonElement>("button[type=submit]")?.click()
 }
 
 const ShowToggle = ({

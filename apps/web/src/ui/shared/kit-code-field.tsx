@@ -19,6 +19,7 @@ export const KitCodeField = ({
     onChange={onChange}
     mono
     lines={2}
+    oneAnswer
     after={
       <ScanButton
         name={t("field.scan")}
