@@ -30,6 +30,9 @@ interface Line {
 
 type Shown = "everything" | "account" | "credentials"
 
+/** Tells a person nothing; it stands in what the server has. */
+const IDENTIFIER = /^[0-9a-f]{16,}$/
+
 /** What the server logged about the account and what this browser knows of its credentials, by time, in words. */
 export const ActivityPage = () => {
   const keyferry = useKeyferry()
@@ -97,7 +100,7 @@ export const ActivityPage = () => {
                   <bdi>{line.text}</bdi>
                 </Link>
               )}
-              {line.logged?.detail === undefined ? null : (
+              {line.logged?.detail === undefined || IDENTIFIER.test(line.logged.detail) ? null : (
                 <bdi className="muted">{line.logged.detail.slice(0, 120)}</bdi>
               )}
             </span>
