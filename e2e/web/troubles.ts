@@ -5,6 +5,7 @@ import type { ItemSummary, ItemView } from "@keyferry/sdk"
 import { errors } from "@keyferry/sdk/errors"
 
 import { makeAccount } from "./account.ts"
+import { standAt } from "./away.ts"
 import type { BrowserName, Tab, Watch } from "./browsers.ts"
 import { type DeviceTab, deviceOf } from "./device-tab.ts"
 import type { Person } from "./person.ts"
@@ -115,6 +116,19 @@ const tellThem = async (
       await ada.press("Save the file")
       await ada.sees("Saved. Write the passphrase down", 60_000)
       equal(await a.titles(), ["Harbour north", "Written offline"])
+    },
+  )
+
+  await check(
+    "a proxy whose server is gone, and one that never answers: the app opens from its own copy, with everything in it",
+    async () => {
+      for (const what of ["proxy", "silence"] as const) {
+        const leave = await standAt(world.origin, what)
+        await ada.tab.goto(`${world.origin}/`)
+        await ada.sees("Harbour north")
+        await ada.sees("Written offline")
+        await leave()
+      }
       await world.start()
     },
   )

@@ -2,6 +2,7 @@ import { ok, utf8 } from "@keyferry/base"
 import { nodePrimitives } from "@keyferry/crypto/node"
 import { describe, expect, test } from "vitest"
 
+import { retryable } from "./ports.ts"
 import { createTransport, type TransportPorts } from "./transport.ts"
 
 /* A stream whose other end says nothing more, or too much. Time goes on by hand. */
@@ -95,5 +96,30 @@ describe("[FD9] an open stream", () => {
     expect(stream.closes()).toBeGreaterThan(0)
     expect(await stream.closed).toMatchObject({ code: "malformed" })
     expect(stream.told).toEqual([])
+  })
+})
+
+describe("a refusal without a code", () => {
+  // What a proxy says while the server behind it is away must read as that, and open what opens offline.
+  test.each([
+    [502, "network-unreachable"],
+    [503, "strongroom-unavailable"],
+    [504, "timed-out"],
+  ] as const)("of status %d is %s", async (status, code) => {
+    const ports = {
+      clock: { nowMs: () => 0, monotonicMs: () => 0 },
+      random: { bytes: (length: number) => new Uint8Array(length) },
+      primitives: nodePrimitives,
+      client: "test/0",
+      schedule: () => () => undefined,
+      http: {
+        send: async () => ({ status, body: utf8("<h1>Bad Gateway</h1>") }),
+        stream: () => Promise.reject(new Error()),
+      },
+    } as unknown as TransportPorts
+    const transport = createTransport(ports, "https://keys.example.org")
+    const answer = await transport.json("login.start", { address: "ada@example.org", startLoginRequest: "" }, {})
+    expect(answer).toMatchObject({ ok: false, error: { code } })
+    expect(answer.ok ? false : retryable(answer.error)).toBe(true)
   })
 })

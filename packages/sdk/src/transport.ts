@@ -247,6 +247,8 @@ const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
   413: "too-large",
   426: "unsupported-version",
   429: "rate-limited",
+  // Of a proxy whose server is away.
+  502: "network-unreachable",
   503: "strongroom-unavailable",
   504: "timed-out",
 }

@@ -1,10 +1,11 @@
 import { isScreenPath } from "@keyferry/sdk/web-manifest"
 
 import { fetchVerified } from "./fetch-verified.ts"
+import { createPages } from "./open-page.ts"
 
 /*
  * The app without a server: its own files, each checked against the digest it was built with, and nothing else. No answer of
- * the API is ever kept here. With a server the page comes from the server; files whose names are their content come from
+ * the API is ever kept here. From a server that answers comes the page; files whose names are their content come from
  * here. A newer version waits until every tab of the older one is closed, so that no tab ever has parts of two.
  */
 declare const KF_SHELL: Readonly<Record<string, string>>
@@ -32,24 +33,23 @@ const dropOlder = async (): Promise<void> => {
   for (const name of await caches.keys()) if (name.startsWith(PREFIX) && name !== CACHE) await caches.delete(name)
 }
 
-const kept = async (path: string): Promise<Response> =>
-  (await (await caches.open(CACHE)).match(path)) ?? Response.error()
+const kept = async (path: string): Promise<Response | undefined> => (await caches.open(CACHE)).match(path)
 
-/** A page: the server's if it answers, else ours. */
-const openPage = async (request: Request, path: string): Promise<Response> => {
-  try {
-    return await fetch(request)
-  } catch {
-    // No server: what a screen's address leads to is the app itself.
-    if (Object.hasOwn(KF_SHELL, path)) return kept(path)
-    return isScreenPath(path) ? kept("/") : Response.error()
-  }
+/** What a screen's address leads to is the app itself. */
+const copyOf = (path: string): string | undefined =>
+  Object.hasOwn(KF_SHELL, path) ? path : isScreenPath(path) ? "/" : undefined
+
+const pages = createPages({
+  nowMs: () => performance.now(),
+  after: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+})
+
+const page = (request: Request, path: string): Promise<Response> => {
+  const own = copyOf(path)
+  return pages(() => fetch(request), own === undefined ? undefined : () => kept(own))
 }
 
-const openFile = async (request: Request, path: string): Promise<Response> => {
-  const file = await kept(path)
-  return file.ok ? file : fetch(request)
-}
+const file = async (request: Request, path: string): Promise<Response> => (await kept(path)) ?? fetch(request)
 
 addEventListener("install", (event) => (event as WaitingEvent).waitUntil(fill()))
 addEventListener("activate", (event) =>
@@ -63,6 +63,6 @@ addEventListener("fetch", (event) => {
   const { origin, pathname } = new URL(request.url)
   if (request.method !== "GET" || origin !== location.origin) return
   const answer = respondWith.bind(event)
-  if (request.mode === "navigate") answer(openPage(request, pathname))
-  else if (Object.hasOwn(KF_SHELL, pathname)) answer(openFile(request, pathname))
+  if (request.mode === "navigate") answer(page(request, pathname))
+  else if (Object.hasOwn(KF_SHELL, pathname)) answer(file(request, pathname))
 })
