@@ -301,13 +301,20 @@ export const breakages: readonly Breakage[] = [
       const folder = stage.server()
       const { profile } = stage.device()
       // A year ahead: the device signs once more with the server's time; its own lease does not outlive its grace for it.
-      const ahead = stage.startServer(folder, { environment: clock(365 * 86_400_000) })
-      await stage.ready(ahead)
+      const clockFile = join(folder, "strongroom", "clock-ahead")
+      writeFileSync(clockFile, String(365 * 86_400_000))
+      const ahead = stage.startServer(folder, {
+        program: join(WORLD, "server-process.ts"),
+        runtimeArgs: ["--import", join(WORLD, "moved-clock.mjs")],
+        environment: { KF_CLOCK_FILE: clockFile },
+      })
+      await ahead.waitForLine(/^ready$/)
       const device = await stage.open(profile)
       const opened = codeOf(await device.unlock(PASSWORD))
       const synced = codeOf(await device.syncNow())
       check(opened === "ok" && synced === "ok", `unlocking: ${opened}, sync: ${synced}`)
       check((await stage.stop(ahead)) === 0, "it did not stop cleanly")
+      rmSync(clockFile)
       const back = stage.startServer(folder)
       await stage.ready(back)
       const again = await stage.open(stage.device().profile)
@@ -439,8 +446,8 @@ export const breakages: readonly Breakage[] = [
   },
 ]
 
-const CLOCK = join(import.meta.dirname, "moved-clock.mjs")
-const clock = (aheadMs: number) => ({ KF_CLOCK_AHEAD_MS: String(aheadMs), NODE_OPTIONS: `--import ${CLOCK}` })
+/** A server whose strongroom has the moved clock too. */
+const WORLD = join(import.meta.dirname, "..", "world")
 
 const copyInto = (from: string, to: string): void => {
   for (const name of readdirSync(from)) renameOrCopy(join(from, name), join(to, name))

@@ -92,6 +92,8 @@ export interface Stage {
 }
 
 export interface ServerOptions {
+  /** Instead of the product's own: the same server, started otherwise. */
+  readonly program?: string
   readonly args?: readonly string[]
   readonly runtimeArgs?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
@@ -142,13 +144,13 @@ export const createStages = async (): Promise<StageMaker> => {
 
   const startServer = (
     folder: string,
-    { args = [], runtimeArgs = [], environment = {}, port: at = port }: ServerOptions = {},
+    { program = SERVER, args = [], runtimeArgs = [], environment = {}, port: at = port }: ServerOptions = {},
   ): RunningProcess =>
     startProcess({
       command: process.execPath,
       args: [
         ...runtimeArgs,
-        SERVER,
+        program,
         "serve",
         "--data-dir",
         folder,

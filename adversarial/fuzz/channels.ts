@@ -43,7 +43,7 @@ const frames = [
   call(4, "confirmCode", { tokenHash: hash, code: "123456" }),
   call(5, "events", { after: 0, max: 100 }),
   encodeFrame({ kind: "result", id: 6, result: new Map([[1, "x"]]) }),
-  encodeFrame({ kind: "error", id: 7, code: "malformed", detail: "", retryAfterS: 0 }),
+  encodeFrame({ kind: "error", id: 7, code: "malformed", detail: "", retryAfterS: 0, serverTimeMs: 0 }),
   encodeFrame({ kind: "notice", notice }),
 ]
 const bodies = frames.map((frame) => frame.subarray(4))

@@ -11,13 +11,15 @@ export interface Page {
   readonly click: (id: string) => Promise<void>
 }
 
+type Listener = (event: { readonly preventDefault: () => void }) => void
+
 interface Element {
   hidden: boolean
   disabled: boolean
   value: string
   textContent: string
-  readonly listeners: Map<string, (() => void)[]>
-  readonly addEventListener: (name: string, listener: () => void) => void
+  readonly listeners: Map<string, Listener[]>
+  readonly addEventListener: (name: string, listener: Listener) => void
   readonly focus: () => void
 }
 
@@ -68,6 +70,12 @@ export const openPage = async (link: string): Promise<Page> => {
   }
   await quiet()
 
+  /** A button that sends the form around it does so by the form's own event. */
+  const formOf = (id: string): string | undefined =>
+    [...html.matchAll(/<form id="([^"]+)"[^]*?<\/form>/g)].find(([form]) =>
+      new RegExp(`<button id="${id}"[^>]*type="submit"`).test(form),
+    )?.[1]
+
   const element = (id: string): Element => {
     const found = elements.get(id)
     if (found === undefined) throw new Error(`the page has no ${id}`)
@@ -79,14 +87,16 @@ export const openPage = async (link: string): Promise<Page> => {
     text: (id: string) => element(id).textContent,
     type: (id: string, text: string) => void (element(id).value = text),
     click: async (id: string) => {
-      for (const listener of element(id).listeners.get("click") ?? []) listener()
+      const form = formOf(id)
+      const heard = form === undefined ? element(id).listeners.get("click") : element(form).listeners.get("submit")
+      for (const listener of heard ?? []) listener({ preventDefault: () => undefined })
       await quiet()
     },
   })
 }
 
 const createElement = (): Element => {
-  const listeners = new Map<string, (() => void)[]>()
+  const listeners = new Map<string, Listener[]>()
   return {
     hidden: true,
     disabled: false,

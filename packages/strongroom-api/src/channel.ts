@@ -47,6 +47,7 @@ export const createStrongroomClient = (channel: ByteChannel): StrongroomClient =
           code,
           ...(frame.detail === "" ? {} : { detail: frame.detail }),
           ...(frame.retryAfterS === 0 ? {} : { retryAfterS: frame.retryAfterS }),
+          ...(frame.serverTimeMs === 0 ? {} : { serverTimeMs: frame.serverTimeMs }),
         }),
       )
       return
@@ -106,6 +107,7 @@ export const serveStrongroom = (
         code: failure.code,
         detail: failure.detail ?? "",
         retryAfterS: failure.retryAfterS ?? 0,
+        serverTimeMs: failure.serverTimeMs ?? 0,
       }),
     )
   const receive = (bytes: Uint8Array): void => {

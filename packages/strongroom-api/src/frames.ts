@@ -5,7 +5,7 @@ import { type CommitNotice, noticeStruct } from "./calls.ts"
 /*
  * A frame is a 4-byte big-endian length and that many bytes of CBOR:
  *   request  [id, call name, params]          id ≥ 1, chosen by the caller
- *   answer   [id, 0, result] or [id, 1, code, detail, retry after seconds]
+ *   answer   [id, 0, result] or [id, 1, code, detail, retry after seconds, strongroom's time in ms]
  *   notice   [0, notice]
  */
 export const MAX_FRAME_BYTES = 80 * 1024 * 1024
@@ -19,6 +19,7 @@ export type Frame =
       readonly code: string
       readonly detail: string
       readonly retryAfterS: number
+      readonly serverTimeMs: number
     }
   | { readonly kind: "notice"; readonly notice: CommitNotice }
 
@@ -34,7 +35,7 @@ const toCbor = (frame: Frame): CborValue => {
     case "result":
       return [frame.id, 0, frame.result]
     case "error":
-      return [frame.id, 1, frame.code, frame.detail, frame.retryAfterS]
+      return [frame.id, 1, frame.code, frame.detail, frame.retryAfterS, frame.serverTimeMs]
     case "notice":
       return [0, noticeStruct.toCbor(frame.notice)]
   }
@@ -45,7 +46,7 @@ export const decodeFrame = (bytes: Uint8Array): Frame | undefined => {
   const parsed = decodeCbor(bytes, MAX_FRAME_BYTES)
   if (!parsed.ok || !Array.isArray(parsed.value)) return undefined
   const value = parsed.value as readonly CborValue[]
-  const [id, second, third, fourth, fifth] = value
+  const [id, second, third, fourth, fifth, sixth] = value
   if (typeof id !== "number") return undefined
   if (id === 0 && value.length === 2) {
     const notice = fromParsed(noticeStruct, second ?? null)
@@ -55,8 +56,14 @@ export const decodeFrame = (bytes: Uint8Array): Frame | undefined => {
     return { kind: "request", id, name: second, params: anyCbor.fromCbor(third) }
   }
   if (second === 0 && value.length === 3 && third !== undefined) return { kind: "result", id, result: third }
-  if (second === 1 && typeof third === "string" && typeof fourth === "string" && typeof fifth === "number") {
-    return { kind: "error", id, code: third, detail: fourth, retryAfterS: fifth }
+  if (
+    second === 1 &&
+    typeof third === "string" &&
+    typeof fourth === "string" &&
+    typeof fifth === "number" &&
+    typeof sixth === "number"
+  ) {
+    return { kind: "error", id, code: third, detail: fourth, retryAfterS: fifth, serverTimeMs: sixth }
   }
   return undefined
 }

@@ -265,13 +265,14 @@ const forward = async (
 
 const executedOrRefusal = (done: Result<Executed, Failure>): Executed => (done.ok ? done.value : refusal(done.error))
 
-const refusal = ({ code, detail, retryAfterS }: Failure): Executed => ({
+const refusal = ({ code, detail, retryAfterS, serverTimeMs }: Failure): Executed => ({
   status: 500,
   contentType: "application/problem+json",
   body: new Uint8Array(),
   code,
   ...(detail === undefined ? {} : { detail }),
   ...(retryAfterS === undefined ? {} : { retryAfterS }),
+  ...(serverTimeMs === undefined ? {} : { serverTimeMs }),
   commit: 0,
 })
 
@@ -281,12 +282,13 @@ const answerExecuted = (
   reply: FastifyReply,
   executed: Executed,
 ): FastifyReply => {
-  const { code, detail, retryAfterS } = executed
+  const { code, detail, retryAfterS, serverTimeMs } = executed
   if (code !== undefined && executed.body.length === 0)
     return answerProblem(context, request, reply, {
       code: isErrorCode(code) ? code : "internal",
       ...(detail === undefined ? {} : { detail }),
       ...(retryAfterS === undefined ? {} : { retryAfterS }),
+      ...(serverTimeMs === undefined ? {} : { serverTimeMs }),
     })
   return reply.status(executed.status).type(executed.contentType).send(Buffer.from(executed.body))
 }

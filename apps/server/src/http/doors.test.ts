@@ -168,6 +168,17 @@ describe("form", () => {
     expect(reply.json).toMatchObject({ code: "internal", retryable: true })
   })
 
+  test.each([
+    ["activity", "authenticate"],
+    ["lease.evaluate", "execute"],
+    ["feed", "execute"],
+  ] as const)("[HT4] a wrong clock is told the time of the strongroom, not of this server: %s", async (name, call) => {
+    const serverTimeMs = world.time.nowMs + 617
+    world.fake.failNext(call, { code: "clock-skew", serverTimeMs })
+    const reply = await knock(name, { device: 1 })
+    expect(reply.json).toMatchObject({ code: "clock-skew", serverTimeMs })
+  })
+
   test("the strongroom away answers 503 with a time to come back", async () => {
     world.fake.failNext("loginStart", { code: "strongroom-unavailable", retryAfterS: 5 })
     const body = { address: "a@b.example", startLoginRequest: "AAAA" }

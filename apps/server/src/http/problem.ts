@@ -39,7 +39,8 @@ export const problemOf = (failed: Failure, { requestId, nowMs, fields }: Problem
     retry: entry.retry,
     retryable: entry.retry !== "never",
     ...(retryAfter === undefined ? {} : { retryAfter }),
-    ...(failed.code === "clock-skew" ? { serverTimeMs: nowMs } : {}),
+    // The strongroom's clock decides: in the second of its start it names a time that it will take (HT4).
+    ...(failed.code === "clock-skew" ? { serverTimeMs: failed.serverTimeMs ?? nowMs } : {}),
     keys: entry.keys,
     hint: entry.action,
     ...(fields === undefined || fields.length === 0 ? {} : { fields }),
