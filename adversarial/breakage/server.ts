@@ -299,21 +299,26 @@ export const breakages: readonly Breakage[] = [
     name: "server-clock-jumps",
     run: async (stage) => {
       const folder = stage.server()
-      const { profile } = stage.device()
-      // A year ahead: the device signs once more with the server's time; its own lease does not outlive its grace for it.
       const clockFile = join(folder, "strongroom", "clock-ahead")
-      writeFileSync(clockFile, String(365 * 86_400_000))
-      const ahead = stage.startServer(folder, {
-        program: join(WORLD, "server-process.ts"),
-        runtimeArgs: ["--import", join(WORLD, "moved-clock.mjs")],
-        environment: { KF_CLOCK_FILE: clockFile },
-      })
-      await ahead.waitForLine(/^ready$/)
-      const device = await stage.open(profile)
-      const opened = codeOf(await device.unlock(PASSWORD))
-      const synced = codeOf(await device.syncNow())
-      check(opened === "ok" && synced === "ok", `unlocking: ${opened}, sync: ${synced}`)
-      check((await stage.stop(ahead)) === 0, "it did not stop cleanly")
+      const ahead = async (days: number): Promise<readonly [string, string]> => {
+        writeFileSync(clockFile, String(days * 86_400_000))
+        const server = stage.startServer(folder, {
+          program: join(WORLD, "server-process.ts"),
+          runtimeArgs: ["--import", join(WORLD, "moved-clock.mjs")],
+          environment: { KF_CLOCK_FILE: clockFile },
+        })
+        await server.waitForLine(/^ready$/)
+        const device = await stage.open(stage.device().profile)
+        const codes = [codeOf(await device.unlock(PASSWORD)), codeOf(await device.syncNow())] as const
+        check((await stage.stop(server)) === 0, "it did not stop cleanly")
+        return codes
+      }
+      // A day: the device signs once more with the strongroom's time; its own lease does not outlive its grace for it.
+      const [opened, synced] = await ahead(1)
+      check(opened === "ok" && synced === "ok", `a day: unlocking: ${opened}, sync: ${synced}`)
+      // A year: for the server nobody signed in for longer than the account allows.
+      const [refused] = await ahead(365)
+      check(refused === "reauth-required", `a year: unlocking: ${refused}`)
       rmSync(clockFile)
       const back = stage.startServer(folder)
       await stage.ready(back)
@@ -323,7 +328,7 @@ export const breakages: readonly Breakage[] = [
       const list = must(await again.list())
       check(list.length === 2, `${list.length} items after the clock came back`)
       check((await stage.stop(back)) === 0, "it did not stop cleanly afterwards")
-      return { exit: `${opened}, ${synced}`, sentence: "a year ahead and back again: everything is there" }
+      return { exit: `${opened}, ${refused}`, sentence: "a day and a year ahead and back again: everything is there" }
     },
   },
   {
